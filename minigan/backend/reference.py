@@ -1,0 +1,206 @@
+"""The operations that minigan is made of, in plain array code: the oracle.
+
+Everything the library computes on large arrays goes through the few operations below. They are written here as the
+textbook has them, without regard for speed or memory, for any module `xp` with NumPy's interface. The NumPy and
+CuPy backends override what they can do better; the tests hold every backend to this one, operation by operation.
+
+Conventions: arrays are row-major, a batch is (samples, features), results are written into `out` and other
+arguments so named, scalars come back as 0-d arrays (on a GPU: without waiting for it).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import philox
+from .arena import Arena
+from .philox import Stream
+
+Array = Any
+
+
+class Backend:
+    """Plain array code over `xp`; see the module's docstring for the conventions."""
+
+    name = "reference"
+
+    def __init__(self, xp: Any = np) -> None:
+        self.xp = xp
+
+    def __repr__(self) -> str:
+        return f"<minigan backend {self.name!r}>"
+
+    # --- arrays ------------------------------------------------------------------------------------------------
+
+    def asarray(self, a: Any, dtype: Any = None) -> Array:
+        """`a` as a C-contiguous array of this backend, copied only if it must be."""
+        return self.xp.ascontiguousarray(self.xp.asarray(a, dtype=dtype))
+
+    def to_numpy(self, a: Array) -> np.ndarray[Any, Any]:
+        """A NumPy copy of `a`."""
+        return np.array(a)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        return self.xp.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        return self.xp.zeros(shape, dtype)
+
+    def arena(self) -> Arena:
+        """A new, empty arena."""
+        return Arena(self)
+
+    def synchronize(self) -> None:
+        """Wait until everything asked for so far is computed."""
+
+    # --- linear algebra ----------------------------------------------------------------------------------------
+
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        """out = a b, or out += a b. `a` (m, k) and `b` (k, n) may be transposed views."""
+        product = self.xp.matmul(a, b)
+        out[...] = out + product if accumulate else product
+
+    def column_sum(self, x: Array, out: Array, accumulate: bool = False) -> None:
+        """out_j = Σ_i x_ij, or added to it."""
+        total = x.sum(axis=0)
+        out[...] = out + total if accumulate else total
+
+    def norm(self, x: Array) -> Array:
+        """√Σx² over all elements, finite whenever the result is representable, NaN or infinite if some x is."""
+        largest = self.xp.abs(x).max() if x.size else self.xp.zeros((), x.dtype)
+        scale = self.xp.where((largest > 0) & self.xp.isfinite(largest), largest, self.xp.ones_like(largest))
+        scaled = x / scale
+        return scale * self.xp.sqrt((scaled * scaled).sum())
+
+    # --- layers ------------------------------------------------------------------------------------------------
+
+    def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
+        """out = φ(x + bias); `out` may be `x`. `act` is an activation layer, None for the identity."""
+        shifted = x if bias is None else x + bias
+        if act is None:
+            out[...] = shifted
+        else:
+            act.value(self.xp, shifted, out, self.xp.empty_like(x))
+
+    def bias_act_grad(
+        self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
+    ) -> None:
+        """out = φ′ · dy, with φ′ written as a function of y = φ(·); dbias = its column sums, if asked for."""
+        if act is None:
+            out[...] = dy
+        else:
+            slope = self.xp.empty_like(y)
+            act.slope(self.xp, y, slope, self.xp.empty(y.shape, bool))
+            out[...] = slope * dy
+        if dbias is not None:
+            self.column_sum(out, dbias, accumulate)
+
+    def batchnorm(
+        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
+    ) -> None:
+        """Normalise each column by its own mean and (biased) variance, which are written out as well.
+
+        out = γ (x − mean) · inv_std + β,   inv_std = 1/√(var + ε)
+        """
+        mean[...] = x.mean(axis=0)
+        var[...] = ((x - mean) ** 2).mean(axis=0)
+        inv_std[...] = 1 / self.xp.sqrt(var + eps)
+        self.normalize(x, gamma, beta, mean, inv_std, out)
+
+    def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
+        """out = γ (x − mean) · inv_std + β, with statistics that are given."""
+        out[...] = gamma * ((x - mean) * inv_std) + beta
+
+    def normalize_grad(
+        self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
+    ) -> None:
+        """dβ = Σ_i dy_i and dγ = Σ_i dy_i x̂_i, whatever statistics x̂ was made with."""
+        dbeta[...] = dy.sum(axis=0)
+        dgamma[...] = (dy * ((x - mean) * inv_std)).sum(axis=0)
+
+    def batchnorm_grad(
+        self,
+        dy: Array,
+        x: Array,
+        gamma: Array,
+        mean: Array,
+        inv_std: Array,
+        dgamma: Array,
+        dbeta: Array,
+        out: Array,
+    ) -> None:
+        """out = γ inv_std (dy − dβ/N − x̂ dγ/N): the gradient when mean and variance depend on x."""
+        n = x.shape[0]
+        x_hat = (x - mean) * inv_std
+        out[...] = gamma * inv_std * (dy - dbeta / n - x_hat * (dgamma / n))
+
+    # --- losses ------------------------------------------------------------------------------------------------
+
+    def logistic(self, logits: Array, target: float, grad: Array) -> Array:
+        """Mean binary cross-entropy of σ(logits) against one target in [0, 1], finite for every finite logit.
+
+        loss = mean(softplus(l) − t l),   grad = (σ(l) − t) / n.   Returns the loss.
+        """
+        xp, n = self.xp, logits.size
+        tail = xp.exp(-xp.abs(logits))  # e^−|l| never overflows
+        grad[...] = (xp.where(logits >= 0, 1 / (1 + tail), tail / (1 + tail)) - target) / n
+        softplus = xp.maximum(logits, 0) + xp.log1p(tail)
+        return ((softplus - target * logits) / n).sum()
+
+    def judge(self, logits: Array) -> tuple[Array, Array]:
+        """What D says: the mean of σ(logits), and the share of logits above 0 ("real")."""
+        probability = 1 / (1 + self.xp.exp(-self.xp.clip(logits, -80, 80)))
+        return probability.mean(), (logits > 0).mean(dtype=logits.dtype)
+
+    # --- update rules ------------------------------------------------------------------------------------------
+
+    def sgd(self, p: Array, g: Array, v: Array, rate: float, momentum: float) -> None:
+        """v ← μ v + g,   p ← p − rate · v."""
+        v[...] = momentum * v + g
+        p[...] = p - rate * v
+
+    def rmsprop(self, p: Array, g: Array, s: Array, rate: float, decay: float, eps: float) -> None:
+        """s ← ρ s + g² (a sum, 1/(1−ρ) times the mean square),   p ← p − rate · g / (√((1−ρ) s) + ε)."""
+        s[...] = decay * s + g * g
+        p[...] = p - rate * g / (self.xp.sqrt((1 - decay) * s) + eps)
+
+    def adam(
+        self, p: Array, g: Array, m: Array, v: Array, rate: float, beta1: float, beta2: float, eps: float, t: int
+    ) -> None:
+        """Adam's step t = 1, 2, ...; m and v are sums, 1/(1−β) times the paper's moving averages.
+
+        m ← β₁ m + g,   v ← β₂ v + g²,   m̂ = m (1−β₁)/(1−β₁ᵗ),   v̂ = v (1−β₂)/(1−β₂ᵗ),   p ← p − rate · m̂/(√v̂ + ε)
+        """
+        m[...] = beta1 * m + g
+        v[...] = beta2 * v + g * g
+        m_hat = m * ((1 - beta1) / (1 - beta1**t))
+        v_hat = v * ((1 - beta2) / (1 - beta2**t))
+        p[...] = p - rate * m_hat / (self.xp.sqrt(v_hat) + eps)
+
+    # --- random numbers and data -------------------------------------------------------------------------------
+
+    def uniform(self, out: Array, stream: Stream) -> None:
+        """Fill `out` with the stream's numbers in [0, 1)."""
+        out[...] = philox.uniforms(self.xp, stream, out.size).reshape(out.shape)
+
+    def normal(self, out: Array, stream: Stream) -> None:
+        """Fill `out` with the stream's standard normal numbers."""
+        out[...] = philox.normals(self.xp, stream, out.size).reshape(out.shape)
+
+    def minibatch(self, out: Array, n: int, position: int, seed: int) -> None:
+        """Which of n items come at `position`, position + 1, ... of an endless sequence of shuffled epochs.
+
+        `out` (int64) is filled with indices; in each epoch every item comes exactly once.
+        """
+        xp = self.xp
+        positions = position + xp.arange(out.size, dtype=xp.int64)
+        for epoch in range(position // n, (position + out.size - 1) // n + 1):
+            here = positions // n == epoch
+            out[here] = philox.permuted(xp, positions[here] - epoch * n, n, seed, epoch)
+
+    def gather(self, data: Array, indices: Array, out: Array) -> None:
+        """out_i = data[indices_i]; uint8 images are mapped from 0..255 to [−1, 1], floats are copied."""
+        rows = data[indices]
+        out[...] = rows * out.dtype.type(2 / 255) - 1 if data.dtype == self.xp.uint8 else rows

@@ -1,0 +1,444 @@
+"""The game: Algorithm 1 of Goodfellow et al. (2014), "Generative Adversarial Networks".
+
+    min_G max_D V(D, G) = E_x[log D(x)] + E_z[log(1 − D(G(z)))]
+
+Two networks play. G turns noise z into fakes, D gives each sample a logit, high for real. They take turns: D
+ascends V on a real and a generated batch while G is held fixed, then G descends through a D that is held fixed.
+`GAN.step`, `update_discriminator` and `update_generator` below are the whole algorithm. The rest of the files:
+
+    nn/             a call returns the output and the way back      objectives.py   losses on logits
+    optim.py        what step() does with the gradient              backend/        arrays and random numbers
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
+from typing import Any, Literal
+
+import numpy as np
+
+from . import checkpoint
+from .backend import Arena, Backend, Purpose, Stream
+from .nn import Sequential
+from .nn.layer import Back
+from .nonfinite import NonFiniteError, first_nonfinite
+from .objectives import Objective, get_objective
+from .optim import Adam, Optimizer
+from .spec import build
+
+Array = Any
+Metrics = dict[str, float]
+
+METRICS = (
+    "d_loss",  # D's loss, −V for the classic objectives
+    "g_loss",  # G's loss
+    "d_accuracy_real",  # share of real samples that D takes for real
+    "d_accuracy_fake",  # share of fakes that D takes for fake
+    "d_real",  # mean D(x)
+    "d_fake",  # mean D(G(z))
+    "d_grad_norm",  # Euclidean norm of D's gradient
+    "g_grad_norm",  # and of G's
+)
+
+
+class GAN:
+    """Two networks and the rules of their game.
+
+    G: maps latents (N, latent) to samples. D: maps samples to one logit each; no sigmoid at its end.
+    objective: "non-saturating" (default), "minimax", or an Objective.
+    optimizer: the update rule of both networks, default Adam(2e-4, beta1=0.5); d_optimizer: another one for D.
+    d_steps: k, D updates per G update.
+    updates: "joint", one D update on real and fakes together (the paper), or "separate", one update on the real
+        batch and then one on the fakes (the classic tutorial loop).
+    batches: "one", real and fakes pass through D as one batch, or "two"; "auto" is "one" unless D mixes the samples
+        of a batch (batchnorm), where real and fakes are better normalised apart (Radford 2015).
+    fake_statistics: how G's batchnorm normalises the fakes shown to D: "batch" as in G's own update, or "running".
+    reuse_fakes: G's update goes through the fakes that D has just seen, instead of fresh ones; one G pass less.
+    half_batches: D sees half as many real (and fake) samples as G's update has fakes, as in the classic loop.
+    prior: z is "normal", N(0, 1), or "uniform", U(−1, 1).
+    latent: size of z, if G's first layer does not tell.
+    seed: of all noise; the networks have seeds of their own.
+
+    Running statistics move once per update of the network that owns them, G's on the batch of its own update, D's
+    on real samples (on both where they share a batch): fakes never pollute D's.
+
+    Raises ValueError for unknown or contradicting options, and if G and D do not fit together.
+
+    >>> import minigan, numpy as np
+    >>> G = minigan.Sequential(minigan.Dense(2, 8), minigan.ReLU(), minigan.Dense(8, 1), seed=1)
+    >>> D = minigan.Sequential(minigan.Dense(1, 8), minigan.ReLU(), minigan.Dense(8, 1), seed=2)
+    >>> gan = minigan.GAN(G, D, seed=0)
+    >>> metrics = gan.step(np.linspace(2, 3, 16, dtype="float32").reshape(16, 1))
+    >>> sorted(metrics) == sorted(METRICS), gan.sample(4).shape
+    (True, (4, 1))
+    """
+
+    def __init__(
+        self,
+        G: Sequential,
+        D: Sequential,
+        *,
+        objective: str | Objective = "non-saturating",
+        optimizer: Optimizer | None = None,
+        d_optimizer: Optimizer | None = None,
+        d_steps: int = 1,
+        updates: Literal["joint", "separate"] = "joint",
+        batches: Literal["auto", "one", "two"] = "auto",
+        fake_statistics: Literal["batch", "running"] = "batch",
+        reuse_fakes: bool = False,
+        half_batches: bool = False,
+        prior: Literal["normal", "uniform"] = "normal",
+        latent: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.G, self.D = G, D
+        self.objective = get_objective(objective)
+        self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
+        self.d_optimizer = d_optimizer or self.optimizer
+        self.d_steps = d_steps
+        self.updates = updates
+        self.batches = batches
+        self.fake_statistics = fake_statistics
+        self.reuse_fakes = reuse_fakes
+        self.half_batches = half_batches
+        self.prior = prior
+        self.latent = latent or getattr(G.layers[0] if G.layers else None, "n_in", 0)
+        self.seed = seed
+        self._check_options()
+        self.backend: Backend = G.backend
+        self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
+        self.steps = 0  # G updates so far
+        self.d_updates = 0  # D updates so far: with the seed, these two determine all random numbers
+        self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
+        self._check_networks()
+
+    # --- the algorithm -----------------------------------------------------------------------------------------
+
+    def step(self, real: Array) -> Metrics:
+        """One iteration: k updates of D, then one of G. Returns the metrics named in `METRICS`.
+
+        real: (k·N, ...) floats in [−1, 1], k = d_steps minibatches of N one after the other; G's update has N fakes
+        (2 N with half_batches). Metrics of D are those of its last update, taken before the parameters move.
+
+        Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
+        finite, before it reaches the parameters.
+        """
+        real = self._samples(real)
+        n = len(real) // self.d_steps
+        fakes = self._fakes(n) if self.reuse_fakes else None
+        for k in range(self.d_steps):
+            metrics = self.update_discriminator(real[k * n : (k + 1) * n], fakes if k == self.d_steps - 1 else None)
+        metrics |= self.update_generator(2 * n if self.half_batches else n, fakes)
+        return {name: float(metrics[name]) for name in METRICS}
+
+    def update_discriminator(self, real: Array, fakes: tuple[Array, Back] | None = None) -> dict[str, Array]:
+        """D descends its loss on real samples and as many fakes; G is held fixed."""
+        G, D, arena, n, t = self.G, self.D, self._arena_D, len(real), self.d_updates
+        arena.rewind()
+        if fakes is None:
+            z = self._latents(n, Stream(self.seed, Purpose.LATENT_D, t), arena)
+            train = self.fake_statistics == "batch"
+            fake, _ = G(z, train=train, track=False, arena=arena, stream=Stream(self.seed, Purpose.G_FOR_D, t))
+        else:
+            fake, _ = fakes
+        on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
+
+        if self.updates == "separate":
+            logits_real, loss_real, norm_real = self._separate(real, self.objective.real, on_real, track=True)
+            logits_fake, loss_fake, norm_fake = self._separate(fake, self.objective.fake, on_fake, track=False)
+            loss, norm = loss_real + loss_fake, (norm_real**2 + norm_fake**2) ** 0.5
+        else:
+            D.zero_grad()
+            dlogits = arena.empty((2 * n, 1), D.dtype)
+            halves = dlogits[:n], dlogits[n:]
+            if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
+                both = arena.empty((2 * n, *real.shape[1:]), D.dtype)
+                both[:n], both[n:] = real, fake
+                logits, back = D(both, arena=arena, stream=on_real)
+                logits_real, logits_fake = logits[:n], logits[n:]
+                loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
+                back(dlogits, inputs=False)
+            else:
+                logits_real, back_real = D(real, arena=arena, stream=on_real)
+                logits_fake, back_fake = D(fake, track=False, arena=arena, stream=on_fake)
+                loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
+                back_real(halves[0], inputs=False)
+                back_fake(halves[1], inputs=False)
+            norm = self._check_finite("D", loss, {"real": (real, on_real), "fake": (fake, on_fake)})
+            self.d_opt.step()
+
+        self.d_updates += 1
+        d_real, accuracy_real = self.backend.judge(logits_real)
+        d_fake, error_fake = self.backend.judge(logits_fake)
+        return {
+            "d_loss": loss,
+            "d_real": d_real,
+            "d_fake": d_fake,
+            "d_accuracy_real": accuracy_real,
+            "d_accuracy_fake": 1 - error_fake,
+            "d_grad_norm": norm,
+        }
+
+    def update_generator(self, n: int, fakes: tuple[Array, Back] | None = None) -> dict[str, Array]:
+        """G descends its loss on n fakes, through a D that is held fixed."""
+        G, D, arena = self.G, self.D, self._arena_G
+        fake, back_G = fakes or self._fakes(n)
+        stream = Stream(self.seed, Purpose.D_FOR_G, self.steps)
+        logits, back_D = D(fake, track=False, arena=arena, stream=stream)
+        loss, dlogits = self.objective.generator(logits, arena)
+        dfake = back_D(dlogits, params=False)  # D is fixed: its parameter gradients are never computed
+        G.zero_grad()
+        back_G(dfake, inputs=False)  # nobody needs dL/dz: it is never computed
+        norm = self._check_finite("G", loss, {"fake": (fake, stream)})
+        self.g_opt.step()
+        self.steps += 1
+        return {"g_loss": loss, "g_grad_norm": norm}
+
+    def _separate(self, samples: Array, term: Any, stream: Stream, track: bool) -> tuple[Array, Array, Array]:
+        """One D update on real samples alone, or on fakes alone; returns logits, loss and gradient norm."""
+        self.D.zero_grad()
+        logits, back = self.D(samples, track=track, arena=self._arena_D, stream=stream)
+        dlogits = self._arena_D.empty(logits.shape, logits.dtype)
+        loss = term(logits, dlogits, self.backend)
+        back(dlogits, inputs=False)
+        norm = self._check_finite("D", loss, {"real" if track else "fake": (samples, stream)})
+        self.d_opt.step()
+        return logits, loss, norm
+
+    def _fakes(self, n: int) -> tuple[Array, Back]:
+        """n fakes for G's own update, and the way back through G."""
+        self._arena_G.rewind()
+        z = self._latents(n, Stream(self.seed, Purpose.LATENT_G, self.steps), self._arena_G)
+        return self.G(z, arena=self._arena_G, stream=Stream(self.seed, Purpose.G_FOR_G, self.steps))
+
+    def _latents(self, n: int, stream: Stream, arena: Any) -> Array:
+        z = arena.empty((n, self.latent), self.G.dtype)
+        if self.prior == "normal":
+            self.backend.normal(z, stream)
+        else:
+            self.backend.uniform(z, stream)
+            z *= 2
+            z -= 1
+        return z
+
+    # --- training and sampling ---------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        images: Any,
+        steps: int,
+        batch: int = 32,
+        *,
+        d_pretrain: int = 0,
+        callback: Callable[[GAN, Metrics], bool | None] | None = None,
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Play `steps` more steps and return each metric as a float32 array (steps played,).
+
+        images: uint8 (N, H, W[, C]), mapped to [−1, 1] batch by batch, or floats (N, ...) used as they are; or an
+            object with an attribute `images`, such as a Dataset. Every image is seen once per epoch, in an order
+            that depends on the seed only.
+        batch: G's batch, and D's real batch (half of it with half_batches).
+        d_pretrain: D updates before G's first (only of a GAN that has not played yet).
+        callback: called after every step with this GAN and the metrics; returning True ends the training.
+
+        Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does.
+        """
+        if steps < 0 or batch < 1 or d_pretrain < 0:
+            raise ValueError(
+                f"steps and d_pretrain cannot be negative and batch must be 1 or more, got {steps}, {d_pretrain}, {batch}"
+            )
+        if self.half_batches and batch % 2:
+            raise ValueError(f"half_batches needs an even batch, got {batch}")
+        data = self._data(images)
+        n = batch // 2 if self.half_batches else batch
+        indices = self.backend.empty((self.d_steps * n,), np.int64)
+        real = self.backend.empty((self.d_steps * n, *data.shape[1:]), self.D.dtype)
+
+        def draw(rows: slice) -> Array:
+            self.backend.minibatch(indices[rows], len(data), self.d_updates * n, self.seed)
+            self.backend.gather(data, indices[rows], real[rows])
+            return real[rows]
+
+        while self.steps == 0 and self.d_updates < d_pretrain:
+            self.update_discriminator(draw(slice(0, n)))
+        history = {name: np.empty(steps, np.float32) for name in METRICS}
+        for i in range(steps):
+            metrics = self.step(draw(slice(0, self.d_steps * n)))
+            for name, value in metrics.items():
+                history[name][i] = value
+            if callback is not None and callback(self, metrics):
+                return {name: values[: i + 1] for name, values in history.items()}
+        return history
+
+    def sample(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
+        """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
+
+        seed: of the latents; default: the GAN's own seed. The first samples do not depend on n.
+        Raises ValueError if n is less than 1.
+        """
+        if n < 1:
+            raise ValueError(f"expected a number of samples of 1 or more, got {n}")
+        stream = Stream(self.seed if seed is None else seed, Purpose.LATENT_SAMPLE)
+        z = self._latents(n, stream, self.G._heap)
+        parts = [self.backend.to_numpy(self.G(z[i : i + 1000], train=False)[0]) for i in range(0, n, 1000)]
+        return np.concatenate(parts)
+
+    def probability(self, samples: Array) -> np.ndarray[Any, Any]:
+        """D(x) for each of the samples (N, ...), with running statistics: float array (N,) in [0, 1]."""
+        logits, _ = self.D(self._samples(samples), train=False)
+        return self.backend.to_numpy(0.5 * (1 + self.backend.xp.tanh(0.5 * logits[:, 0])))
+
+    # --- saving ------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
+        """Write networks, optimizers and counters to one `.npz`, by way of a temporary file.
+
+        extra: JSON-able data to keep in the file's header. A GAN that is loaded again plays on bit for bit.
+        """
+        header = {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates, "extra": dict(extra or {})}
+        checkpoint.save(path, self._parts(), header)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], backend: Backend | str | None = None) -> GAN:
+        """A GAN from `save`, on any backend (default: NumPy).
+
+        Raises FileNotFoundError, or ValueError for a file that is damaged, foreign or made of unknown layers.
+        """
+        states, header = checkpoint.load(path)
+        try:
+            gan = cls.build(header["gan"], backend)
+            for name, part in gan._parts().items():
+                part.load_state_dict(states[name])
+            gan.steps, gan.d_updates = int(header["steps"]), int(header["d_updates"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} holds no GAN that this version can load: {error}") from None
+        return gan
+
+    def describe(self) -> dict[str, Any]:
+        """Networks and rules as JSON-able data; `GAN.build` is the inverse."""
+        specs = {name: getattr(self, name).describe() for name in ("G", "D", "objective", "optimizer", "d_optimizer")}
+        return specs | {name: getattr(self, name) for name in _OPTIONS}
+
+    @classmethod
+    def build(cls, description: Mapping[str, Any], backend: Backend | str | None = None) -> GAN:
+        """A GAN with fresh weights from `describe()`. Raises ValueError for unknown layers or options."""
+        G = Sequential.build(description["G"], backend)
+        D = Sequential.build(description["D"], G.backend)
+        specs = {name: build(description[name]) for name in ("objective", "optimizer", "d_optimizer")}
+        return cls(G, D, **specs, **{name: description[name] for name in _OPTIONS})
+
+    def _parts(self) -> dict[str, Any]:
+        return {"G": self.G, "D": self.D, "g_opt": self.g_opt, "d_opt": self.d_opt}
+
+    # --- checks ------------------------------------------------------------------------------------------------
+
+    def _check_options(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not isinstance(self.d_steps, int) or self.d_steps < 1:
+            raise ValueError(f"d_steps must be an integer of 1 or more, got {self.d_steps!r}")
+        if self.updates == "separate" and self.batches == "one":
+            raise ValueError("updates='separate' trains D on two batches; batches='one' contradicts it")
+        if self.updates == "separate" and not self.objective.separable:
+            raise ValueError(f"{self.objective} compares real with fake samples; it needs updates='joint'")
+        if self.reuse_fakes and (self.half_batches or self.fake_statistics == "running"):
+            raise ValueError("reuse_fakes shows D the fakes of G's own update; it excludes half_batches and "
+                             "fake_statistics='running'")  # fmt: skip
+        if not isinstance(self.latent, int) or self.latent < 1:
+            raise ValueError("the size of the latent is unknown: G's first layer does not tell; pass latent=...")
+
+    def _check_networks(self) -> None:
+        """One sample through both networks, so that a mismatch is found here and not in the first step."""
+        G, D = self.G, self.D
+        if G.backend is not D.backend:
+            raise ValueError("G and D must share one backend object: pass backend=G.backend to D")
+        if G.dtype != D.dtype:
+            raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
+        fake, _ = G(self.backend.zeros((1, self.latent), G.dtype), train=False)
+        self.sample_shape: tuple[int, ...] = tuple(fake.shape[1:])
+        try:
+            logits, _ = D(fake, train=False)
+        except ValueError as error:
+            raise ValueError(f"D cannot take G's samples of shape {self.sample_shape}: {error}") from None
+        if logits.shape != (1, 1):
+            raise ValueError(f"D must end in one logit per sample, shape (N, 1); it gives (N, {logits.shape[1:]})")
+
+    def _samples(self, x: Array) -> Array:
+        """Real samples in the shape that G makes them."""
+        if math.prod(np.shape(x)[1:]) != math.prod(self.sample_shape):
+            raise ValueError(f"G makes samples of shape {self.sample_shape}; got samples of shape {np.shape(x)[1:]}")
+        if len(x) == 0 or len(x) % self.d_steps:
+            raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(x)} samples")
+        return x.reshape(len(x), *self.sample_shape)
+
+    def _data(self, images: Any) -> Array:
+        """The data set on this backend: uint8 or the networks' dtype, samples in the shape that G makes them."""
+        images = getattr(images, "images", images)
+        dtype = getattr(images, "dtype", None)
+        if dtype is None or (dtype != np.uint8 and dtype.kind != "f"):
+            raise TypeError(f"expected images as a uint8 or float array, got {dtype or type(images).__name__}")
+        if images.ndim < 2 or len(images) == 0:
+            raise ValueError(f"expected images of shape (N, ...) with N of 1 or more, got {images.shape}")
+        if math.prod(images.shape[1:]) != math.prod(self.sample_shape):
+            raise ValueError(
+                f"G makes samples of shape {self.sample_shape}, {math.prod(self.sample_shape)} numbers each; "
+                f"the images have shape {images.shape[1:]}, {math.prod(images.shape[1:])} numbers"
+            )
+        data = self.backend.asarray(images, None if dtype == np.uint8 else self.D.dtype)
+        return data.reshape(len(data), *self.sample_shape)
+
+    def _check_finite(self, player: str, loss: Array, batches: dict[str, tuple[Array, Stream]]) -> Array:
+        """The norm of the player's gradient; raises NonFiniteError if it or the loss is not finite."""
+        net = self.G if player == "G" else self.D
+        norm = self.backend.norm(net.flat_grad)
+        if math.isfinite(loss) and math.isfinite(norm):
+            return norm
+        step = self.steps + 1
+        name, what = first_nonfinite(self._suspects(player, loss, batches), self.backend) or (
+            f"{player}'s gradient norm",
+            "overflow",
+        )
+        raise NonFiniteError(
+            step,
+            name,
+            f"{name} is not finite at step {step}, in the update of {player}: {what}; the update was not made. "
+            "Usual causes: a learning rate that is too high, or data that is not finite",
+        )
+
+    def _suspects(
+        self, player: str, loss: Array, batches: dict[str, tuple[Array, Stream]]
+    ) -> Iterator[tuple[str, Array]]:
+        """Every array of the update, in the order in which it came to be; activations are computed again."""
+        for net in ("G", "D"):
+            for name, parameter in getattr(self, net).parameters.items():
+                yield f"{net}.{name}", parameter.data
+        if "real" in batches:
+            yield "the real batch", batches["real"][0]
+        if "fake" in batches:
+            purpose, latent, t = (
+                (Purpose.G_FOR_G, Purpose.LATENT_G, self.steps)
+                if player == "G" or self.reuse_fakes
+                else (Purpose.G_FOR_D, Purpose.LATENT_D, self.d_updates)
+            )
+            z = self._latents(len(batches["fake"][0]), Stream(self.seed, latent, t), self.G._heap)
+            train = player == "G" or self.fake_statistics == "batch"
+            for name, y in self.G.activations(z, train=train, stream=Stream(self.seed, purpose, t)):
+                yield f"the output of G.{name}", y
+        for kind, (samples, stream) in batches.items():
+            for name, y in self.D.activations(samples, train=True, stream=stream):
+                yield f"the output of D.{name} on {kind} samples", y
+        yield f"the loss of {player}", loss
+        net = self.G if player == "G" else self.D
+        yield from ((f"the gradient of {player}.{n}", p.grad) for n, p in reversed(net.parameters.items()))
+
+
+_CHOICES = {
+    "updates": ("joint", "separate"),
+    "batches": ("auto", "one", "two"),
+    "fake_statistics": ("batch", "running"),
+    "prior": ("normal", "uniform"),
+}
+_OPTIONS = (*_CHOICES, "d_steps", "reuse_fakes", "half_batches", "latent", "seed")

@@ -1,0 +1,32 @@
+"""Layers with hand-derived gradients; each file states its forward, derives its backward and names its test."""
+
+from __future__ import annotations
+
+from . import init
+from .activations import Activation, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
+from .batchnorm import BatchNorm
+from .dense import Dense
+from .layer import Layer, Parameter, Pass
+from .noise import Dropout, GaussianNoise
+from .sequential import Sequential
+from .shape import Flatten, Reshape
+
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "Layer",
+    "LeakyReLU",
+    "Parameter",
+    "Pass",
+    "ReLU",
+    "Reshape",
+    "Sequential",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+    "init",
+]

@@ -1,0 +1,128 @@
+"""Activations: a function φ for each element, and its derivative.
+
+    forward    y_ij = φ(x_ij)
+    backward   dL/dx_ij = dL/dy_ij · φ′(x_ij), since x_ij influences nothing but y_ij
+
+All of these φ are increasing where they are not flat, so φ′(x) can be written through y = φ(x). The backward then
+keeps the output only, which the next layer needs anyway, and the input can be overwritten.
+
+    layer            φ(x)                 φ′ through y
+    LeakyReLU(a)     max(x, a x)          1 if y > 0 else a
+    ReLU             max(x, 0)            1 if y > 0 else 0
+    Sigmoid          1 / (1 + e^−x)       y (1 − y)
+    Tanh             tanh x               1 − y²
+    Softplus         log(1 + e^x)         σ(x) = 1 − e^−y
+
+Each class holds the two columns as array code for any `xp`. Checked by tests/test_gradients.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .layer import Back, Layer, Pass
+
+Array = Any
+
+
+class Activation(Layer):
+    """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
+
+    def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+        """out = φ(x); `out` may be `x`, `tmp` is scratch of the same shape."""
+        raise NotImplementedError
+
+    def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
+        """out = φ′(x), given y = φ(x); `out` is not `y`, `mask` is boolean scratch of the same shape."""
+        raise NotImplementedError
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        y = run.empty(x.shape)
+        run.backend.bias_act(x, None, self, y)
+
+        def back(dy: Array, params: bool, inputs: bool) -> Array | None:
+            if not inputs:
+                return None
+            dx = run.empty(x.shape)
+            run.backend.bias_act_grad(dy, y, self, dx)
+            return dx
+
+        return y, back
+
+
+class LeakyReLU(Activation):
+    """max(x, slope · x) (Maas et al. 2013). `negative_slope` in [0, 1), default 0.2 as GANs use it.
+
+    Raises ValueError for another slope.
+    """
+
+    def __init__(self, negative_slope: float = 0.2) -> None:
+        if not 0 <= negative_slope < 1:
+            raise ValueError(f"LeakyReLU needs a negative_slope in [0, 1), got {negative_slope}")
+        self.negative_slope = negative_slope
+
+    def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+        xp.multiply(x, self.negative_slope, out=tmp)
+        xp.maximum(x, tmp, out=out)
+
+    def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
+        xp.greater(y, 0, out=mask)
+        xp.copyto(out, mask)  # 1 or 0, then a + (1 − a) · that: quicker than a choice by element
+        xp.multiply(out, 1 - self.negative_slope, out=out)
+        xp.add(out, self.negative_slope, out=out)
+
+
+class ReLU(Activation):
+    """max(x, 0)."""
+
+    def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+        xp.maximum(x, 0, out=out)
+
+    def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
+        xp.greater(y, 0, out=mask)
+        xp.copyto(out, mask)
+
+
+class Sigmoid(Activation):
+    """σ(x) = 1/(1 + e^−x), computed as (1 + tanh(x/2))/2, which cannot overflow.
+
+    A discriminator does not end in one: the objectives take logits (see objectives.py).
+    """
+
+    def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+        xp.multiply(x, 0.5, out=out)
+        xp.tanh(out, out=out)
+        xp.multiply(out, 0.5, out=out)
+        xp.add(out, 0.5, out=out)
+
+    def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
+        xp.subtract(1, y, out=out)
+        xp.multiply(out, y, out=out)
+
+
+class Tanh(Activation):
+    """tanh(x), into [−1, 1]: the range of images inside minigan."""
+
+    def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+        xp.tanh(x, out=out)
+
+    def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
+        xp.multiply(y, y, out=out)
+        xp.subtract(1, out, out=out)
+
+
+class Softplus(Activation):
+    """log(1 + e^x) = max(x, 0) + log(1 + e^−|x|), a smooth ReLU that is never flat."""
+
+    def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+        xp.abs(x, out=tmp)
+        xp.negative(tmp, out=tmp)
+        xp.exp(tmp, out=tmp)
+        xp.log1p(tmp, out=tmp)
+        xp.maximum(x, 0, out=out)
+        xp.add(out, tmp, out=out)
+
+    def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
+        xp.negative(y, out=out)
+        xp.expm1(out, out=out)
+        xp.negative(out, out=out)

@@ -1,0 +1,114 @@
+"""Batch normalisation (Ioffe and Szegedy 2015).
+
+    forward    y = γ x̂ + β,   x̂ = (x − μ)/s,   s = √(v + ε)         x, y (N, F)   γ, β, μ, v (F,)
+
+**Training** takes μ = Σ_n x_n/N and v = Σ_n (x_n − μ)²/N from the batch itself, so every sample feels every other.
+With g = dL/dy, one feature at a time:
+
+    dL/dβ = Σ_n g_n            dL/dγ = Σ_n g_n x̂_n
+    ∂x̂_n/∂x_m = (δ_nm − 1/N − x̂_n x̂_m/N)/s                          (1/N from μ, the last term from v)
+    dL/dx_m = Σ_n g_n γ ∂x̂_n/∂x_m = γ/s · (g_m − dβ/N − x̂_m dγ/N)
+
+**Inference** takes μ and v from the running statistics, which are constants: dL/dx = γ/s · g, dγ and dβ as above.
+One formula in the place of the other is a common bug; here the mode of the forward decides both.
+Checked by tests/test_gradients.py, with random γ and β, in both modes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .activations import Activation
+from .init import Constant
+from .layer import Back, Layer, Parameter, Pass
+
+Array = Any
+
+
+class BatchNorm(Layer):
+    """Normalises each feature of a batch (N, n_features), N ≥ 2 in training.
+
+    momentum: the share of the old running statistics that is kept (Keras's convention; PyTorch's is one minus this):
+        running = momentum · running + (1 − momentum) · batch, where the running variance takes the unbiased one.
+    eps: added to the variance.
+    Parameters `weight` (γ, begins at 1) and `bias` (β, 0); buffers `running_mean` (0) and `running_var` (1).
+    Raises ValueError for a batch of another shape, or of one sample in training.
+    """
+
+    mixes_samples = True
+    joins_activation = True
+
+    def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
+        if not isinstance(n_features, int) or n_features < 1:
+            raise ValueError(f"BatchNorm needs n_features to be a positive integer, got {n_features!r}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"BatchNorm needs a momentum in [0, 1), got {momentum}")
+        self.n_features = n_features
+        self.momentum = momentum
+        self.eps = eps
+        self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
+        self.parameters["bias"] = Parameter((n_features,), Constant(0.0))
+        self.buffers["running_mean"] = np.zeros(n_features)
+        self.buffers["running_var"] = np.ones(n_features)
+
+    def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
+        if x.ndim != 2 or x.shape[1] != self.n_features:
+            raise ValueError(f"expected a batch of shape (N, {self.n_features}), got {tuple(x.shape)}")
+        if run.train and len(x) < 2:
+            raise ValueError(
+                "batch statistics of a single sample are the sample itself, so every output would be the bias: "
+                "use a batch of 2 or more, or train=False for running statistics"
+            )
+        be, gamma, beta = run.backend, self.parameters["weight"], self.parameters["bias"]
+        y = run.empty(x.shape)
+        inv_std = run.empty((self.n_features,))
+        if run.train:
+            mean, var = run.empty((self.n_features,)), run.empty((self.n_features,))
+            be.batchnorm(x, gamma.data, beta.data, self.eps, y, mean, var, inv_std)
+            if run.track:
+                n = len(x)
+                self._track(run, self.buffers["running_mean"], mean, 1.0)
+                self._track(run, self.buffers["running_var"], var, n / (n - 1))
+        else:
+            xp = be.xp
+            mean = run.empty((self.n_features,))  # a copy: training may move the buffer before the backward
+            xp.copyto(mean, self.buffers["running_mean"])
+            xp.add(self.buffers["running_var"], self.eps, out=inv_std)
+            xp.sqrt(inv_std, out=inv_std)
+            xp.divide(1, inv_std, out=inv_std)
+            be.normalize(x, gamma.data, beta.data, mean, inv_std, y)
+        if act is not None:
+            be.bias_act(y, None, act, out=y)
+        from_batch = run.train
+
+        def back(dy: Array, params: bool, inputs: bool) -> Array | None:
+            g = dy
+            if act is not None:
+                g = run.empty(y.shape)
+                be.bias_act_grad(dy, y, act, out=g)
+            dgamma, dbeta = run.empty(gamma.shape), run.empty(beta.shape)
+            if params or from_batch:
+                be.normalize_grad(g, x, mean, inv_std, dgamma, dbeta)
+            if params:
+                gamma.grad += dgamma
+                beta.grad += dbeta
+            if not inputs:
+                return None
+            dx = run.empty(x.shape)
+            if from_batch:
+                be.batchnorm_grad(g, x, gamma.data, mean, inv_std, dgamma, dbeta, dx)
+            else:
+                be.xp.multiply(gamma.data, inv_std, out=dgamma)
+                be.xp.multiply(g, dgamma, out=dx)
+            return dx
+
+        return y, back
+
+    def _track(self, run: Pass, running: Array, batch: Array, scale: float) -> None:
+        """running = momentum · running + (1 − momentum) · scale · batch."""
+        xp, tmp = run.backend.xp, run.empty(batch.shape)
+        xp.multiply(batch, (1 - self.momentum) * scale, out=tmp)
+        xp.multiply(running, self.momentum, out=running)
+        xp.add(running, tmp, out=running)

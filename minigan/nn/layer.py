@@ -1,0 +1,120 @@
+"""What a layer is.
+
+A layer owns its parameters and nothing else. Calling it returns the output *and* the function that takes a gradient
+back through that very call; whatever the backward needs lives in this closure. So a network can be run on real data,
+on fakes and on anything in between, and each pass can be differentiated in any order: nothing is cached on the
+layer that a later call could overwrite.
+
+A layer of your own takes ten lines:
+
+    class Swish(minigan.Layer):
+        def forward(self, x, run):                 # y = x s,  s = σ(x)
+            s = 1 / (1 + np.exp(-x))
+            y = x * s
+
+            def back(dy, params, inputs):          # dy/dx = s + y (1 − s)
+                return dy * (s + y * (1 - s))
+
+            return y, back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backend import Backend, Heap, Stream
+from ..spec import Spec
+from .init import Initializer
+
+Array = Any
+Back = Callable[..., Any]
+
+
+class Parameter:
+    """A trainable array and its gradient; both are views into the network's flat arrays.
+
+    `data` and `grad` exist once the layer is part of a network.
+    """
+
+    def __init__(self, shape: tuple[int, ...], init: Initializer) -> None:
+        self.shape = shape
+        self.init = init
+        self.data: Array = None
+        self._grad: Array = None
+        self._empty = True  # nothing was added since zero_grad; the memory still holds the last step's gradient
+
+    def bind(self, data: Array, grad: Array) -> None:
+        """Live in these arrays from now on. Raises ValueError if another network owns the parameter already."""
+        if self.data is not None:
+            raise ValueError("it already belongs to another network: make a new layer for this one")
+        self.data, self._grad = data, grad
+
+    @property
+    def grad(self) -> Array:
+        """The sum of the gradients since `zero_grad`; add to it in a backward (`weight.grad += ...`)."""
+        if self._empty:
+            self._grad[...] = 0
+            self._empty = False
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Array) -> None:
+        if value is not self._grad:
+            self._grad[...] = value
+        self._empty = False
+
+    def zero_grad(self) -> None:
+        """Forget the gradient. The memory is cleared only if somebody reads it before it is written."""
+        self._empty = True
+
+    def claim_grad(self) -> tuple[Array, bool]:
+        """Where to write a gradient, and whether to add to what is there.
+
+        The first gradient after `zero_grad` overwrites, which saves clearing the memory and reading it again.
+        """
+        accumulate, self._empty = not self._empty, False
+        return self._grad, accumulate
+
+
+class Pass:
+    """What one call of a network hands to each of its layers: memory, mode and random numbers."""
+
+    def __init__(self, arena: Heap, dtype: Any, train: bool, track: bool, stream: Stream) -> None:
+        self.arena = arena
+        self.backend: Backend = arena.backend
+        self.dtype = dtype
+        self.train = train  # batch statistics, active dropout and noise
+        self.track = track  # let this batch move the running statistics
+        self.stream = stream  # the layer's own random numbers
+
+    def empty(self, shape: tuple[int, ...]) -> Array:
+        """An uninitialised array of the network's dtype that lives as long as this pass."""
+        return self.arena.empty(shape, self.dtype)
+
+
+class Layer(Spec):
+    """Base class of all layers.
+
+    A subclass writes `forward(x, run)`, which returns `(y, back)`. `back(dy, params, inputs)` gets dL/dy, adds
+    dL/dparameter to each `Parameter.grad` if `params`, and returns dL/dx if `inputs` (else None is fine).
+    Constructor arguments are kept in attributes of the same name. Parameters and buffers (arrays that are saved but
+    not trained) are registered by assigning to `self.parameters[name]` and `self.buffers[name]`.
+    """
+
+    mixes_samples = False  # True if a sample's output depends on the rest of the batch
+    joins_activation = False  # True if forward takes `act`, an activation to apply in the same sweep
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Trainable arrays by PyTorch's names."""
+        return self.__dict__.setdefault("_parameters", {})  # type: ignore[no-any-return]
+
+    @property
+    def buffers(self) -> dict[str, Array]:
+        """Saved arrays that are not trained, by PyTorch's names."""
+        return self.__dict__.setdefault("_buffers", {})  # type: ignore[no-any-return]
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        """y for the batch x (first axis: samples), and the way back."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")

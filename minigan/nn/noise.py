@@ -1,0 +1,66 @@
+"""Layers that are random in training and the identity otherwise.
+
+    Dropout         y = x ⊙ m,  m_ij = 1/(1−p) with probability 1−p, else 0;   dL/dx = dL/dy ⊙ m
+    GaussianNoise   y = x + ε,  ε_ij ~ N(0, std²);                              dL/dx = dL/dy
+
+The 1/(1−p) makes E[y] = x, so that inference needs no scaling (Srivastava et al. 2014, "inverted" dropout).
+The random numbers come from the pass's stream: the same step draws the same mask on every backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .layer import Back, Layer, Pass
+
+Array = Any
+
+
+class Dropout(Layer):
+    """Sets each element to zero with probability p in training. Raises ValueError unless 0 ≤ p < 1."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout needs a probability p in [0, 1), got {p}")
+        self.p = p
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        if not run.train or self.p == 0:
+            return x, _identity
+        xp = run.backend.xp
+        mask, y = run.empty(x.shape), run.empty(x.shape)
+        run.backend.uniform(mask, run.stream)
+        xp.greater_equal(mask, self.p, out=mask)
+        xp.multiply(mask, 1 / (1 - self.p), out=mask)
+        xp.multiply(x, mask, out=y)
+
+        def back(dy: Array, params: bool, inputs: bool) -> Array | None:
+            if not inputs:
+                return None
+            dx = run.empty(x.shape)
+            xp.multiply(dy, mask, out=dx)
+            return dx
+
+        return y, back
+
+
+class GaussianNoise(Layer):
+    """Adds N(0, std²) to each element in training. Raises ValueError if std is negative."""
+
+    def __init__(self, std: float = 0.1) -> None:
+        if not std >= 0:
+            raise ValueError(f"GaussianNoise needs a std of 0 or more, got {std}")
+        self.std = std
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        if not run.train or self.std == 0:
+            return x, _identity
+        xp, y = run.backend.xp, run.empty(x.shape)
+        run.backend.normal(y, run.stream)
+        xp.multiply(y, self.std, out=y)
+        xp.add(y, x, out=y)
+        return y, _identity
+
+
+def _identity(dy: Array, params: bool, inputs: bool) -> Array:
+    return dy

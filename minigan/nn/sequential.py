@@ -1,0 +1,269 @@
+"""A network: layers one after the other, their parameters in one flat array.
+
+    y = f_k(... f_2(f_1(x)))        dL/dx = back_1(back_2(... back_k(dL/dy)))
+
+The chain rule is the loop in `back`, and it stops where nobody needs the rest: at the first layer with parameters
+if dL/dx is not asked for, and no layer computes gradients of parameters that are held fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend, Heap, Purpose, Stream, get_backend
+from ..backend.philox import MASK64
+from ..spec import build
+from .activations import Activation
+from .layer import Back, Layer, Parameter, Pass
+
+Array = Any
+
+
+class Sequential:
+    """Layers in a row.
+
+    layers: objects of Layer. backend: a Backend or its name (default: NumPy). dtype: "float32" (default) or
+    "float64". seed: of the initial weights, and of dropout and noise in calls by hand.
+
+    Parameters, gradients and optimizer state are flat arrays (`flat`, `flat_grad`) in the order of the layers; the
+    layers hold views. `state_dict` speaks PyTorch's names and layouts.
+
+    Raises TypeError for what is no Layer, ValueError for a layer that occurs twice, an unknown dtype or backend.
+
+    >>> import minigan, numpy as np
+    >>> net = minigan.Sequential(minigan.Dense(2, 3), minigan.Tanh(), seed=1)
+    >>> y, back = net(np.ones((5, 2), "float32"))
+    >>> dx = back(np.ones_like(y))
+    >>> sorted(net.grad_dict()), net.size
+    (['0.bias', '0.weight'], 9)
+    """
+
+    def __init__(
+        self, *layers: Layer, backend: Backend | str | None = None, dtype: Any = "float32", seed: int = 0
+    ) -> None:
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                hint = "; pass its layers: Sequential(*inner.layers)" if isinstance(layer, Sequential) else ""
+                raise TypeError(f"layer {i} is {layer!r}, expected a minigan.Layer such as Dense(784, 512){hint}")
+            if any(layer is other for other in layers[:i]):
+                raise ValueError(f"layer {i}, {layer}, occurs twice: a layer has one place in one network")
+        self.layers = layers
+        self.backend = get_backend("numpy" if backend is None else backend)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
+        self.seed = seed
+        self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
+        self._heap = Heap(self.backend)
+        self._plan = list(_plan(layers))
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Make the flat arrays, give each parameter its part and its initial value."""
+        self.parameters: dict[str, Parameter] = {}
+        self.buffers: dict[str, Array] = {}
+        for i, layer in enumerate(self.layers):
+            for name, parameter in layer.parameters.items():
+                self.parameters[f"{i}.{name}"] = parameter
+            for name, buffer in layer.buffers.items():
+                layer.buffers[name] = self.buffers[f"{i}.{name}"] = self.backend.asarray(buffer, self.dtype)
+        self.size = sum(math.prod(p.shape) for p in self.parameters.values())
+        initial = np.empty(self.size, self.dtype)
+        self.flat = self.backend.zeros((self.size,), self.dtype)
+        self._flat_grad = self.backend.zeros((self.size,), self.dtype)
+        offset = 0
+        for index, (name, parameter) in enumerate(self.parameters.items()):
+            part = slice(offset, offset + math.prod(parameter.shape))
+            try:
+                parameter.bind(
+                    self.flat[part].reshape(parameter.shape), self._flat_grad[part].reshape(parameter.shape)
+                )
+            except ValueError as error:
+                raise ValueError(f"parameter {name} cannot be used: {error}") from None
+            bits = np.random.Philox(key=[self.seed & MASK64, Purpose.INITIALISE], counter=[0, index, 0, 0])
+            initial[part] = parameter.init(parameter.shape, np.random.Generator(bits)).reshape(-1)
+            offset = part.stop
+        self.flat[...] = self.backend.asarray(initial)
+
+    # --- forward and backward ----------------------------------------------------------------------------------
+
+    def __call__(
+        self,
+        x: Array,
+        train: bool = True,
+        *,
+        track: bool | None = None,
+        arena: Heap | None = None,
+        stream: Stream | None = None,
+    ) -> tuple[Array, Back]:
+        """Run a batch; returns the output and `back(dy, params=True, inputs=True)`.
+
+        x: (N, ...) floats, converted to the network's dtype and backend. train: batch statistics, dropout and noise
+        on; False uses running statistics. track: let this batch move the running statistics (default: as `train`).
+        arena: where the arrays of this pass live; by default they are fresh and never overwritten.
+        stream: random numbers of this pass; by default the next of the network's own.
+
+        `back` adds to the parameters' gradients unless params=False and returns dL/dx unless inputs=False (then
+        None); what is not asked for is not computed. It can be called at any time, in any order with other passes,
+        until the arena is rewound; after that it raises RuntimeError.
+
+        Raises TypeError for integers, ValueError for a shape that does not fit.
+        """
+        if stream is None:
+            stream = Stream(self.seed, Purpose.CALL, self.calls)
+            self.calls += 1
+        run = Pass(arena or self._heap, self.dtype, train, train if track is None else track, stream)
+        y, backs = self._batch(x), []
+        for _, y, layer_back in self._forward(y, run):
+            backs.append(layer_back)
+        stamp, shape = run.arena.stamp, y.shape
+
+        def back(dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+            if run.arena.stamp != stamp:
+                raise RuntimeError(
+                    "this pass is over: its arena was rewound since, so its activations are overwritten; "
+                    "take the gradient before the next step begins, or run the network without an arena"
+                )
+            dy = self._batch(dy)
+            if dy.shape != shape:
+                raise ValueError(f"the gradient must have the output's shape {shape}, got {dy.shape}")
+            trained = [i for i, (_, layer, _) in enumerate(self._plan) if params and layer.parameters]
+            stop = 0 if inputs else min(trained, default=len(backs))
+            for i in reversed(range(stop, len(backs))):
+                dy = backs[i](dy, params, inputs or i > stop)
+            return dy if inputs else None
+
+        return y, back
+
+    def _forward(self, x: Array, run: Pass) -> Iterator[tuple[int, Array, Back]]:
+        """Layer by layer: the position of the last layer applied, its output, and the way back."""
+        stream = run.stream
+        for i, layer, act in self._plan:
+            run.stream = stream._replace(lane=i)
+            try:
+                x, back = layer.forward(x, run) if act is None else layer.forward(x, run, act)  # type: ignore[call-arg]
+            except ValueError as error:
+                raise ValueError(f"layer {i}, {layer}: {error}") from None
+            yield i if act is None else i + 1, x, back
+
+    def activations(self, x: Array, train: bool = False, stream: Stream | None = None) -> Iterator[tuple[str, Array]]:
+        """The output of each layer in turn, with its place and name; running statistics are left alone.
+
+        A layer and the activation it is joined to appear as one. For looking inside, not for training.
+
+        >>> import minigan, numpy as np
+        >>> net = minigan.Sequential(minigan.Dense(2, 3), minigan.ReLU(), minigan.Dense(3, 1))
+        >>> [(name, y.shape) for name, y in net.activations(np.ones((4, 2)))]
+        [('1.ReLU', (4, 3)), ('2.Dense', (4, 1))]
+        """
+        run = Pass(self._heap, self.dtype, train, False, stream or Stream(self.seed, Purpose.CALL, self.calls))
+        for i, y, _ in self._forward(self._batch(x), run):
+            yield f"{i}.{type(self.layers[i]).__name__}", y
+
+    def _batch(self, x: Array) -> Array:
+        if not isinstance(x, self.backend.xp.ndarray):
+            x = self.backend.asarray(x)
+        if x.dtype != self.dtype:
+            if x.dtype.kind != "f":
+                raise TypeError(
+                    f"expected a batch of floats, got {x.dtype}; uint8 images become floats in [-1, 1] with "
+                    "minigan.datasets.to_float(images)"
+                )
+            x = x.astype(self.dtype)
+        if x.ndim < 1 or x.size == 0:
+            raise ValueError(f"expected a batch with at least one sample, got shape {tuple(x.shape)}")
+        return x if x.flags.c_contiguous else self.backend.xp.ascontiguousarray(x)
+
+    # --- gradients and state -----------------------------------------------------------------------------------
+
+    @property
+    def mixes_samples(self) -> bool:
+        """Whether a sample's output depends on the rest of the batch, as with batch normalisation."""
+        return any(layer.mixes_samples for layer in self.layers)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients. Passes add to them, so call this before each new sum."""
+        for parameter in self.parameters.values():
+            parameter.zero_grad()
+
+    @property
+    def flat_grad(self) -> Array:
+        """All gradients as one flat array (size,), in the order of `flat`."""
+        for parameter in self.parameters.values():
+            parameter.grad  # noqa: B018 - reading clears what was never written
+        return self._flat_grad
+
+    def grad_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Copies of the gradients as NumPy arrays, named as in `state_dict`."""
+        return {name: self.backend.to_numpy(p.grad) for name, p in self.parameters.items()}
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Copies of parameters and running statistics as NumPy arrays, under PyTorch's names and layouts.
+
+        `torch.nn.Sequential` of the same layers loads {name: torch.from_numpy(array)}.
+        """
+        state = {}
+        for i, layer in enumerate(self.layers):
+            arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
+            state |= {f"{i}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over parameters and running statistics; PyTorch's `num_batches_tracked` is ignored.
+
+        Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
+        """
+        own = {name: p.data for name, p in self.parameters.items()} | self.buffers
+        given = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
+        if missing := own.keys() - given.keys():
+            raise ValueError(f"the state has no {_names(missing)}; it must come from a network of the same layers")
+        if unknown := given.keys() - own.keys():
+            raise ValueError(f"this network has no {_names(unknown)}; it must be built of the same layers")
+        for name, array in own.items():
+            if given[name].shape != array.shape:
+                raise ValueError(f"{name} must have shape {array.shape}, the state has {given[name].shape}")
+            if given[name].dtype.kind != "f":
+                raise ValueError(f"{name} must hold floats, the state has {given[name].dtype}")
+        for name, array in own.items():
+            array[...] = self.backend.asarray(given[name], self.dtype)
+
+    def describe(self) -> dict[str, Any]:
+        """The architecture as JSON-able data; `Sequential.build` is the inverse."""
+        return {"layers": [layer.describe() for layer in self.layers], "dtype": self.dtype.name, "seed": self.seed}
+
+    @classmethod
+    def build(cls, description: Mapping[str, Any], backend: Backend | str | None = None) -> Sequential:
+        """A network from `describe()`, with fresh weights. Raises ValueError for unknown layers."""
+        layers = build(description["layers"])
+        return cls(*layers, backend=backend, dtype=description["dtype"], seed=description["seed"])
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, i: int) -> Layer:
+        return self.layers[i]
+
+    def __repr__(self) -> str:
+        lines = "".join(f"    {i}: {layer}\n" for i, layer in enumerate(self.layers))
+        return f"Sequential(  # {self.size:,} parameters, {self.dtype}, {self.backend.name}\n{lines})"
+
+
+def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | None]]:
+    """(position, layer, the activation that the layer applies in its own sweep over memory)."""
+    i = 0
+    while i < len(layers):
+        following = layers[i + 1] if i + 1 < len(layers) else None
+        if layers[i].joins_activation and isinstance(following, Activation):
+            yield i, layers[i], following
+            i += 2
+        else:
+            yield i, layers[i], None
+            i += 1
+
+
+def _names(names: Any) -> str:
+    return ", ".join(sorted(names))

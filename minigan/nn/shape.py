@@ -1,0 +1,38 @@
+"""Layers that only change how a batch is arranged; the gradient is arranged back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .layer import Back, Layer, Pass
+
+Array = Any
+
+
+class Reshape(Layer):
+    """(N, ...) to (N, *shape). Raises ValueError if the number of elements differs."""
+
+    def __init__(self, *shape: int) -> None:
+        if not all(isinstance(n, int) and n > 0 for n in shape):
+            raise ValueError(f"Reshape needs positive integers, got {shape}")
+        self.shape = shape
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise ValueError(f"cannot arrange samples of shape {tuple(x.shape[1:])} as {self.shape}")
+
+        def back(dy: Array, params: bool, inputs: bool) -> Array:
+            return dy.reshape(x.shape)
+
+        return x.reshape(len(x), *self.shape), back
+
+
+class Flatten(Layer):
+    """(N, ...) to (N, product of the rest)."""
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        def back(dy: Array, params: bool, inputs: bool) -> Array:
+            return dy.reshape(x.shape)
+
+        return x.reshape(len(x), math.prod(x.shape[1:])), back

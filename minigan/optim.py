@@ -1,0 +1,204 @@
+"""Update rules, in order of increasing complexity, and learning-rate schedules.
+
+A network's parameters p, gradients g and the rule's own memory are flat arrays of one size, so that a rule is one
+sweep over memory, whatever the number of layers. A rule such as `Adam(2e-4)` only holds settings; `rule.bind(net)`
+makes the memory that one network needs.
+
+    SGD       v ← μ v + g                        p ← p − η v                         Polyak 1964
+    RMSprop   s ← ρ s + (1−ρ) g²                 p ← p − η g / (√s + ε)              Tieleman and Hinton 2012
+    Adam      m ← β₁ m + (1−β₁) g                p ← p − η m̂ / (√v̂ + ε)             Kingma and Ba 2015
+              v ← β₂ v + (1−β₂) g²               m̂ = m/(1−β₁ᵗ),  v̂ = v/(1−β₂ᵗ)
+
+Adam's m and v begin at zero, so after t steps they are too small by the factor 1 − βᵗ, which the hats undo; t counts
+from 1. The memory holds the sums without the factor (1−β), which spares two multiplications of the whole array.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .backend import Backend
+from .nn import Sequential
+from .spec import Spec
+
+Array = Any
+
+
+class Schedule(Spec):
+    """A learning rate that depends on the step t = 0, 1, 2, ...: `schedule(t)`."""
+
+    def __call__(self, t: int) -> float:
+        raise NotImplementedError
+
+
+class Linear(Schedule):
+    """From `start` to `end` in equal steps over `steps` updates, then constant."""
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        _positive("steps", steps)
+        self.start = start
+        self.end = end
+        self.steps = steps
+
+    def __call__(self, t: int) -> float:
+        return self.start + (self.end - self.start) * min(t / self.steps, 1.0)
+
+
+class Cosine(Schedule):
+    """From `start` to `end` along half a cosine over `steps` updates, then constant (Loshchilov and Hutter 2017)."""
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        _positive("steps", steps)
+        self.start = start
+        self.end = end
+        self.steps = steps
+
+    def __call__(self, t: int) -> float:
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * min(t / self.steps, 1.0))) / 2
+
+
+class Exponential(Schedule):
+    """start · decay^(t/steps): multiplied by `decay` every `steps` updates, smoothly."""
+
+    def __init__(self, start: float, decay: float, steps: int) -> None:
+        _positive("steps", steps)
+        _positive("decay", decay)
+        self.start = start
+        self.decay = decay
+        self.steps = steps
+
+    def __call__(self, t: int) -> float:
+        return float(self.start * self.decay ** (t / self.steps))
+
+
+class Optimizer(Spec):
+    """Settings of an update rule; `bind(net)` makes an optimizer for one network.
+
+    rate: the learning rate η, a positive number or a Schedule.
+    """
+
+    memory: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays the rule remembers
+
+    def __init__(self, rate: float | Schedule) -> None:
+        if not isinstance(rate, Schedule) and not rate > 0:
+            raise ValueError(f"{type(self).__name__} needs a positive learning rate, got {rate}")
+        self.rate = rate
+
+    def rate_at(self, t: int) -> float:
+        """The learning rate of the update after t updates."""
+        return self.rate(t) if isinstance(self.rate, Schedule) else self.rate
+
+    def bind(self, net: Sequential) -> BoundOptimizer:
+        """An optimizer of this rule for the parameters of `net`."""
+        return BoundOptimizer(self, net)
+
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
+        """Change the flat parameters `p` in place; t = 1, 2, ... counts the updates."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum μ if `momentum` > 0: v ← μ v + g, p ← p − η v."""
+
+    memory = ("v",)
+
+    def __init__(self, rate: float | Schedule, momentum: float = 0.0) -> None:
+        super().__init__(rate)
+        _fraction("momentum", momentum)
+        self.momentum = momentum
+
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
+        be.sgd(p, g, memory["v"], rate, self.momentum)
+
+
+class RMSprop(Optimizer):
+    """Each gradient is divided by its own root mean square, s ← ρ s + (1−ρ) g² (`decay` is ρ)."""
+
+    memory = ("s",)
+
+    def __init__(self, rate: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
+        super().__init__(rate)
+        _fraction("decay", decay)
+        self.decay = decay
+        self.eps = eps
+
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
+        be.rmsprop(p, g, memory["s"], rate, self.decay, self.eps)
+
+
+class Adam(Optimizer):
+    """Momentum on the gradient and on its square, corrected for their start at zero.
+
+    The defaults are the paper's; GANs use beta1 = 0.5 (Radford 2015), since momentum feeds the rotation of the game.
+
+    >>> Adam(2e-4, beta1=0.5)
+    Adam(0.0002, beta1=0.5)
+    """
+
+    memory = ("m", "v")
+
+    def __init__(
+        self, rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+    ) -> None:
+        super().__init__(rate)
+        _fraction("beta1", beta1)
+        _fraction("beta2", beta2)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
+        be.adam(p, g, memory["m"], memory["v"], rate, self.beta1, self.beta2, self.eps, t)
+
+
+class BoundOptimizer:
+    """An update rule with the memory of one network.
+
+    >>> import minigan, numpy as np
+    >>> net = minigan.Sequential(minigan.Dense(1, 1), seed=0)
+    >>> sgd = minigan.SGD(0.1).bind(net)
+    >>> y, back = net(np.ones((1, 1), "float32"))
+    >>> _ = back(np.ones_like(y))
+    >>> before = net.state_dict()["0.bias"][0]; sgd.step(); float(net.state_dict()["0.bias"][0] - before)
+    -0.10000000149011612
+    """
+
+    def __init__(self, rule: Optimizer, net: Sequential) -> None:
+        self.rule = rule
+        self.net = net
+        self.t = 0
+        self.memory = {name: net.backend.zeros((net.size,), net.dtype) for name in rule.memory}
+
+    def step(self) -> None:
+        """One update of the network's parameters with its present gradients, which are left as they are."""
+        rate = self.rule.rate_at(self.t)
+        self.t += 1
+        self.rule.update(self.net.backend, self.net.flat, self.net.flat_grad, self.memory, rate, self.t)
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Copies of the memory, and the number of updates `t`, as NumPy arrays."""
+        state = {name: self.net.backend.to_numpy(array) for name, array in self.memory.items()}
+        return {**state, "t": np.array(self.t, np.int64)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`. Raises ValueError, and changes nothing, if it does not fit."""
+        expected = {name: array.shape for name, array in self.memory.items()} | {"t": ()}
+        given = {name: np.shape(array) for name, array in state.items()}
+        if given != expected:
+            raise ValueError(f"the state of {self.rule} must hold {expected}, got {given}")
+        for name, array in self.memory.items():
+            array[...] = self.net.backend.asarray(state[name], self.net.dtype)
+        self.t = int(state["t"])
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} must be positive, got {value}")
+
+
+def _fraction(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value}")

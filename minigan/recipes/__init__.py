@@ -1,0 +1,23 @@
+"""GANs of the literature, one file each. A recipe is a module with
+
+    build(shape, *, ..., backend, dtype, seed)   a GAN for samples of this shape; its keyword arguments are the
+                                                 recipe's options, on the command line too
+    STEPS, BATCH                                 how long and on how much it is trained by default
+
+and a docstring whose first line says what it is.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from . import classic, gan
+
+RECIPES: dict[str, ModuleType] = {"gan": gan, "classic": classic}
+
+
+def get_recipe(name: str) -> ModuleType:
+    """The recipe's module. Raises ValueError for an unknown name, listing the known ones."""
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    return RECIPES[name]

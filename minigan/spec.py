@@ -1,0 +1,99 @@
+"""Objects that can be written down: layers, losses, optimizers and schedules as plain data, and back again.
+
+Every public object of minigan is determined by its constructor's arguments and keeps each of them in an attribute
+of the same name (the convention of scikit-learn's estimators). That one rule gives a `repr`, equality, a JSON
+description for checkpoints, and a safe way back: `build` only ever calls classes that are registered here, with
+plain values; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+
+class Spec:
+    """Base class of everything that is remade from its constructor's arguments.
+
+    >>> class Scale(Spec):
+    ...     def __init__(self, factor=2.0):
+    ...         self.factor = factor
+    >>> Scale(3.0).describe()
+    {'kind': 'Scale', 'factor': 3.0}
+    >>> build({'kind': 'Scale', 'factor': 3.0})
+    Scale(factor=3.0)
+    """
+
+    registry: ClassVar[dict[str, type[Spec]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Spec.registry[cls.__name__] = cls
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments by name, read back from the attributes."""
+        return {name: getattr(self, name) for name in _signature(type(self))}
+
+    def describe(self) -> dict[str, Any]:
+        """This object as JSON-able data; `build` is the inverse."""
+        return {"kind": type(self).__name__, **{k: _plain(v) for k, v in self.arguments().items()}}
+
+    def __repr__(self) -> str:
+        parts = []
+        for name, parameter in _signature(type(self)).items():
+            value = getattr(self, name)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                parts += [repr(v) for v in value]
+            elif parameter.default is parameter.empty:
+                parts.append(repr(value))
+            elif value != parameter.default:
+                parts.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.describe() == other.describe()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+def build(description: Any) -> Any:
+    """The object that `Spec.describe` wrote down.
+
+    Raises ValueError for a kind that no imported module defines, or arguments that do not fit it.
+    """
+    if isinstance(description, list):
+        return [build(item) for item in description]
+    if not isinstance(description, dict):
+        return description
+    arguments = {name: build(value) for name, value in description.items() if name != "kind"}
+    kind = description.get("kind")
+    if kind not in Spec.registry:
+        raise ValueError(
+            f"unknown kind {kind!r}: none of the imported modules defines it; "
+            "if it is a class of your own, import the module that defines it before loading"
+        )
+    cls = Spec.registry[kind]
+    positional: list[Any] = []
+    for name, parameter in _signature(cls).items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional += arguments.pop(name, [])
+    try:
+        return cls(*positional, **arguments)
+    except TypeError as error:
+        raise ValueError(f"the description of {kind} does not fit its constructor: {error}") from None
+
+
+def _signature(cls: type) -> dict[str, inspect.Parameter]:
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return {}
+    parameters = dict(inspect.signature(cls).parameters)
+    return {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.describe()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
