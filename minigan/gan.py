@@ -104,7 +104,7 @@ class GAN:
         self.reuse_fakes = reuse_fakes
         self.half_batches = half_batches
         self.prior = prior
-        self.latent = latent or getattr(G.layers[0] if G.layers else None, "n_in", 0)
+        self.latent: int = latent or int(getattr(G.layers[0] if G.layers else None, "n_in", 0))
         self.seed = seed
         self._check_options()
         self.backend: Backend = G.backend
@@ -246,9 +246,7 @@ class GAN:
         Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does.
         """
         if steps < 0 or batch < 1 or d_pretrain < 0:
-            raise ValueError(
-                f"steps and d_pretrain cannot be negative and batch must be 1 or more, got {steps}, {d_pretrain}, {batch}"
-            )
+            raise ValueError(f"expected steps ≥ 0, d_pretrain ≥ 0, batch ≥ 1; got {steps}, {d_pretrain}, {batch}")
         if self.half_batches and batch % 2:
             raise ValueError(f"half_batches needs an even batch, got {batch}")
         data = self._data(images)
@@ -412,9 +410,9 @@ class GAN:
         self, player: str, loss: Array, batches: dict[str, tuple[Array, Stream]]
     ) -> Iterator[tuple[str, Array]]:
         """Every array of the update, in the order in which it came to be; activations are computed again."""
-        for net in ("G", "D"):
-            for name, parameter in getattr(self, net).parameters.items():
-                yield f"{net}.{name}", parameter.data
+        for prefix, net in (("G", self.G), ("D", self.D)):
+            for name, parameter in net.parameters.items():
+                yield f"{prefix}.{name}", parameter.data
         if "real" in batches:
             yield "the real batch", batches["real"][0]
         if "fake" in batches:

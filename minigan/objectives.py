@@ -146,7 +146,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = Non
     xp, labels = be.xp, be.asarray(labels)
     if logits.ndim != 2 or labels.shape != (len(logits),):
         raise ValueError(f"expected logits (N, K) and labels (N,), got {logits.shape} and {labels.shape}")
-    if labels.dtype.kind not in "iu" or (len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]):
+    if labels.dtype.kind not in "iu" or int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
         raise ValueError(f"labels must be integers in [0, {logits.shape[1]})")
     n, rows = len(logits), xp.arange(len(logits))
     shifted = logits - logits.max(axis=1, keepdims=True)

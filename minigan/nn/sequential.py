@@ -117,9 +117,9 @@ class Sequential:
             stream = Stream(self.seed, Purpose.CALL, self.calls)
             self.calls += 1
         run = Pass(arena or self._heap, self.dtype, train, train if track is None else track, stream)
-        y, backs = self._batch(x), []
-        for _, y, layer_back in self._forward(y, run):
-            backs.append(layer_back)
+        x = self._batch(x)
+        applied = list(self._forward(x, run))
+        y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
 
         def back(dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
@@ -206,7 +206,7 @@ class Sequential:
 
         `torch.nn.Sequential` of the same layers loads {name: torch.from_numpy(array)}.
         """
-        state = {}
+        state: dict[str, np.ndarray[Any, Any]] = {}
         for i, layer in enumerate(self.layers):
             arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
             state |= {f"{i}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}

@@ -1,0 +1,69 @@
+"""Images from an `.npz` file: minigan's own samples, Keras's `mnist.npz`, or any with one array of images."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigan import archive
+from minigan.datasets import to_uint8
+
+__all__ = ["read"]
+
+
+def read(path: archive.StrPath, split: str) -> tuple[NDArray[np.uint8], np.ndarray | None]:
+    """Images as uint8, and labels as they are stored or None.
+
+    Images are the array `x_train` or `x_test` (labels: `y_train`, `y_test`), else `images`, else the only
+    array of 3 or 4 dimensions (labels: `labels`). They are uint8, or floats in [-1, 1]. Raises ValueError
+    otherwise.
+    """
+    where = os.fspath(path)
+    contents = archive.peek(path)
+    images, labels = _choose(where, contents, split)
+    arrays, _ = archive.load(path, only={images, labels})
+    return _as_bytes(arrays[images], f"the array {images!r} of {where}"), arrays.get(labels)
+
+
+def _choose(where: str, contents: dict[str, tuple[tuple[int, ...], Any]], split: str) -> tuple[str, str]:
+    if f"x_{split}" in contents:
+        return f"x_{split}", f"y_{split}"
+    listed = ", ".join(f"{name} {shape}" for name, (shape, _) in contents.items()) or "nothing"
+    if split == "test":
+        raise ValueError(
+            f'split="test" was asked of {where}, which holds {listed}, but an array x_test was expected; '
+            'take split="train" or another file'
+        )
+    if "images" in contents:
+        return "images", "labels"
+    candidates = [name for name, (shape, _) in contents.items() if len(shape) in (3, 4)]
+    if len(candidates) != 1:
+        raise ValueError(
+            f"{where} holds {listed}, but an array called images (or x_train, or just one of 3 or 4 "
+            "dimensions) was expected; rename it"
+        )
+    return candidates[0], "labels"
+
+
+def _as_bytes(images: np.ndarray, what: str) -> NDArray[np.uint8]:
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise ValueError(
+            f"{what} has dtype {images.dtype}, but uint8 or floats in [-1, 1] were expected; convert it first"
+        )
+    low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
+    if not (low >= -1 and high <= 1):  # NaN fails every comparison
+        raise ValueError(
+            f"{what} runs from {low:g} to {high:g}, but floats must lie in [-1, 1]; rescale it or store uint8"
+        )
+    if low >= 0 and images.size:
+        # Taken at its word it would become a set of pale grey pictures: better to ask than to train on those.
+        raise ValueError(
+            f"{what} runs from {low:g} to {high:g} and looks scaled to [0, 1], but floats must use [-1, 1]; "
+            "store 2 * x - 1 or uint8"
+        )
+    return to_uint8(images)
