@@ -15,18 +15,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from . import checkpoint
-from .backend import Arena, Backend, Purpose, Stream
+from .backend import Arena, Backend, Heap, Purpose, Stream
 from .nn import Sequential
 from .nn.layer import Back
 from .nonfinite import NonFiniteError, first_nonfinite
 from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer
-from .spec import build
+from .spec import build, whole
 
 Array = Any
 Metrics = dict[str, float]
@@ -43,6 +43,16 @@ METRICS = (
 )
 
 
+class Fakes(NamedTuple):
+    """A pass through G: the latents, what G made of them, and the way back."""
+
+    z: Array
+    samples: Array
+    back: Back
+    train: bool
+    stream: Stream
+
+
 class GAN:
     """Two networks and the rules of their game.
 
@@ -54,7 +64,8 @@ class GAN:
         batch and then one on the fakes (the classic tutorial loop).
     batches: "one", real and fakes pass through D as one batch, or "two"; "auto" is "one" unless D mixes the samples
         of a batch (batchnorm), where real and fakes are better normalised apart (Radford 2015).
-    fake_statistics: how G's batchnorm normalises the fakes shown to D: "batch" as in G's own update, or "running".
+    fake_statistics: of G's batchnorm for the fakes shown to D: "batch", as in G's own update, or "running", which
+        is G's inference mode (the classic loop).
     reuse_fakes: G's update goes through the fakes that D has just seen, instead of fresh ones; one G pass less.
     half_batches: D sees half as many real (and fake) samples as G's update has fakes, as in the classic loop.
     prior: z is "normal", N(0, 1), or "uniform", U(−1, 1).
@@ -97,15 +108,15 @@ class GAN:
         self.objective = get_objective(objective)
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
         self.d_optimizer = d_optimizer or self.optimizer
-        self.d_steps = d_steps
+        self.d_steps = whole("d_steps", d_steps)
         self.updates = updates
         self.batches = batches
         self.fake_statistics = fake_statistics
         self.reuse_fakes = reuse_fakes
         self.half_batches = half_batches
         self.prior = prior
-        self.latent: int = latent or int(getattr(G.layers[0] if G.layers else None, "n_in", 0))
-        self.seed = seed
+        self.latent = self._latent_size(latent)
+        self.seed = whole("seed", seed, least=0)
         self._check_options()
         self.backend: Backend = G.backend
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
@@ -126,6 +137,8 @@ class GAN:
         finite, before it reaches the parameters.
         """
         real = self._samples(real)
+        if len(real) % self.d_steps:
+            raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
         n = len(real) // self.d_steps
         fakes = self._fakes(n) if self.reuse_fakes else None
         for k in range(self.d_steps):
@@ -133,21 +146,19 @@ class GAN:
         metrics |= self.update_generator(2 * n if self.half_batches else n, fakes)
         return {name: float(metrics[name]) for name in METRICS}
 
-    def update_discriminator(self, real: Array, fakes: tuple[Array, Back] | None = None) -> dict[str, Array]:
+    def update_discriminator(self, real: Array, fakes: Fakes | None = None) -> dict[str, Array]:
         """D descends its loss on real samples and as many fakes; G is held fixed."""
-        G, D, arena, n, t = self.G, self.D, self._arena_D, len(real), self.d_updates
+        D, arena, n, t = self.D, self._arena_D, len(real), self.d_updates
         arena.rewind()
         if fakes is None:
-            z = self._latents(n, Stream(self.seed, Purpose.LATENT_D, t), arena)
-            train = self.fake_statistics == "batch"
-            fake, _ = G(z, train=train, track=False, arena=arena, stream=Stream(self.seed, Purpose.G_FOR_D, t))
-        else:
-            fake, _ = fakes
+            latent, dropout = Stream(self.seed, Purpose.LATENT_D, t), Stream(self.seed, Purpose.G_FOR_D, t)
+            fakes = self._make_fakes(n, arena, latent, dropout, self.fake_statistics == "batch", track=False)
+        fake = fakes.samples
         on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
 
         if self.updates == "separate":
-            logits_real, loss_real, norm_real = self._separate(real, self.objective.real, on_real, track=True)
-            logits_fake, loss_fake, norm_fake = self._separate(fake, self.objective.fake, on_fake, track=False)
+            logits_real, loss_real, norm_real = self._separate(self.objective.real, real, on_real, None)
+            logits_fake, loss_fake, norm_fake = self._separate(self.objective.fake, fake, on_fake, fakes)
             loss, norm = loss_real + loss_fake, (norm_real**2 + norm_fake**2) ** 0.5
         else:
             D.zero_grad()
@@ -160,13 +171,15 @@ class GAN:
                 logits_real, logits_fake = logits[:n], logits[n:]
                 loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
                 back(dlogits, inputs=False)
+                seen = {"real and fake samples": (both, on_real)}
             else:
                 logits_real, back_real = D(real, arena=arena, stream=on_real)
                 logits_fake, back_fake = D(fake, track=False, arena=arena, stream=on_fake)
                 loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
                 back_real(halves[0], inputs=False)
                 back_fake(halves[1], inputs=False)
-            norm = self._check_finite("D", loss, {"real": (real, on_real), "fake": (fake, on_fake)})
+                seen = {"real samples": (real, on_real), "fakes": (fake, on_fake)}
+            norm = self._check_finite("D", loss, real, fakes, seen)
             self.d_opt.step()
 
         self.d_updates += 1
@@ -181,39 +194,47 @@ class GAN:
             "d_grad_norm": norm,
         }
 
-    def update_generator(self, n: int, fakes: tuple[Array, Back] | None = None) -> dict[str, Array]:
+    def update_generator(self, n: int, fakes: Fakes | None = None) -> dict[str, Array]:
         """G descends its loss on n fakes, through a D that is held fixed."""
         G, D, arena = self.G, self.D, self._arena_G
-        fake, back_G = fakes or self._fakes(n)
+        fakes = fakes or self._fakes(n)
         stream = Stream(self.seed, Purpose.D_FOR_G, self.steps)
-        logits, back_D = D(fake, track=False, arena=arena, stream=stream)
+        logits, back_D = D(fakes.samples, track=False, arena=arena, stream=stream)
         loss, dlogits = self.objective.generator(logits, arena)
         dfake = back_D(dlogits, params=False)  # D is fixed: its parameter gradients are never computed
         G.zero_grad()
-        back_G(dfake, inputs=False)  # nobody needs dL/dz: it is never computed
-        norm = self._check_finite("G", loss, {"fake": (fake, stream)})
+        fakes.back(dfake, inputs=False)  # nobody needs dL/dz: it is never computed
+        norm = self._check_finite("G", loss, None, fakes, {"fakes": (fakes.samples, stream)})
         self.g_opt.step()
         self.steps += 1
         return {"g_loss": loss, "g_grad_norm": norm}
 
-    def _separate(self, samples: Array, term: Any, stream: Stream, track: bool) -> tuple[Array, Array, Array]:
+    def _separate(
+        self, term: Callable[[Array, Array, Backend], Array], samples: Array, stream: Stream, fakes: Fakes | None
+    ) -> tuple[Array, Array, Array]:
         """One D update on real samples alone, or on fakes alone; returns logits, loss and gradient norm."""
         self.D.zero_grad()
-        logits, back = self.D(samples, track=track, arena=self._arena_D, stream=stream)
+        logits, back = self.D(samples, track=fakes is None, arena=self._arena_D, stream=stream)
         dlogits = self._arena_D.empty(logits.shape, logits.dtype)
         loss = term(logits, dlogits, self.backend)
         back(dlogits, inputs=False)
-        norm = self._check_finite("D", loss, {"real" if track else "fake": (samples, stream)})
+        real, kind = (None, "fakes") if fakes else (samples, "real samples")
+        norm = self._check_finite("D", loss, real, fakes, {kind: (samples, stream)})
         self.d_opt.step()
         return logits, loss, norm
 
-    def _fakes(self, n: int) -> tuple[Array, Back]:
-        """n fakes for G's own update, and the way back through G."""
+    def _fakes(self, n: int) -> Fakes:
+        """n fakes for G's own update."""
         self._arena_G.rewind()
-        z = self._latents(n, Stream(self.seed, Purpose.LATENT_G, self.steps), self._arena_G)
-        return self.G(z, arena=self._arena_G, stream=Stream(self.seed, Purpose.G_FOR_G, self.steps))
+        latent, dropout = (Stream(self.seed, p, self.steps) for p in (Purpose.LATENT_G, Purpose.G_FOR_G))
+        return self._make_fakes(n, self._arena_G, latent, dropout, train=True, track=True)
 
-    def _latents(self, n: int, stream: Stream, arena: Any) -> Array:
+    def _make_fakes(self, n: int, arena: Arena, latent: Stream, dropout: Stream, train: bool, track: bool) -> Fakes:
+        z = self._latents(n, latent, arena)
+        samples, back = self.G(z, train=train, track=track, arena=arena, stream=dropout)
+        return Fakes(z, samples, back, train, dropout)
+
+    def _latents(self, n: int, stream: Stream, arena: Heap) -> Array:
         z = arena.empty((n, self.latent), self.G.dtype)
         if self.prior == "normal":
             self.backend.normal(z, stream)
@@ -306,11 +327,12 @@ class GAN:
         """
         states, header = checkpoint.load(path)
         try:
-            gan = cls.build(header["gan"], backend)
-            for name, part in gan._parts().items():
-                part.load_state_dict(states[name])
-            gan.steps, gan.d_updates = int(header["steps"]), int(header["d_updates"])
-        except (KeyError, TypeError, ValueError) as error:
+            gan = cls.build(header["gan"], backend, states)
+            gan.g_opt.load_state_dict(states["g_opt"])
+            gan.d_opt.load_state_dict(states["d_opt"])
+            gan.steps = whole("steps", header["steps"], least=0)
+            gan.d_updates = whole("d_updates", header["d_updates"], least=0)
+        except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
             raise ValueError(f"{path} holds no GAN that this version can load: {error}") from None
         return gan
 
@@ -320,10 +342,18 @@ class GAN:
         return specs | {name: getattr(self, name) for name in _OPTIONS}
 
     @classmethod
-    def build(cls, description: Mapping[str, Any], backend: Backend | str | None = None) -> GAN:
-        """A GAN with fresh weights from `describe()`. Raises ValueError for unknown layers or options."""
-        G = Sequential.build(description["G"], backend)
-        D = Sequential.build(description["D"], G.backend)
+    def build(
+        cls,
+        description: Mapping[str, Any],
+        backend: Backend | str | None = None,
+        states: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> GAN:
+        """A GAN from `describe()`, with fresh weights or those of states["G"] and states["D"].
+
+        Raises ValueError for unknown layers or options, or states that do not fit.
+        """
+        G = Sequential.build(description["G"], backend, states and states["G"])
+        D = Sequential.build(description["D"], G.backend, states and states["D"])
         specs = {name: build(description[name]) for name in ("objective", "optimizer", "d_optimizer")}
         return cls(G, D, **specs, **{name: description[name] for name in _OPTIONS})
 
@@ -336,8 +366,9 @@ class GAN:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if not isinstance(self.d_steps, int) or self.d_steps < 1:
-            raise ValueError(f"d_steps must be an integer of 1 or more, got {self.d_steps!r}")
+        for name in ("optimizer", "d_optimizer"):
+            if not isinstance(getattr(self, name), Optimizer):
+                raise TypeError(f"{name} must be an update rule such as Adam(2e-4), got {getattr(self, name)!r}")
         if self.updates == "separate" and self.batches == "one":
             raise ValueError("updates='separate' trains D on two batches; batches='one' contradicts it")
         if self.updates == "separate" and not self.objective.separable:
@@ -345,14 +376,20 @@ class GAN:
         if self.reuse_fakes and (self.half_batches or self.fake_statistics == "running"):
             raise ValueError("reuse_fakes shows D the fakes of G's own update; it excludes half_batches and "
                              "fake_statistics='running'")  # fmt: skip
-        if not isinstance(self.latent, int) or self.latent < 1:
+
+    def _latent_size(self, latent: int | None) -> int:
+        told = getattr(self.G.layers[0] if self.G.layers else None, "n_in", None)
+        if latent is None and told is None:
             raise ValueError("the size of the latent is unknown: G's first layer does not tell; pass latent=...")
+        if latent is not None and told is not None and latent != told:
+            raise ValueError(f"latent={latent} contradicts G's first layer, which takes {told} numbers")
+        return whole("latent", told if latent is None else latent)
 
     def _check_networks(self) -> None:
         """One sample through both networks, so that a mismatch is found here and not in the first step."""
         G, D = self.G, self.D
-        if G.backend is not D.backend:
-            raise ValueError("G and D must share one backend object: pass backend=G.backend to D")
+        if G.backend.xp is not D.backend.xp:
+            raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
         if G.dtype != D.dtype:
             raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
         fake, _ = G(self.backend.zeros((1, self.latent), G.dtype), train=False)
@@ -365,11 +402,10 @@ class GAN:
             raise ValueError(f"D must end in one logit per sample, shape (N, 1); it gives (N, {logits.shape[1:]})")
 
     def _samples(self, x: Array) -> Array:
-        """Real samples in the shape that G makes them."""
-        if math.prod(np.shape(x)[1:]) != math.prod(self.sample_shape):
-            raise ValueError(f"G makes samples of shape {self.sample_shape}; got samples of shape {np.shape(x)[1:]}")
-        if len(x) == 0 or len(x) % self.d_steps:
-            raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(x)} samples")
+        """Samples in the shape that G makes them."""
+        x = self.D.as_batch(x)
+        if math.prod(x.shape[1:]) != math.prod(self.sample_shape):
+            raise ValueError(f"G makes samples of shape {self.sample_shape}; got samples of shape {x.shape[1:]}")
         return x.reshape(len(x), *self.sample_shape)
 
     def _data(self, images: Any) -> Array:
@@ -388,17 +424,20 @@ class GAN:
         data = self.backend.asarray(images, None if dtype == np.uint8 else self.D.dtype)
         return data.reshape(len(data), *self.sample_shape)
 
-    def _check_finite(self, player: str, loss: Array, batches: dict[str, tuple[Array, Stream]]) -> Array:
-        """The norm of the player's gradient; raises NonFiniteError if it or the loss is not finite."""
+    def _check_finite(
+        self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, tuple[Array, Stream]]
+    ) -> Array:
+        """The norm of the player's gradient; raises NonFiniteError if it or the loss is not finite.
+
+        seen: the batches that D has judged in this update, with the random numbers of each pass.
+        """
         net = self.G if player == "G" else self.D
         norm = self.backend.norm(net.flat_grad)
         if math.isfinite(loss) and math.isfinite(norm):
             return norm
-        step = self.steps + 1
-        name, what = first_nonfinite(self._suspects(player, loss, batches), self.backend) or (
-            f"{player}'s gradient norm",
-            "overflow",
-        )
+        step, unknown = self.steps + 1, (f"the norm of {player}'s gradient", "overflow")
+        suspects = self._suspects(player, loss, real, fakes, seen)
+        name, what = first_nonfinite(suspects, self.backend) or unknown
         raise NonFiniteError(
             step,
             name,
@@ -407,27 +446,20 @@ class GAN:
         )
 
     def _suspects(
-        self, player: str, loss: Array, batches: dict[str, tuple[Array, Stream]]
+        self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, tuple[Array, Stream]]
     ) -> Iterator[tuple[str, Array]]:
         """Every array of the update, in the order in which it came to be; activations are computed again."""
         for prefix, net in (("G", self.G), ("D", self.D)):
             for name, parameter in net.parameters.items():
                 yield f"{prefix}.{name}", parameter.data
-        if "real" in batches:
-            yield "the real batch", batches["real"][0]
-        if "fake" in batches:
-            purpose, latent, t = (
-                (Purpose.G_FOR_G, Purpose.LATENT_G, self.steps)
-                if player == "G" or self.reuse_fakes
-                else (Purpose.G_FOR_D, Purpose.LATENT_D, self.d_updates)
-            )
-            z = self._latents(len(batches["fake"][0]), Stream(self.seed, latent, t), self.G._heap)
-            train = player == "G" or self.fake_statistics == "batch"
-            for name, y in self.G.activations(z, train=train, stream=Stream(self.seed, purpose, t)):
+        if real is not None:
+            yield "the real batch", real
+        if fakes is not None:
+            for name, y in self.G.activations(fakes.z, train=fakes.train, stream=fakes.stream):
                 yield f"the output of G.{name}", y
-        for kind, (samples, stream) in batches.items():
+        for kind, (samples, stream) in seen.items():
             for name, y in self.D.activations(samples, train=True, stream=stream):
-                yield f"the output of D.{name} on {kind} samples", y
+                yield f"the output of D.{name} on {kind}", y
         yield f"the loss of {player}", loss
         net = self.G if player == "G" else self.D
         yield from ((f"the gradient of {player}.{n}", p.grad) for n, p in reversed(net.parameters.items()))

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Purpose, Stream
+from .backend import Backend, Purpose, Stream, get_backend
 from .nn import Layer, Sequential
 
 Array = np.ndarray[Any, Any]
@@ -36,21 +36,29 @@ def gradcheck(
     x: Any,
     *,
     train: bool = True,
-    loss: Callable[[Array], tuple[Any, Array]] | None = None,
+    loss: Callable[[Any], tuple[Any, Any]] | None = None,
+    randomize: bool = True,
     directions: int = 4,
     tolerance: float = 1e-6,
     seed: int = 0,
 ) -> dict[str, float]:
     """Check a network's (or a single layer's) gradients by finite differences.
 
-    net: a Sequential, or a Layer of your own. It is copied in float64; the original is left alone. x: a batch
-    (N, ...). train: check the training or the inference mode. loss: output → (value, gradient), default
-    ½ Σ w y² + Σ c y with random w and c. directions: how many per array. tolerance: on the relative error
-    |analytic − numeric| / max(|analytic|, |numeric|, typical element of the gradient); differences that rounding
-    alone can explain count as below the tolerance.
+    net: a Sequential, or a Layer of your own. It is copied in float64; the original is left alone.
+    x: a batch (N, ...).
+    train: check the training or the inference mode.
+    loss: output → (value, gradient); default ½ Σ w y² + Σ c y with random w and c.
+    randomize: move the copy's parameters and buffers to a random point first. Where γ = 1 and β = 0, as in a fresh
+        batchnorm, a backward that forgets them looks right.
+    directions: how many per array.
+    tolerance: on the relative error |analytic − numeric| / max(|analytic|, |numeric|, typical element of the
+        gradient); differences that rounding alone can explain count as below the tolerance.
+
+    It also checks the contract of `back`: gradients add up, params=False leaves them alone and dL/dx as it is.
 
     Returns {"input": ..., "0.weight": ..., ...}, the worst relative error per array (NaN: nothing but kinks).
-    Raises GradientError, naming array, direction, both values and the largest elements of the difference.
+    Raises GradientError, naming array, direction, both values and the largest elements of the direction, and
+    ValueError if the value is not finite at x.
 
     >>> import minigan, numpy as np
     >>> errors = minigan.gradcheck(minigan.Tanh(), np.linspace(-2, 2, 12).reshape(3, 4))
@@ -58,25 +66,29 @@ def gradcheck(
     True
     """
     net = _copy(net)
-    x = np.array(net.backend.to_numpy(net.backend.asarray(x)), np.float64)
-    stream = Stream(seed, Purpose.CHECK)
     rng = np.random.default_rng(seed)
+    if randomize:
+        _randomize(net, rng)
+    x = net.backend.asarray(net.backend.to_numpy(net.backend.asarray(x)), np.float64)
+    stream = Stream(seed, Purpose.CHECK)
     arrays: dict[str, Any] = {"input": x} | {name: p.data for name, p in net.parameters.items()}
 
-    def forward() -> tuple[Array, Any]:
-        return net(net.backend.asarray(x), train=train, track=False, stream=stream)
+    def forward() -> tuple[Any, Any]:
+        return net(x, train=train, track=False, stream=stream)
 
     y, back = forward()
-    loss = loss or _quadratic(rng, net.backend.to_numpy(y).shape)
-    _, dy = loss(net.backend.to_numpy(y))
+    loss = loss or _quadratic(net.backend, rng, y.shape)
+    dy = loss(y)[1]
     net.zero_grad()
-    dx = back(net.backend.asarray(dy))
-    gradients = {"input": net.backend.to_numpy(dx)} | net.grad_dict()
+    gradients = {"input": net.backend.to_numpy(back(dy))} | net.grad_dict()
+    _check_contract(net, back, dy, gradients)
 
     def value() -> float:
-        return float(loss(net.backend.to_numpy(forward()[0]))[0])
+        return float(loss(forward()[0])[0])
 
-    return check_gradients(value, arrays, gradients, directions=directions, tolerance=tolerance, seed=seed)
+    return check_gradients(
+        value, arrays, gradients, directions=directions, tolerance=tolerance, seed=seed, backend=net.backend
+    )
 
 
 def check_gradients(
@@ -87,12 +99,15 @@ def check_gradients(
     directions: int = 4,
     tolerance: float = 1e-6,
     seed: int = 0,
+    backend: Backend | None = None,
 ) -> dict[str, float]:
     """The same check for any scalar function of float64 arrays, such as a whole D step.
 
     value: evaluates the function at the present contents of `arrays`, which are changed in place and restored.
-    gradients: the analytic gradient of each array. Returns and raises as `gradcheck`.
+    gradients: the analytic gradient of each array, as NumPy arrays. backend: where the arrays live (default:
+    NumPy). Returns and raises as `gradcheck`.
     """
+    be = backend or get_backend("numpy")
     worst = {}
     for name, array in arrays.items():
         rng = np.random.default_rng([seed, *name.encode()])
@@ -103,7 +118,7 @@ def check_gradients(
             d = rng.standard_normal(array.shape)
             d /= np.linalg.norm(d) or 1.0
             analytic = float(np.vdot(gradient, d))
-            numeric, resolution = _directional(value, array, d, max(typical, abs(analytic)), tolerance)
+            numeric, resolution = _directional(be, value, array, d, max(typical, abs(analytic)), tolerance)
             if numeric is None:
                 continue
             scale = max(typical, abs(analytic), abs(numeric), resolution / tolerance)
@@ -116,7 +131,7 @@ def check_gradients(
 
 
 def _directional(
-    value: Callable[[], float], array: Any, d: Array, scale: float, tolerance: float
+    be: Backend, value: Callable[[], float], array: Any, d: Array, scale: float, tolerance: float
 ) -> tuple[float | None, float]:
     """The numeric derivative along d and the rounding error in it; None if there is a kink at every h tried.
 
@@ -124,7 +139,7 @@ def _directional(
     (−h, h), one of them changes by about J. Accepting only changes below the tolerance bounds the error by it too.
     """
     original = array.copy()
-    direction = d if isinstance(array, np.ndarray) else type(array)(d)
+    direction = be.asarray(d)
 
     def at(t: float) -> float:
         array[...] = original + t * direction
@@ -132,6 +147,8 @@ def _directional(
 
     try:
         centre = at(0.0)
+        if not math.isfinite(centre):
+            raise ValueError(f"the value is {centre} at the point itself; gradients can be checked where it is finite")
         # rounding, measured: how much the value trembles when hardly anything moves
         trembling = max(np.finfo(float).eps * abs(centre), *(abs(at(k * 1e-12) - centre) for k in (-2, -1, 1, 2)))
         for h in (1e-3, 1e-4, 1e-5):
@@ -162,19 +179,54 @@ def _explain(
     )
 
 
+def _check_contract(net: Sequential, back: Any, dy: Any, once: Mapping[str, Array]) -> None:
+    """A second backward must double the parameters' gradients; params=False must not touch them, nor change dL/dx."""
+    back(dy)
+    for name, twice in net.grad_dict().items():
+        if not np.allclose(twice, 2 * once[name], rtol=1e-9, atol=1e-12):
+            raise GradientError(
+                f"the gradient of {name} does not add up: write `grad += ...` in back, not `grad = ...`"
+            )
+    before = net.grad_dict()
+    dx = net.backend.to_numpy(back(dy, params=False))
+    if not np.array_equal(dx, once["input"], equal_nan=True):
+        raise GradientError("dL/dx differs between back(dy) and back(dy, params=False)")
+    for name, after in net.grad_dict().items():
+        if not np.array_equal(after, before[name], equal_nan=True):
+            raise GradientError(f"back(dy, params=False) changes the gradient of {name}; obey `params` in back")
+
+
+def _randomize(net: Sequential, rng: np.random.Generator) -> None:
+    """Move parameters and buffers away from their special initial values; variances stay positive."""
+    for array in net.parameters.values():
+        array.data += net.backend.asarray(0.3 * rng.standard_normal(array.shape))
+    for name, buffer in net.buffers.items():
+        if name.endswith("var"):
+            buffer *= net.backend.asarray(rng.uniform(0.5, 2.0, buffer.shape))
+        else:
+            buffer += net.backend.asarray(rng.standard_normal(buffer.shape))
+
+
 def _copy(net: Sequential | Layer) -> Sequential:
     """The same network in float64."""
     if isinstance(net, Layer):
-        return Sequential(copy.deepcopy(net), dtype="float64")
+        fresh = copy.deepcopy(net)
+        for parameter in fresh.parameters.values():
+            parameter.data = None
+        twin = Sequential(fresh, dtype="float64")
+        for own, given in zip(twin.parameters.values(), net.parameters.values(), strict=True):
+            if given.data is not None:  # the layer is part of a network: check it with its present values
+                own.data[...] = np.asarray(given.data)
+        return twin
     twin = Sequential.build({**net.describe(), "dtype": "float64"}, net.backend)
     twin.load_state_dict(net.state_dict())
     return twin
 
 
-def _quadratic(rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[Array], tuple[float, Array]]:
-    w, c = rng.uniform(0.5, 1.5, shape), rng.standard_normal(shape)
+def _quadratic(be: Backend, rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[Any], tuple[Any, Any]]:
+    w, c = be.asarray(rng.uniform(0.5, 1.5, shape)), be.asarray(rng.standard_normal(shape))
 
-    def loss(y: Array) -> tuple[float, Array]:
-        return float((0.5 * w * y * y + c * y).sum()), w * y + c
+    def loss(y: Any) -> tuple[Any, Any]:
+        return (0.5 * w * y * y + c * y).sum(), w * y + c
 
     return loss

@@ -122,6 +122,7 @@ class RMSprop(Optimizer):
     def __init__(self, rate: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(rate)
         _fraction("decay", decay)
+        _positive("eps", eps)
         self.decay = decay
         self.eps = eps
 
@@ -135,7 +136,7 @@ class Adam(Optimizer):
     The defaults are the paper's; GANs use beta1 = 0.5 (Radford 2015), since momentum feeds the rotation of the game.
 
     >>> Adam(2e-4, beta1=0.5)
-    Adam(0.0002, beta1=0.5)
+    Adam(rate=0.0002, beta1=0.5)
     """
 
     memory = ("m", "v")
@@ -146,6 +147,7 @@ class Adam(Optimizer):
         super().__init__(rate)
         _fraction("beta1", beta1)
         _fraction("beta2", beta2)
+        _positive("eps", eps)
         self.beta1 = beta1
         self.beta2 = beta2
         self.eps = eps
@@ -189,6 +191,8 @@ class BoundOptimizer:
         given = {name: np.shape(array) for name, array in state.items()}
         if given != expected:
             raise ValueError(f"the state of {self.rule} must hold {expected}, got {given}")
+        if any(np.asarray(array).dtype.kind != ("i" if name == "t" else "f") for name, array in state.items()):
+            raise ValueError(f"the state of {self.rule} must hold floats, and an integer t")
         for name, array in self.memory.items():
             array[...] = self.net.backend.asarray(state[name], self.net.dtype)
         self.t = int(state["t"])

@@ -9,7 +9,10 @@ plain values; nothing is unpickled.
 from __future__ import annotations
 
 import inspect
+import operator
 from typing import Any, ClassVar
+
+import numpy as np
 
 
 class Spec:
@@ -28,7 +31,13 @@ class Spec:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Spec.registry[cls.__name__] = cls
+        Spec.registry[cls.kind()] = cls
+
+    @classmethod
+    def kind(cls) -> str:
+        """The name in descriptions: "Dense" for minigan's own classes, "module:Name" for anybody else's."""
+        own = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+        return cls.__name__ if own else f"{cls.__module__}:{cls.__qualname__}"
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments by name, read back from the attributes."""
@@ -36,7 +45,7 @@ class Spec:
 
     def describe(self) -> dict[str, Any]:
         """This object as JSON-able data; `build` is the inverse."""
-        return {"kind": type(self).__name__, **{k: _plain(v) for k, v in self.arguments().items()}}
+        return {"kind": self.kind(), **{k: _plain(v) for k, v in self.arguments().items()}}
 
     def __repr__(self) -> str:
         parts = []
@@ -91,9 +100,22 @@ def _signature(cls: type) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int, NumPy's integers included. Raises ValueError unless it is an integer ≥ `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}")
+    return number
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Spec):
         return value.describe()
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value

@@ -1,10 +1,10 @@
 """Where the arrays live and who computes on them.
 
-    reference.py       the operations, in plain array code: what every backend must agree with
-    numpy_backend.py   on the CPU
-    cupy_backend.py    on a GPU
-    philox.py          random numbers as a function of (seed, purpose, step)
-    arena.py           memory that is reused from step to step
+reference.py       the operations, in plain array code: what every backend must agree with
+numpy_backend.py   on the CPU
+cupy_backend.py    on a GPU
+philox.py          random numbers as a function of (seed, purpose, step)
+arena.py           memory that is reused from step to step
 """
 
 from __future__ import annotations

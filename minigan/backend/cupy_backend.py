@@ -42,9 +42,7 @@ class CupyBackend(Backend):
                 "check the driver with nvidia-smi, or choose backend='numpy'"
             ) from error
         if not count:
-            raise RuntimeError(
-                f"CuPy {cupy.__version__} is installed but finds no CUDA device; choose backend='numpy'"
-            )
+            raise RuntimeError(f"CuPy {cupy.__version__} is installed but finds no CUDA device; choose backend='numpy'")
         super().__init__(cupy)
 
     def asarray(self, a: Any, dtype: Any = None) -> Array:

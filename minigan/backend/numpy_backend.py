@@ -128,9 +128,7 @@ class NumpyBackend(Backend):
             np.multiply(out[rows], scale_, out=out[rows])
             np.add(out[rows], beta_, out=out[rows])
 
-    def normalize_grad(
-        self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
-    ) -> None:
+    def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
         self.column_sum(dy, dbeta)
         product = self._temporary("product", x.shape, x.dtype)
         for rows, (mean_,) in self._blocks(x, mean):

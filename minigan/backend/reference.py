@@ -113,9 +113,7 @@ class Backend:
         """out = γ (x − mean) · inv_std + β, with statistics that are given."""
         out[...] = gamma * ((x - mean) * inv_std) + beta
 
-    def normalize_grad(
-        self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
-    ) -> None:
+    def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
         """dβ = Σ_i dy_i and dγ = Σ_i dy_i x̂_i, whatever statistics x̂ was made with."""
         dbeta[...] = dy.sum(axis=0)
         dgamma[...] = (dy * ((x - mean) * inv_std)).sum(axis=0)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..spec import whole
 from .activations import Activation
 from .init import Constant
 from .layer import Back, Layer, Parameter, Pass
@@ -41,17 +42,17 @@ class BatchNorm(Layer):
     joins_activation = True
 
     def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
-        if not isinstance(n_features, int) or n_features < 1:
-            raise ValueError(f"BatchNorm needs n_features to be a positive integer, got {n_features!r}")
+        self.n_features = n_features = whole("n_features", n_features)
         if not 0 <= momentum < 1:
             raise ValueError(f"BatchNorm needs a momentum in [0, 1), got {momentum}")
-        self.n_features = n_features
+        if not eps > 0:
+            raise ValueError(f"BatchNorm needs a positive eps, got {eps}")
         self.momentum = momentum
         self.eps = eps
         self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
         self.parameters["bias"] = Parameter((n_features,), Constant(0.0))
-        self.buffers["running_mean"] = np.zeros(n_features)
-        self.buffers["running_var"] = np.ones(n_features)
+        self.buffers["running_mean"] = np.broadcast_to(0.0, n_features)
+        self.buffers["running_var"] = np.broadcast_to(1.0, n_features)
 
     def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
         if x.ndim != 2 or x.shape[1] != self.n_features:
@@ -107,8 +108,9 @@ class BatchNorm(Layer):
         return y, back
 
     def _track(self, run: Pass, running: Array, batch: Array, scale: float) -> None:
-        """running = momentum · running + (1 − momentum) · scale · batch."""
-        xp, tmp = run.backend.xp, run.empty(batch.shape)
+        """running = momentum · running + (1 − momentum) · scale · batch, where that is finite."""
+        xp, new, tmp = run.backend.xp, run.empty(batch.shape), run.empty(batch.shape)
         xp.multiply(batch, (1 - self.momentum) * scale, out=tmp)
-        xp.multiply(running, self.momentum, out=running)
-        xp.add(running, tmp, out=running)
+        xp.multiply(running, self.momentum, out=new)
+        xp.add(new, tmp, out=new)
+        xp.copyto(running, new, where=xp.isfinite(new))  # a broken batch is reported, but poisons nothing

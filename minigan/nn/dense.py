@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..spec import whole
 from .activations import Activation
 from .init import Constant, Initializer, get_initializer
 from .layer import Back, Layer, Parameter, Pass
@@ -40,16 +41,13 @@ class Dense(Layer):
     joins_activation = True
 
     def __init__(self, n_in: int, n_out: int, bias: bool = True, init: str | Initializer = "glorot") -> None:
-        for name, size in (("n_in", n_in), ("n_out", n_out)):
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"Dense needs {name} to be a positive integer, got {size!r}")
-        self.n_in = n_in
-        self.n_out = n_out
+        self.n_in = whole("n_in", n_in)
+        self.n_out = whole("n_out", n_out)
         self.bias = bias
         self.init = init
-        self.parameters["weight"] = Parameter((n_out, n_in), get_initializer(init))
+        self.parameters["weight"] = Parameter((self.n_out, self.n_in), get_initializer(init))
         if bias:
-            self.parameters["bias"] = Parameter((n_out,), Constant(0.0))
+            self.parameters["bias"] = Parameter((self.n_out,), Constant(0.0))
 
     def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
         if x.ndim != 2 or x.shape[1] != self.n_in:

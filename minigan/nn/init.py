@@ -36,6 +36,8 @@ class Normal(Initializer):
     """N(mean, std²); the DCGAN paper (Radford 2015) uses std = 0.02."""
 
     def __init__(self, std: float = 0.02, mean: float = 0.0) -> None:
+        if not std >= 0:
+            raise ValueError(f"Normal needs a std of 0 or more, got {std}")
         self.std = std
         self.mean = mean
 

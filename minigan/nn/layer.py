@@ -45,9 +45,7 @@ class Parameter:
         self._empty = True  # nothing was added since zero_grad; the memory still holds the last step's gradient
 
     def bind(self, data: Array, grad: Array) -> None:
-        """Live in these arrays from now on. Raises ValueError if another network owns the parameter already."""
-        if self.data is not None:
-            raise ValueError("it already belongs to another network: make a new layer for this one")
+        """Live in these arrays from now on."""
         self.data, self._grad = data, grad
 
     @property

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..backend import Backend, Heap, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
-from ..spec import build
+from ..spec import build, whole
 from .activations import Activation
 from .layer import Back, Layer, Parameter, Pass
 
@@ -53,10 +53,10 @@ class Sequential:
                 raise ValueError(f"layer {i}, {layer}, occurs twice: a layer has one place in one network")
         self.layers = layers
         self.backend = get_backend("numpy" if backend is None else backend)
+        if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
         self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
-        self.seed = seed
+        self.seed = whole("seed", seed, least=0)
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
         self._heap = Heap(self.backend)
         self._plan = list(_plan(layers))
@@ -64,11 +64,14 @@ class Sequential:
 
     def _allocate(self) -> None:
         """Make the flat arrays, give each parameter its part and its initial value."""
-        self.parameters: dict[str, Parameter] = {}
+        self.parameters: dict[str, Parameter] = {
+            f"{i}.{name}": p for i, layer in enumerate(self.layers) for name, p in layer.parameters.items()
+        }
+        for name, parameter in self.parameters.items():
+            if parameter.data is not None:
+                raise ValueError(f"the layer of {name} belongs to another network already: make a new one for this")
         self.buffers: dict[str, Array] = {}
         for i, layer in enumerate(self.layers):
-            for name, parameter in layer.parameters.items():
-                self.parameters[f"{i}.{name}"] = parameter
             for name, buffer in layer.buffers.items():
                 layer.buffers[name] = self.buffers[f"{i}.{name}"] = self.backend.asarray(buffer, self.dtype)
         self.size = sum(math.prod(p.shape) for p in self.parameters.values())
@@ -76,14 +79,9 @@ class Sequential:
         self.flat = self.backend.zeros((self.size,), self.dtype)
         self._flat_grad = self.backend.zeros((self.size,), self.dtype)
         offset = 0
-        for index, (name, parameter) in enumerate(self.parameters.items()):
+        for index, parameter in enumerate(self.parameters.values()):
             part = slice(offset, offset + math.prod(parameter.shape))
-            try:
-                parameter.bind(
-                    self.flat[part].reshape(parameter.shape), self._flat_grad[part].reshape(parameter.shape)
-                )
-            except ValueError as error:
-                raise ValueError(f"parameter {name} cannot be used: {error}") from None
+            parameter.bind(self.flat[part].reshape(parameter.shape), self._flat_grad[part].reshape(parameter.shape))
             bits = np.random.Philox(key=[self.seed & MASK64, Purpose.INITIALISE], counter=[0, index, 0, 0])
             initial[part] = parameter.init(parameter.shape, np.random.Generator(bits)).reshape(-1)
             offset = part.stop
@@ -117,7 +115,7 @@ class Sequential:
             stream = Stream(self.seed, Purpose.CALL, self.calls)
             self.calls += 1
         run = Pass(arena or self._heap, self.dtype, train, train if track is None else track, stream)
-        x = self._batch(x)
+        x = self.as_batch(x)
         applied = list(self._forward(x, run))
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
@@ -128,7 +126,7 @@ class Sequential:
                     "this pass is over: its arena was rewound since, so its activations are overwritten; "
                     "take the gradient before the next step begins, or run the network without an arena"
                 )
-            dy = self._batch(dy)
+            dy = self.as_batch(dy)
             if dy.shape != shape:
                 raise ValueError(f"the gradient must have the output's shape {shape}, got {dy.shape}")
             trained = [i for i, (_, layer, _) in enumerate(self._plan) if params and layer.parameters]
@@ -161,10 +159,14 @@ class Sequential:
         [('1.ReLU', (4, 3)), ('2.Dense', (4, 1))]
         """
         run = Pass(self._heap, self.dtype, train, False, stream or Stream(self.seed, Purpose.CALL, self.calls))
-        for i, y, _ in self._forward(self._batch(x), run):
+        for i, y, _ in self._forward(self.as_batch(x), run):
             yield f"{i}.{type(self.layers[i]).__name__}", y
 
-    def _batch(self, x: Array) -> Array:
+    def as_batch(self, x: Any) -> Array:
+        """`x` as the network takes it: a contiguous array of its backend and dtype, copied only if it must be.
+
+        Raises TypeError unless it holds floats, ValueError if it is empty.
+        """
         if not isinstance(x, self.backend.xp.ndarray):
             x = self.backend.asarray(x)
         if x.dtype != self.dtype:
@@ -236,10 +238,26 @@ class Sequential:
         return {"layers": [layer.describe() for layer in self.layers], "dtype": self.dtype.name, "seed": self.seed}
 
     @classmethod
-    def build(cls, description: Mapping[str, Any], backend: Backend | str | None = None) -> Sequential:
-        """A network from `describe()`, with fresh weights. Raises ValueError for unknown layers."""
+    def build(
+        cls,
+        description: Mapping[str, Any],
+        backend: Backend | str | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Sequential:
+        """A network from `describe()`, with fresh weights or with those of `state`.
+
+        Raises ValueError for unknown layers, or sizes that `state` does not have: before memory is taken for them.
+        """
         layers = build(description["layers"])
-        return cls(*layers, backend=backend, dtype=description["dtype"], seed=description["seed"])
+        if state is not None:
+            for i, layer in enumerate(layers):
+                for name, array in {**layer.parameters, **layer.buffers}.items():
+                    if f"{i}.{name}" not in state or np.shape(state[f"{i}.{name}"]) != array.shape:
+                        raise ValueError(f"{i}.{name} of {layer} is not in the state with shape {array.shape}")
+        net = cls(*layers, backend=backend, dtype=description["dtype"], seed=description["seed"])
+        if state is not None:
+            net.load_state_dict(state)
+        return net
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..spec import whole
 from .layer import Back, Layer, Pass
 
 Array = Any
@@ -14,9 +15,7 @@ class Reshape(Layer):
     """(N, ...) to (N, *shape). Raises ValueError if the number of elements differs."""
 
     def __init__(self, *shape: int) -> None:
-        if not all(isinstance(n, int) and n > 0 for n in shape):
-            raise ValueError(f"Reshape needs positive integers, got {shape}")
-        self.shape = shape
+        self.shape = tuple(whole("each size of Reshape", n) for n in shape)
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         if math.prod(x.shape[1:]) != math.prod(self.shape):
