@@ -146,6 +146,7 @@ class GAN:
         metrics |= self.update_generator(2 * n if self.half_batches else n, fakes)
         return {name: float(metrics[name]) for name in METRICS}
 
+    @np.errstate(all="ignore")  # overflow is looked for below, and reported with its place
     def update_discriminator(self, real: Array, fakes: Fakes | None = None) -> dict[str, Array]:
         """D descends its loss on real samples and as many fakes; G is held fixed."""
         D, arena, n, t = self.D, self._arena_D, len(real), self.d_updates
@@ -194,6 +195,7 @@ class GAN:
             "d_grad_norm": norm,
         }
 
+    @np.errstate(all="ignore")
     def update_generator(self, n: int, fakes: Fakes | None = None) -> dict[str, Array]:
         """G descends its loss on n fakes, through a D that is held fixed."""
         G, D, arena = self.G, self.D, self._arena_G

@@ -78,7 +78,9 @@ def gradcheck(
 
     y, back = forward()
     loss = loss or _quadratic(net.backend, rng, y.shape)
-    dy = loss(y)[1]
+    centre, dy = loss(y)
+    if not math.isfinite(float(centre)):
+        raise ValueError(f"the loss is {float(centre)} at x; gradients can be checked where it is finite")
     net.zero_grad()
     gradients = {"input": net.backend.to_numpy(back(dy))} | net.grad_dict()
     _check_contract(net, back, dy, gradients)
@@ -112,6 +114,8 @@ def check_gradients(
     for name, array in arrays.items():
         rng = np.random.default_rng([seed, *name.encode()])
         gradient = np.asarray(gradients[name])
+        if not np.isfinite(gradient).all():
+            raise GradientError(f"the gradient of {name} {gradient.shape} is not finite")
         typical = float(np.linalg.norm(gradient)) / math.sqrt(gradient.size)
         errors = []
         for _ in range(directions):

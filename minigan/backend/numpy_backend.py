@@ -62,7 +62,8 @@ class NumpyBackend(Backend):
 
     def norm(self, x: Array) -> Array:
         flat = x.reshape(-1)
-        square = np.dot(flat, flat)
+        with np.errstate(over="ignore"):
+            square = np.dot(flat, flat)
         if np.finfo(x.dtype).tiny < square < np.inf:
             return np.sqrt(square)
         return super().norm(x)  # the square over- or underflows, or some value is not finite

@@ -73,7 +73,8 @@ class Sequential:
         self.buffers: dict[str, Array] = {}
         for i, layer in enumerate(self.layers):
             for name, buffer in layer.buffers.items():
-                layer.buffers[name] = self.buffers[f"{i}.{name}"] = self.backend.asarray(buffer, self.dtype)
+                own = self.backend.asarray(np.array(buffer, self.dtype))  # always a copy
+                layer.buffers[name] = self.buffers[f"{i}.{name}"] = own
         self.size = sum(math.prod(p.shape) for p in self.parameters.values())
         initial = np.empty(self.size, self.dtype)
         self.flat = self.backend.zeros((self.size,), self.dtype)
@@ -82,8 +83,9 @@ class Sequential:
         for index, parameter in enumerate(self.parameters.values()):
             part = slice(offset, offset + math.prod(parameter.shape))
             parameter.bind(self.flat[part].reshape(parameter.shape), self._flat_grad[part].reshape(parameter.shape))
-            bits = np.random.Philox(key=[self.seed & MASK64, Purpose.INITIALISE], counter=[0, index, 0, 0])
-            initial[part] = parameter.init(parameter.shape, np.random.Generator(bits)).reshape(-1)
+            key = np.array([self.seed & MASK64, Purpose.INITIALISE], np.uint64)
+            rng = np.random.Generator(np.random.Philox(key=key, counter=[0, index, 0, 0]))
+            initial[part] = parameter.init(parameter.shape, rng).reshape(-1)
             offset = part.stop
         self.flat[...] = self.backend.asarray(initial)
 
