@@ -198,11 +198,13 @@ class Backend:
 
         `out` (int64) is filled with indices; in each epoch every item comes exactly once.
         """
-        xp = self.xp
-        positions = position + xp.arange(out.size, dtype=xp.int64)
-        for epoch in range(position // n, (position + out.size - 1) // n + 1):
-            here = positions // n == epoch
-            out[here] = philox.permuted(xp, positions[here] - epoch * n, n, seed, epoch)
+        done = 0
+        while done < out.size:
+            epoch, start = divmod(position + done, n)
+            count = min(out.size - done, n - start)
+            positions = start + self.xp.arange(count, dtype=self.xp.int64)
+            out[done : done + count] = philox.permuted(self.xp, positions, n, seed, epoch)
+            done += count
 
     def gather(self, data: Array, indices: Array, out: Array) -> None:
         """out_i = data[indices_i]; uint8 images are mapped from 0..255 to [−1, 1], floats are copied."""

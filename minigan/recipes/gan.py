@@ -16,7 +16,7 @@ from ..nn import BatchNorm, Dense, LeakyReLU, Sequential, Tanh
 from ..objectives import get_objective
 from ..optim import Adam
 
-STEPS, BATCH = 4_000, 32
+STEPS, BATCH = 4_000, 64
 
 
 def build(
@@ -24,7 +24,7 @@ def build(
     *,
     objective: str = "non-saturating",
     real_target: float = 1.0,
-    rate: float = 2e-4,
+    rate: float = 5e-4,
     beta1: float = 0.5,
     eps: float = 1e-8,
     d_steps: int = 1,
