@@ -1,0 +1,57 @@
+"""`minigan gradcheck`: the worst error of every layer's gradient under every loss, in each dtype, on each backend."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+
+from .. import proof
+from ..backend import get_backend
+
+
+def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    parser.description = __doc__
+    parser.add_argument(
+        "--backend",
+        nargs="+",
+        choices=("numpy", "cupy", "reference"),
+        help="which backends to check; default: all that are here",
+    )
+    parser.add_argument("--dtype", nargs="+", choices=("float64", "float32"), default=["float64", "float32"],
+                        help="float64 is held against finite differences, float32 against float64")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of inputs, parameters and directions; default 0")
+
+
+def run(args: argparse.Namespace) -> int:
+    columns: list[str] = []
+    failures: list[str] = []
+    table = ("", "")
+    for row in proof.matrix(args.backend or _present(), args.dtype, args.seed):
+        if not columns:
+            columns = list(row.errors)
+        if (row.backend, row.dtype) != table:
+            table = (row.backend, row.dtype)
+            against = "finite differences" if row.dtype == "float64" else "the float64 gradients"
+            print(f"\n{row.backend}, {row.dtype}: relative error against {against}")
+            print(" " * 20 + "".join(f"{name:>18}" for name in columns))
+        cells = (f"{error:.1e}" if math.isfinite(error) else "WRONG" for error in row.errors.values())
+        print(f"{row.layer:<20}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+        if row.failure:
+            failures.append(row.failure)
+    limits = ", ".join(f"{proof.TOLERANCE[dtype]:.0e} in {dtype}" for dtype in args.dtype)
+    if failures:
+        print(f"\n{len(failures)} rows are wrong (allowed: {limits}):", *failures, sep="\n")
+        return 1
+    print(f"\nall gradients are right (allowed: {limits})")
+    return 0
+
+
+def _present() -> list[str]:
+    names = ["numpy", "cupy"]
+    try:
+        get_backend("cupy")
+    except (ImportError, RuntimeError) as error:
+        print(f"without cupy: {error}")
+        names.remove("cupy")
+    return names

@@ -1,0 +1,85 @@
+"""`minigan sample`: images from a trained GAN, as a picture or as an array."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from pathlib import Path
+
+from .. import archive, pictures
+from ..gan import GAN
+from ..run import sample_images
+from . import whole
+
+_DESCRIPTION = """\
+Make images with the GAN of a run, or of a checkpoint file. The same seed gives the same images.
+
+  minigan sample runs/gan-digits-1                                   a grid of 100, in samples.png
+  minigan sample runs/gan-digits-1 --n 10000 --seed 7 --out fakes.npz
+"""
+
+
+def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    parser.description = _DESCRIPTION
+    parser.add_argument("directory", metavar="DIR", help="the folder of a run, or a checkpoint.npz")
+    parser.add_argument("--n", type=whole, default=100, metavar="N", help="how many images (default: 100)")
+    parser.add_argument(
+        "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
+    )
+    parser.add_argument(
+        "--out",
+        default="samples.png",
+        metavar="FILE",
+        help="FILE.png for a grid, or FILE.npz for an array `images`, uint8 (N, H, W[, C]) (default: samples.png)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    sample(args.directory, args.n, args.seed, args.out)
+    print(f"{args.n:,} images in {args.out}")
+    return 0
+
+
+def sample(
+    directory: str | os.PathLike[str],
+    n: int = 100,
+    seed: int | None = None,
+    out: str | os.PathLike[str] = "samples.png",
+) -> None:
+    """Write n images of the GAN in `directory`, a run folder or a checkpoint, to `out`, a .png or .npz file.
+
+    Raises ValueError for another kind of file, a number below 1 or a GAN whose samples are no images, and
+    FileNotFoundError where there is no checkpoint or no folder for `out`.
+    """
+    path, target = Path(directory), Path(out)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
+    if target.suffix not in (".png", ".npz"):
+        raise ValueError(f"--out is {target}, but FILE.png for a grid or FILE.npz for an array was expected")
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+    if seed is not None and not 0 <= seed < 2**62:
+        raise ValueError(f"seed takes a whole number from 0 to 2^62 - 1, got {seed}")
+    if target.suffix == ".png":
+        pictures.require()
+    checkpoint = path / "checkpoint.npz" if path.is_dir() else path
+    gan = GAN.load(checkpoint)
+    images = sample_images(gan, n, _shape(checkpoint, gan), seed)
+    if target.suffix == ".png":
+        pictures.save_png(target, pictures.grid(images))
+    else:
+        archive.save(target, {"images": images})
+
+
+def _shape(checkpoint: Path, gan: GAN) -> tuple[int, ...]:
+    """The shape of an image: as a run has noted it, or as far as it can be seen from the samples."""
+    _, header = archive.load(checkpoint, only=())
+    noted = header.get("extra", {}).get("shape")
+    shape = tuple(noted or gan.sample_shape)
+    side = math.isqrt(shape[0]) if len(shape) == 1 else 0
+    if side * side == shape[0]:
+        shape = (side, side)
+    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(gan.sample_shape):
+        raise ValueError(f"{checkpoint} makes samples of shape {shape}, which are no images; use GAN.load and sample")
+    return shape

@@ -1,0 +1,133 @@
+"""`minigan train`: the flags are the arguments of `minigan.train.train` and the options of the recipe."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..recipe_options import Option, recipe_options
+from ..recipes import RECIPES, get_recipe
+from ..run_folder import Config
+from ..train import resume, train
+from . import whole
+
+_DESCRIPTION = """\
+Train a GAN. Two networks play: G turns noise into images, D tells real images from generated ones, and each learns
+from the other. A run writes a folder with pictures of samples (samples/, samples.png, training.gif), the losses
+(losses.png, metrics.csv), the settings (config.json) and the GAN itself (checkpoint.npz).
+
+  minigan train                                       digits, in about a minute
+  minigan train classic --data mnist --rate 1e-4      another recipe, on all of MNIST, learning more slowly
+  minigan train --data photos/                        a folder of PNGs of one size
+  minigan train --resume runs/gan-digits-1            after Ctrl-C, exactly as if it had never stopped
+  minigan train --resume runs/gan-digits-1 --steps 20000
+
+Losses need not fall: in equilibrium, D is right half of the time, its loss is log 4 = 1.386, and G's is log 2 =
+0.693. A D loss near 0 says that G has stopped learning.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    recipe = _recipe(argv)
+    module = get_recipe(recipe)
+    parser.description = _DESCRIPTION
+    # What was not given stays away, so that a resumed run can tell what it is asked to confirm.
+    for name, settings in _flags(module.STEPS, module.BATCH).items():
+        parser.add_argument(name, default=argparse.SUPPRESS, **settings)
+    group = parser.add_argument_group(
+        f"options of the recipe {recipe}", "Another recipe's: minigan train RECIPE --help, or minigan recipes RECIPE"
+    )
+    for option in recipe_options(recipe).values():
+        group.add_argument(option.flag, dest=_DEST + option.name, default=argparse.SUPPRESS, **_settings(option))
+
+
+def run(args: argparse.Namespace) -> int:
+    given = {name: value for name, value in vars(args).items() if name != "command"}
+    options = {name.removeprefix(_DEST): given.pop(name) for name in list(given) if name.startswith(_DEST)}
+    directory = given.pop("resume", None)
+    if directory is None:
+        folder = train(**given, options=options)
+    elif "out" in given:
+        raise ValueError(f"--resume goes on in its own folder, {directory}; leave out --out {given['out']}")
+    else:
+        folder = resume(directory, **given, options=options)
+    if not given.get("quiet"):
+        print(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
+        print(f"minigan sample {shlex.quote(str(folder))} --n 100 --out samples.png")
+    return 0
+
+
+_DEST = "option "  # before the names of a recipe's options, so that they cannot meet the run's own
+
+
+def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
+    """The arguments of `train`, in its order, and what argparse should know of each."""
+    count = {"type": whole, "metavar": "N"}
+    return {
+        "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: gan)"},
+        "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of PNGs or IDX files, an .npz "
+                           "(default: digits)"},
+        "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
+        "--batch": {**count, "help": f"images in an update (default: {batch})"},
+        "--backend": {"choices": ("auto", "numpy", "cupy"), "help": "auto takes CuPy where there is a GPU "
+                                                                   "(default: auto)"},
+        "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
+                                    "(default: 0)"},
+        "--out": {"metavar": "DIR", "help": "a new or empty folder (default: runs/RECIPE-DATA-1, next free number)"},
+        "--sample-every": {**count, "help": "steps between pictures of samples (default: 200)"},
+        "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},
+        "--d-pretrain": {**count, "help": "updates of D alone, before G's first (default: 0)"},
+        "--dtype": {"choices": ("float32", "float64"), "help": "of all arithmetic (default: float32)"},
+        "--quiet": {"action": "store_true", "help": "print nothing but errors"},
+        "--resume": {"metavar": "DIR", "help": "go on with the run in this folder; other flags must agree with it, "
+                                               "but for --steps, --backend, --sample-every and --checkpoint-every"},
+    }  # fmt: skip
+
+
+def _settings(option: Option) -> dict[str, Any]:
+    text = f"{option.help} (default: {option.shown(option.default)})".replace("%", "%%").strip()
+    if option.kind is bool:
+        return {"action": argparse.BooleanOptionalAction, "help": text}
+    metavar = "{" + ",".join(option.choices) + "}" if option.choices else {int: "N", float: "X"}.get(option.kind)
+    return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}
+
+
+def _typed(option: Option) -> Any:
+    def parse(text: str) -> Any:
+        try:
+            return option.parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {option.expects}, got {text!r}") from None
+
+    return parse
+
+
+def _recipe(argv: list[str]) -> str:
+    """Which recipe the words are about. It decides which flags there are, so it is looked for before they are read."""
+    switches = {"-h", "--help", "--quiet"}  # flags that no value follows
+    for recipe in RECIPES:
+        for option in recipe_options(recipe).values():
+            if option.kind is bool:
+                switches |= {option.flag, f"--no-{option.flag[2:]}"}
+    words = iter(argv)
+    directory = None
+    for word in words:
+        if not word.startswith("-"):
+            return word
+        flag, _, value = word.partition("=")
+        if word not in switches and not value:
+            value = next(words, "")
+        if flag == "--resume":
+            directory = value
+    return _recipe_of_run(directory) if directory else "gan"
+
+
+def _recipe_of_run(directory: str) -> str:
+    """The recipe of a run; what is wrong with its folder is for `resume` to say."""
+    with suppress(OSError, ValueError):
+        recipe = Config.read(Path(directory) / "config.json").recipe
+        return recipe if recipe in RECIPES else "gan"
+    return "gan"

@@ -1,0 +1,53 @@
+"""One writer per run folder: a lock that the operating system gives back when the process ends, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["LOCK_FILE", "FolderLock"]
+
+LOCK_FILE = ".lock"  # never deleted: another process may be about to lock it
+
+
+class FolderLock:
+    """Holds `folder` for this process until `release()`.
+
+    Raises RuntimeError if another process (or thread) holds it. On file systems without locks it holds nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(self._handle)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+                holder = os.read(self._handle, 32).decode(errors="replace").strip()
+                os.close(self._handle)
+                raise RuntimeError(
+                    f"{folder} is in use: process {holder or '?'} is training in it; wait for it or stop it"
+                ) from None
+        os.ftruncate(self._handle, 0)
+        os.write(self._handle, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        os.close(self._handle)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        os.lseek(handle, 1 << 20, os.SEEK_SET)  # a locked byte cannot be read there; the process id comes first
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

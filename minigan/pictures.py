@@ -1,0 +1,205 @@
+"""Pictures of a run: grids of samples, the animation of a training, and the curves of its losses.
+
+Pillow writes the images and Matplotlib draws the curves; both come with `pip install "minigan[cli]"` and are
+imported only when a picture is made. Every file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .archive import StrPath, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL.Image import Image
+
+__all__ = ["grid", "plot_losses", "require", "save_gif", "save_png"]
+
+Pixels = NDArray[np.uint8]
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
+
+
+def require() -> None:
+    """Raise ImportError, with the command that helps, if a library that pictures need is not installed."""
+    for module, library in (("PIL", "Pillow"), ("matplotlib", "Matplotlib")):
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f'pictures need {library}, which is not installed; run: pip install "minigan[cli]"')
+
+
+def grid(images: Pixels, rows: int | None = None, columns: int | None = None, padding: int = 2) -> Pixels:
+    """Images (N, H, W[, C]) as one picture (H', W'[, C]), row by row, with `padding` pixels around each.
+
+    rows, columns: by default as near to a square as N allows. Cells without an image stay black, like the padding.
+    Raises ValueError for other shapes, no image, or more images than cells; TypeError unless uint8.
+
+    >>> grid(np.zeros((5, 28, 28), np.uint8)).shape     # 2 rows of 3
+    (62, 92)
+    """
+    if images.dtype != np.uint8:
+        raise TypeError(f"expected images of uint8, got {images.dtype}; see minigan.datasets.to_uint8")
+    if images.ndim not in (3, 4) or images.size == 0:
+        raise ValueError(f"expected images of shape (N, H, W) or (N, H, W, C), got {images.shape}")
+    n, height, width, *channels = images.shape
+    if columns is None:
+        columns = math.ceil(math.sqrt(n)) if rows is None else math.ceil(n / max(rows, 1))
+    rows = math.ceil(n / max(columns, 1)) if rows is None else rows
+    if rows * columns < n or padding < 0:
+        raise ValueError(f"{n} images do not fit into {rows} rows of {columns} with a padding of {padding}")
+    down, across = height + padding, width + padding
+    picture = np.zeros((rows * down + padding, columns * across + padding, *channels), np.uint8)
+    for i, image in enumerate(images):
+        top, left = padding + i // columns * down, padding + i % columns * across
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def save_png(path: StrPath, picture: Pixels) -> None:
+    """Write a picture (H, W) or (H, W, C) of 1 to 4 channels as PNG, losslessly.
+
+    Raises ValueError for another shape and OSError if the file cannot be written; an old file then stays.
+    """
+    file = io.BytesIO()  # Pillow's own writing hides why a disk refused
+    _image(picture).save(file, "PNG")
+    with write_atomically(path) as out:
+        out.write(file.getvalue())
+
+
+def save_gif(
+    path: StrPath,
+    frames: Sequence[Pixels | StrPath],
+    captions: Sequence[str] | None = None,
+    *,
+    most: int = 100,
+    size: int = 320,
+    hold: float = 3.0,
+) -> None:
+    """Write an animation that repeats for ever, of pictures (H, W[, C]) or paths of PNGs, all of one size.
+
+    captions: a line below each frame. most: of more frames than this, evenly spread ones are taken, always with the
+    first and the last. size: small pictures are enlarged by a whole factor, up to this many pixels in height.
+    hold: seconds that the last frame stays. Grey pictures are reduced to 16 levels, which keeps the file small.
+
+    Raises ValueError without frames, or if there is not a caption for each.
+    """
+    if not frames or (captions is not None and len(captions) != len(frames)):
+        raise ValueError(f"expected at least one frame and a caption for each, got {len(frames)} frames")
+    chosen = sorted({round(i) for i in np.linspace(0, len(frames) - 1, most)})
+    images = [_gif_frame(frames[i], captions[i] if captions else "", size) for i in chosen]
+    each = min(250, max(60, 8000 // len(images)))  # milliseconds: about 8 seconds in all
+    file = io.BytesIO()
+    durations = [*[each] * (len(images) - 1), round(1000 * hold)]
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=False)
+    with write_atomically(path) as out:
+        out.write(file.getvalue())
+
+
+def plot_losses(path: StrPath, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float]) -> None:
+    """Draw a training as PNG: D's and G's loss over the steps, below them D(x) and D(G(z)).
+
+    table: columns of equal length, `step` and the metrics `d_loss`, `g_loss`, `d_real` and `d_fake`; may be empty.
+    equilibrium: the values of metrics where the fakes have the distribution of the data, drawn as dashed lines.
+    Light lines are single steps, dark ones their moving mean.
+    """
+    from matplotlib.figure import Figure  # not pyplot, whose figures are global
+
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    losses, outputs = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    _curves(losses, table, equilibrium, {"d_loss": ("D", "tab:blue"), "g_loss": ("G", "tab:orange")})
+    losses.set_ylabel("loss")
+    losses.set_title("Losses of the discriminator D and the generator G", loc="left")
+    _curves(outputs, table, equilibrium, {"d_real": ("D(x)", "tab:green"), "d_fake": ("D(G(z))", "tab:red")})
+    outputs.set_ylabel("D's mean output")
+    outputs.set_ylim(0, 1)
+    outputs.set_title("What D makes of real images, D(x), and of generated ones, D(G(z))", loc="left")
+    outputs.set_xlabel("step")
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130)
+    with write_atomically(path) as out:
+        out.write(file.getvalue())
+
+
+def _curves(
+    axes: Axes, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float], lines: dict[str, tuple[str, str]]
+) -> None:
+    steps = table["step"]
+    shown: list[float] = []  # values that should be in view: a few spikes must not flatten everything else
+    for metric, (label, colour) in lines.items():
+        values = np.asarray(table[metric], np.float64)
+        if len(values):
+            shown += np.quantile(values, (0.005, 0.995), method="nearest").tolist()
+            axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7, marker="o" if len(values) == 1 else None)
+            axes.plot(steps, _moving_mean(values, len(values) // 100), color=colour, linewidth=2, label=label)
+    levels: dict[float, list[str]] = {}
+    for metric, (label, _) in lines.items():
+        if metric in equilibrium:
+            levels.setdefault(equilibrium[metric], []).append(label)
+    for level, labels in levels.items():
+        colour = next(c for label, c in lines.values() if label == labels[0]) if len(labels) == 1 else "0.35"
+        name = f"{labels[0] if len(labels) == 1 else 'both'} at equilibrium:\n{_value(level)}"
+        axes.axhline(level, color=colour, linestyle="--", linewidth=1.2, label=name)
+        shown.append(level)
+    if shown:
+        low, high = min(shown), max(shown)
+        margin = 0.08 * (high - low) or 0.1
+        axes.set_ylim(low - margin, high + margin)
+    if len(steps):
+        axes.set_xlim(min(0, steps[0]), max(steps[-1], 1))
+    axes.grid(color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+
+def _moving_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """The mean over `reach` neighbours to either side, of fewer at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    first = np.maximum(np.arange(len(values)) - reach, 0)
+    end = np.minimum(np.arange(len(values)) + reach + 1, len(values))
+    return np.asarray((sums[end] - sums[first]) / (end - first))
+
+
+def _value(level: float) -> str:
+    exact = {math.log(4): "log 4", math.log(2): "log 2", -math.log(2): "−log 2", 0.5: "1/2"}.get(level)
+    number = f"{level:.3f}".rstrip("0").replace("-", "−")
+    return number if exact is None else exact if exact == "1/2" else f"{exact} = {number}"
+
+
+def _image(picture: Pixels) -> Image:
+    from PIL import Image
+
+    channels = 1 if picture.ndim == 2 else picture.shape[2] if picture.ndim == 3 else 0
+    if channels not in _MODES:
+        raise ValueError(f"expected a picture of shape (H, W) or (H, W, C) with 1 to 4 channels, got {picture.shape}")
+    height, width = picture.shape[:2]
+    return Image.frombytes(_MODES[channels], (width, height), np.ascontiguousarray(picture).tobytes())
+
+
+def _gif_frame(frame: Pixels | StrPath, caption: str, size: int) -> Image:
+    """One frame without transparency, enlarged, its caption below."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    if isinstance(frame, np.ndarray):
+        image = _image(frame)
+    else:
+        with Image.open(frame) as file:
+            image = file.copy()
+    image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    if image.mode == "L":
+        image = image.point([(level >> 4) * 17 for level in range(256)])
+    factor = max(1, size // image.height)
+    image = image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST)
+    if not caption:
+        return image
+    below = Image.new(image.mode, (image.width, image.height + 22), 0 if image.mode == "L" else (0, 0, 0))
+    below.paste(image, (0, 0))
+    white = 255 if image.mode == "L" else (255, 255, 255)
+    ImageDraw.Draw(below).text((6, image.height), caption, fill=white, font=ImageFont.load_default(14))
+    return below

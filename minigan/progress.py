@@ -1,0 +1,99 @@
+"""How far a training is: a bar on a terminal, about twenty lines anywhere else."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from .interrupt import StopRequest
+from .run_folder import naming
+
+__all__ = ["Progress"]
+
+_SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "d_real": "D(x)", "d_fake": "D(G(z))"}
+_LINES = 20
+_REFRESH = 0.2  # seconds between changes of the bar
+
+
+class Progress:
+    """Shows steps `start` + 1 to `steps`; losses and outputs of D are means since they were last shown.
+
+    When nobody reads on (as after `| head`), it asks the run to stop.
+    """
+
+    def __init__(self, start: int, steps: int, stop: StopRequest, quiet: bool = False) -> None:
+        self.start, self.steps, self.stop, self.quiet = start, steps, stop, quiet
+        self._every = max(1, (steps - start) // _LINES)
+        self.start_clock()
+        self._sums = dict.fromkeys(_SHOWN, 0.0)
+        self._count = 0
+        self._bar: Any = None
+        if not quiet and sys.stdout is not None and sys.stdout.isatty():
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                return
+            form = "{percentage:3.0f}%|{bar}|{n_fmt}/{total_fmt} {remaining} left {postfix[0]}"
+            width, height = shutil.get_terminal_size((100, 24))  # also where the terminal does not tell
+            self._bar = tqdm(
+                total=steps, initial=start, bar_format=form, postfix=[""], file=sys.stdout, ncols=width, nrows=height
+            )
+
+    def start_clock(self) -> None:
+        """The steps begin now; what went before (pretraining, say) is not counted as theirs."""
+        self._began = self._shown = time.perf_counter()
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        if self.quiet:
+            return
+        try:
+            with naming("standard output"):
+                if self._bar is None:
+                    print(text, flush=True)
+                else:
+                    self._bar.write(text, file=sys.stdout)
+        except BrokenPipeError:
+            self.quiet = self.stop.requested = True
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Note the metrics of a step, and show them if it is time to."""
+        if self.quiet:
+            return
+        for name in _SHOWN:
+            self._sums[name] += metrics[name]
+        self._count += 1
+        now = time.perf_counter()
+        if self._bar is not None:
+            if now - self._shown >= _REFRESH or step == self.steps:
+                self._bar.postfix[0] = self._summary(now).replace(" loss", "").replace("  ", " ")  # fits 80 columns
+                self._bar.update(step - self._bar.n)
+        elif (step - self.start) % self._every == 0 or step == self.steps:
+            left = (now - self._began) / (step - self.start) * (self.steps - step)
+            width = len(str(self.steps))
+            self.say(f"step {step:>{width}}/{self.steps}  {self._summary(now)}  {_clock(left)} left")
+
+    def _summary(self, now: float) -> str:
+        means = "  ".join(f"{label} {self._sums[name] / self._count:.2f}" for name, label in _SHOWN.items())
+        pace = 1000 * (now - self._shown) / self._count
+        self._sums, self._count, self._shown = dict.fromkeys(_SHOWN, 0.0), 0, now
+        return f"{means}  {pace:.1f} ms/step"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

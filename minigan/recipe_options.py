@@ -1,0 +1,138 @@
+"""The options of a recipe, read from the signature and the docstring of its `build`.
+
+A recipe is written once, as a function. From it come the flags on the command line, their help, and the checks of
+what Python code passes by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+from .recipes import get_recipe
+
+__all__ = ["Option", "complete_options", "recipe_options"]
+
+_OF_THE_RUN = ("backend", "dtype", "seed")  # every recipe takes them; they belong to the run
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `kind` is bool, int, float or str; with `choices`, one of those words; `none`: may be None."""
+
+    name: str
+    kind: type
+    default: Any
+    choices: tuple[str, ...]
+    none: bool
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line: "--d-steps"."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def expects(self) -> str:
+        """What it takes, for sentences."""
+        words = ", ".join(self.choices)
+        kind = f"one of {words}" if words else {bool: "True or False", int: "a whole number", float: "a number"}.get(
+            self.kind, "text"
+        )  # fmt: skip
+        return f"{kind}, or none" if self.none else kind
+
+    def shown(self, value: Any) -> str:
+        """A value as it is written on the command line."""
+        if value is None or isinstance(value, bool):
+            return {None: "none", True: "yes", False: "no"}[value]
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def parse(self, text: str) -> Any:
+        """The value that is written as `text` on the command line; ValueError if there is none."""
+        if self.none and text.lower() == "none":
+            return None
+        return self.check(self.kind(text))
+
+    def check(self, value: Any) -> Any:
+        """`value` as the recipe expects it; ValueError or TypeError for what it cannot take."""
+        if self.none and value is None:
+            return None
+        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.kind:
+            raise TypeError(f"{self.name} takes {self.expects}, got {value!r}")
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{self.name} takes {self.expects}, got {value!r}")
+        return value
+
+
+def recipe_options(recipe: str) -> dict[str, Option]:
+    """The options of a recipe by name, in the order of its signature. Raises ValueError for an unknown recipe."""
+    return read_options(get_recipe(recipe).build)
+
+
+def read_options(build: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a function: its keyword-only parameters, but those that belong to the run."""
+    helps = _helps(build)
+    return {
+        name: Option(name, *_kind(name, parameter.annotation, parameter.default), helps.get(name, ""))
+        for name, parameter in inspect.signature(build, eval_str=True).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in _OF_THE_RUN
+    }
+
+
+def complete_options(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of the recipe: those given, checked, and the default of each other.
+
+    Raises ValueError for an unknown recipe or option, and ValueError or TypeError for a value it cannot take.
+
+    >>> complete_options("gan", {"d_steps": 2})["d_steps"]
+    2
+    """
+    options = recipe_options(recipe)
+    for name in given:
+        if name not in options:
+            close = get_close_matches(name, options, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(options)}"
+            raise ValueError(f"the recipe {recipe} has no option {name}; {hint}")
+    return {name: option.check(given.get(name, option.default)) for name, option in options.items()}
+
+
+def _kind(name: str, annotation: Any, default: Any) -> tuple[type, Any, tuple[str, ...], bool]:
+    """What an annotation allows: kind, default, choices, and whether None."""
+    none = False
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        rest = [part for part in typing.get_args(annotation) if part is not type(None)]
+        none = len(rest) < len(typing.get_args(annotation))
+        annotation = rest[0] if len(rest) == 1 else annotation
+    choices = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
+    kind = str if choices else annotation
+    if kind not in (bool, int, float, str) or default is inspect.Parameter.empty:
+        raise TypeError(
+            f"the recipe's option {name}: {annotation} cannot be a flag; expected a default and one of bool, int, "
+            "float, str or a Literal of words, each perhaps `| None`"
+        )
+    return kind, default, choices, none
+
+
+def _helps(build: Callable[..., Any]) -> dict[str, str]:
+    """The paragraphs `name: text` of a docstring, whose further lines are indented, by name."""
+    while isinstance(build, partial):
+        build = build.func
+    helps: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc(build.__doc__ or "").splitlines():
+        if match := re.fullmatch(r"(\w+): (.+)", line):
+            name, helps[match[1]] = match[1], match[2]
+        elif name and line.startswith(" "):
+            helps[name] += " " + line.strip()
+        else:
+            name = ""
+    return helps

@@ -1,0 +1,168 @@
+"""One run: a GAN plays its game in a run folder, from the step it has reached to the last one.
+
+The algorithm is `GAN.fit`; here is what goes on around it: checkpoints, pictures and figures along the way, and an
+end in good order, whether the run is done, was asked to stop, diverged, or met a full disk.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from . import pictures
+from .datasets import Dataset, to_uint8
+from .gan import GAN, Metrics
+from .interrupt import Interrupted, StopRequest
+from .nonfinite import NonFiniteError, first_nonfinite
+from .objectives import Minimax, NonSaturating, Objective
+from .progress import Progress
+from .run_folder import Config, RunFolder, naming
+
+__all__ = ["Run", "sample_images"]
+
+_GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
+_PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
+
+
+def sample_images(gan: GAN, n: int, shape: Iterable[int], seed: int | None = None) -> np.ndarray[Any, Any]:
+    """n samples as uint8 images (n, *shape); `seed` as in `GAN.sample`. NonFiniteError if they are not finite."""
+    samples = gan.sample(n, seed)
+    _require_finite(gan, {"the samples": samples})
+    return to_uint8(samples).reshape(n, *shape)
+
+
+def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
+    if found := first_nonfinite(((name, gan.backend.asarray(a)) for name, a in arrays.items()), gan.backend):
+        name, what = found
+        raise NonFiniteError(gan.steps, name, f"{name} of the GAN of step {gan.steps} are not finite: {what}")
+
+
+class Run:
+    """A GAN, its data and its folder, which must be open."""
+
+    def __init__(
+        self, folder: RunFolder, gan: GAN, dataset: Dataset, config: Config, stop: StopRequest, quiet: bool
+    ) -> None:
+        self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
+        self.progress = Progress(gan.steps, config.steps, stop, quiet)
+        self.saved = gan.steps  # the step that the checkpoint stands at
+
+    def play(self) -> None:
+        """Go on to the last step, draw the pictures of the whole run, and raise if it could not be.
+
+        Raises Interrupted after a request to stop, NonFiniteError and OSError with how to go on.
+        """
+        folder, config = self.folder.path, self.config
+        try:
+            try:
+                with self.progress, np.errstate(all="ignore"):  # overflow is found, and explained, by the GAN itself
+                    self._learn()
+            except NonFiniteError as error:
+                self.folder.metrics.flush()  # the way to it is worth seeing
+                self._draw_losses()
+                rate = config.options.get("rate")
+                raise NonFiniteError(
+                    error.step,
+                    error.array,
+                    f"{error}; the checkpoint in {folder} stands at step {self.saved}; "
+                    "begin a new run with a smaller --rate" + (f" (it was {rate:g})" if rate else ""),
+                ) from error
+            self._draw()
+        except OSError as error:
+            what = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
+            failure = OSError(
+                f"{what}; the checkpoint in {folder} stands at step {self.saved}; when that is mended, go on with: "
+                f"minigan train --resume {shlex.quote(str(folder))}"
+            )
+            failure.errno = error.errno
+            raise failure from error
+        except KeyboardInterrupt:  # the second Ctrl-C
+            message = f"stopped at once; the checkpoint in {folder} stands at step {self.saved} of {config.steps}"
+            raise Interrupted(message, folder, self.saved) from None
+        if self.gan.steps < config.steps:
+            message = f"stopped at step {self.saved} of {config.steps}; everything is saved in {folder}"
+            raise Interrupted(message, folder, self.saved)
+
+    def _learn(self) -> None:
+        gan, config, stop = self.gan, self.config, self.stop
+        if gan.steps < config.steps:
+            self.progress.say(self._headline())
+        if gan.steps == 0:
+            self._save_sample()
+        images = gan.backend.asarray(self.dataset.images)  # to the device once, not in every call of fit
+        pretrained = gan.d_updates
+        if gan.steps == 0 and pretrained < config.d_pretrain:
+            self.progress.say(f"first {config.d_pretrain - pretrained:,} updates of D alone")
+        while gan.steps == 0 and gan.d_updates < config.d_pretrain and not stop.requested:
+            gan.fit(images, 0, config.batch, d_pretrain=min(config.d_pretrain, gan.d_updates + _PRETRAIN_CHUNK))
+        if gan.d_updates > pretrained:
+            self.save()
+        self.progress.start_clock()
+        while gan.steps < config.steps and not stop.requested:
+            until = min(config.steps, (gan.steps // config.checkpoint_every + 1) * config.checkpoint_every)
+            gan.fit(images, until - gan.steps, config.batch, callback=self._after_step)
+            self.save()
+
+    def _after_step(self, gan: GAN, metrics: Metrics) -> bool:
+        self.folder.metrics.append(gan.steps, metrics, gan.G.dtype)
+        if gan.steps % self.config.sample_every == 0:
+            self._save_sample()
+        self.progress.update(gan.steps, metrics)
+        return self.stop.requested
+
+    def save(self) -> None:
+        """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
+        gan = self.gan
+        _require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
+        self.folder.metrics.flush()
+        with naming(self.folder.checkpoint):
+            gan.save(self.folder.checkpoint, {"shape": self.config.images["shape"]})
+        self.saved = gan.steps
+
+    # --- pictures ----------------------------------------------------------------------------------------------
+
+    def _grid(self, n: int) -> np.ndarray[Any, Any]:
+        """The present samples of the first n latents, always the same ones."""
+        return pictures.grid(sample_images(self.gan, n, self.config.images["shape"]))
+
+    def _save_sample(self) -> None:
+        file = self.folder.sample_file(self.gan.steps)
+        with naming(file):
+            pictures.save_png(file, self._grid(_GRID))
+
+    def _draw(self) -> None:
+        folder, step = self.folder, self.gan.steps
+        with naming(folder.path / "samples.png"):
+            pictures.save_png(folder.path / "samples.png", self._grid(_FINAL_GRID))
+        frames: list[Any] = [file for _, file in folder.sample_files()]
+        steps = [when for when, _ in folder.sample_files()]
+        if step not in steps:
+            frames, steps = [*frames, self._grid(_GRID)], [*steps, step]
+        with naming(folder.path / "training.gif"):
+            pictures.save_gif(folder.path / "training.gif", frames, [f"step {when:,}" for when in steps])
+        self._draw_losses()
+
+    def _draw_losses(self) -> None:
+        file = self.folder.path / "losses.png"
+        with naming(file):
+            pictures.plot_losses(file, self.folder.metrics.read(), _equilibrium(self.gan))
+
+    def _headline(self) -> str:
+        gan, config = self.gan, self.config
+        size = "x".join(map(str, config.images["shape"]))
+        begun = f"from step {gan.steps} " if gan.steps else ""
+        return (
+            f"{config.recipe} on {self.dataset.name}: {len(self.dataset):,} images of {size}, batch {config.batch}, "
+            f"{begun}to step {config.steps}, backend {gan.backend.name}, in {self.folder.path}"
+        )
+
+
+def _equilibrium(gan: GAN) -> dict[str, float]:
+    """What the metrics come to when fakes have the distribution of the data and D answers 1/2, where that is known."""
+    known: dict[Objective, float] = {Minimax(): -math.log(2), NonSaturating(): math.log(2)}
+    g_loss = known.get(gan.objective)
+    return {} if g_loss is None else {"d_loss": math.log(4), "g_loss": g_loss, "d_real": 0.5, "d_fake": 0.5}

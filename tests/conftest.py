@@ -1,0 +1,34 @@
+"""What every test file shares: the Hypothesis profile and the backends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from minigan import get_backend
+from minigan.backend import Backend
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that the tests can import their own helpers
+
+settings.register_profile(
+    "minigan",
+    deadline=None,  # a busy machine is no failure
+    max_examples=40,
+    derandomize=bool(os.environ.get("CI")),  # at home every run tries something new
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("minigan")
+
+
+@pytest.fixture(scope="session", params=["numpy", "reference", pytest.param("cupy", marks=pytest.mark.gpu)])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Each backend in turn, one object for the whole session, so that its scratch memory is stale in every test."""
+    try:
+        yield get_backend(request.param)
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(str(error))

@@ -1,0 +1,263 @@
+"""What the tests build networks with, and judge gradients by. Nothing here uses a backward of minigan.
+
+`stacks` draws random networks. `evaluate` is a second, independent forward in the plainest NumPy. `slope` is a
+directional derivative by five points, which refuses to answer across a kink.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import minigan
+from minigan import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
+from minigan.backend import Backend, Stream
+
+Array = np.ndarray[Any, Any]
+
+seeds = st.integers(0, 2**32 - 1)
+smooth = st.sampled_from([Sigmoid, Tanh, Softplus]).map(lambda kind: kind())
+kinked = st.one_of(st.just(0).map(lambda _: ReLU()), st.sampled_from([0.0, 0.1, 0.2, 0.7]).map(LeakyReLU))
+activations = st.one_of(smooth, kinked)
+features = st.integers(1, 9)
+
+
+def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
+    """Move every parameter and every running statistic away from the values that could hide a mistake."""
+    state = net.state_dict()
+    for name, value in state.items():
+        noise = rng.standard_normal(value.shape)
+        if name.endswith("running_var"):
+            state[name] = rng.uniform(0.3, 2.0, value.shape)
+        elif value.ndim == 2:
+            state[name] = noise / math.sqrt(value.shape[1])
+        elif name.endswith("weight"):
+            state[name] = rng.choice([-1, 1], value.shape) * rng.uniform(0.5, 1.5, value.shape)
+        else:
+            state[name] = 0.5 * noise
+    net.load_state_dict(state)
+    return net
+
+
+def hidden(rng: np.random.Generator, n: int, act: Layer | None = None) -> list[Layer]:
+    """Some layers that keep the number of features."""
+    kinds: list[Callable[[], list[Layer]]] = [
+        lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))],
+        lambda: [Dropout(float(rng.choice([0.0, 0.2, 0.6])))],
+        lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])))],
+        lambda: [Reshape(1, n, 1), Flatten()],
+    ]
+    chosen = [kinds[i]() for i in rng.permutation(len(kinds))[: rng.integers(0, 4)]]
+    if act is not None:
+        chosen.insert(int(rng.integers(0, len(chosen) + 1)), [act])
+    return [layer for group in chosen for layer in group]
+
+
+@dataclass
+class Case:
+    """A float64 network in a random state, and a batch for it."""
+
+    net: Sequential
+    x: Array
+    rng: np.random.Generator = field(repr=False)
+
+
+@st.composite
+def stacks(draw: st.DrawFn, acts: st.SearchStrategy[Layer] = activations, backend: Backend | None = None) -> Case:
+    """One to three Dense layers with anything around them, 1 to 9 features each, batches of 1 or 2 to 9."""
+    rng = np.random.default_rng(draw(seeds))
+    widths = draw(st.lists(features, min_size=2, max_size=4))
+    layers = hidden(rng, widths[0])
+    for n_in, n_out in itertools.pairwise(widths):
+        layers.append(Dense(n_in, n_out, bias=draw(st.booleans())))
+        layers += hidden(rng, n_out, draw(st.none() | acts))
+    mixing = any(isinstance(layer, BatchNorm) for layer in layers)
+    x = rng.standard_normal((draw(st.integers(2 if mixing else 1, 9)), widths[0]))
+    net = Sequential(*layers, backend=backend, dtype="float64", seed=draw(seeds))
+    return Case(randomise(net, rng), x, rng)
+
+
+# --- an independent forward ------------------------------------------------------------------------------------
+
+
+def uniforms(stream: Stream, shape: Sequence[int]) -> Array:
+    """NumPy's own Philox, as the design of the random streams promises."""
+    words = np.array([n % 2**64 for n in (stream.seed, stream.purpose, 0, stream.step, stream.lane, 0)], np.uint64)
+    bits = np.random.Philox(key=words[:2], counter=words[2:])
+    return np.random.Generator(bits).random(math.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def normals(stream: Stream, shape: Sequence[int]) -> Array:
+    """Box and Muller's pairs, in float64 from the same uniforms: equal to minigan's up to the rounding of float32."""
+    count = math.prod(shape)
+    u = uniforms(stream, [(count + 1) // 2, 2]).astype(np.float64)
+    radius, angle = np.sqrt(-2 * np.log1p(-u[:, 0])), 2 * math.pi * u[:, 1]
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:count].reshape(shape)
+
+
+def parameters(net: Sequential, flat: Array) -> dict[str, Array]:
+    """The flat parameters cut up by name, in the documented order."""
+    parts, offset = {}, 0
+    for name, parameter in net.parameters.items():
+        parts[name] = flat[offset : offset + math.prod(parameter.shape)].reshape(parameter.shape)
+        offset += math.prod(parameter.shape)
+    return parts
+
+
+def evaluate(
+    net: Sequential,
+    flat: Array,
+    x: Array,
+    train: bool,
+    stream: Stream,
+    *,
+    running: dict[str, Array] | None = None,
+    signs: list[Array] | None = None,
+    seen: dict[str, tuple[Array, Array]] | None = None,
+) -> Array:
+    """The network's output, for these parameters. Textbook formulas only; nothing of minigan computes here.
+
+    running: the running statistics, if not the present ones. signs: collects which side of a kink each element is on.
+    seen: collects mean and unbiased variance of each batch that a BatchNorm was trained on.
+    """
+    p = parameters(net, flat)
+    running = net.state_dict() if running is None else running
+    for i, layer in enumerate(net.layers):
+        here = stream._replace(lane=i)
+        match layer:
+            case Dense():
+                x = x @ p[f"{i}.weight"].T + p.get(f"{i}.bias", 0.0)
+            case BatchNorm():
+                mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
+                if train:
+                    mean, var = x.mean(axis=0), x.var(axis=0)
+                    if seen is not None:
+                        seen[f"{i}"] = mean, x.var(axis=0, ddof=1)
+                x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
+            case ReLU() | LeakyReLU():
+                if signs is not None:
+                    signs.append(x > 0)
+                x = np.where(x > 0, x, x * getattr(layer, "negative_slope", 0.0))
+            case Sigmoid():
+                x = 1 / (1 + np.exp(-x))
+            case Tanh():
+                x = np.tanh(x)
+            case Softplus():
+                x = np.logaddexp(0, x)
+            case Dropout() if train and layer.p:
+                x = np.where(uniforms(here, x.shape) >= layer.p, x / (1 - layer.p), 0.0)
+            case GaussianNoise() if train and layer.std:
+                x = x + layer.std * drawn_normals(net.backend, here, x.shape)
+            case Reshape():
+                x = x.reshape(len(x), *layer.shape)
+            case Flatten():
+                x = x.reshape(len(x), -1)
+    return x
+
+
+def drawn_normals(be: Backend, stream: Stream, shape: Sequence[int]) -> Array:
+    """The backend's own normals (test_backends.py holds them to `normals`), to the last bit."""
+    out = be.empty(tuple(shape), np.float64)
+    be.normal(out, stream)
+    return be.to_numpy(out)
+
+
+# --- an independent judge --------------------------------------------------------------------------------------
+
+
+def slope(f: Callable[[Array], tuple[float, Any]], at: Array, direction: Array) -> float | None:
+    """df/dt of f(at + t · direction) at 0 by five points, at the step where two steps agree best.
+
+    f also says where it was: None if that is not the same at the five points of any two steps (a kink lies between).
+    """
+    best, least, last = None, math.inf, None
+    for h in (1e-3, 3e-4, 1e-4, 3e-5, 1e-5):
+        points = [f(at + k * h * direction) for k in (-2, -1, 1, 2)]
+        if not all(same(points[0][1], where) for _, where in points[1:]):
+            continue
+        a, b, c, d = (value for value, _ in points)
+        estimate = (8 * (c - b) - (d - a)) / (12 * h)
+        if last is not None and abs(estimate - last) < least:
+            best, least = estimate, abs(estimate - last)
+            if least <= 1e-9 * abs(estimate):
+                break
+        last = estimate
+    return best
+
+
+def same(a: Any, b: Any) -> bool:
+    """Two sequences of arrays are equal, NaN to NaN."""
+    return len(a) == len(b) and all(np.array_equal(u, v, equal_nan=True) for u, v in zip(a, b, strict=True))
+
+
+def assert_gradient(
+    f: Callable[[Array], tuple[float, Any]],
+    at: Array,
+    gradient: Array,
+    rng: np.random.Generator,
+    directions: int = 3,
+    tolerance: float = 1e-6,
+) -> None:
+    """⟨gradient, d⟩ is the slope of f along random unit directions d, to a relative error of 1e-6."""
+    assert gradient.shape == at.shape
+    size = float(np.linalg.norm(gradient)) / math.sqrt(max(1, gradient.size))
+    value = abs(f(at)[0])
+    for _ in range(directions):
+        d = rng.standard_normal(at.shape)
+        d /= np.linalg.norm(d)
+        numeric, analytic = slope(f, at, d), float(np.vdot(gradient, d))
+        if numeric is not None:
+            scale = max(size, abs(numeric), abs(analytic))
+            rounding = 1e-11 * (1 + value)  # of the finite difference
+            assert abs(numeric - analytic) <= tolerance * scale + rounding, (numeric, analytic, scale)
+
+
+def flat_of(net: Sequential) -> Array:
+    return net.backend.to_numpy(net.flat)
+
+
+def quadratic(
+    rng: np.random.Generator, shape: Sequence[int]
+) -> tuple[Callable[[Array], float], Callable[[Array], Array]]:
+    """A random loss ½ Σ w y² + Σ c y that weights every output differently, and its gradient."""
+    w, c = rng.uniform(0.5, 1.5, shape), rng.standard_normal(shape)
+    return lambda y: float((0.5 * w * y * y + c * y).sum()), lambda y: w * y + c
+
+
+def pair(
+    backend: Backend | None = None, dtype: str = "float32", samples: int = 3, seed: int = 1
+) -> tuple[Sequential, Sequential]:
+    """A small G and D with batchnorm, dropout and noise in both: whatever could be mixed up between passes is there."""
+    be = minigan.get_backend("numpy") if backend is None else backend
+    G = Sequential(
+        Dense(2, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
+        GaussianNoise(0.1), Dense(5, samples), Tanh(),
+        backend=be, dtype=dtype, seed=seed,
+    )  # fmt: skip
+    D = Sequential(
+        GaussianNoise(0.1), Dense(samples, 6), BatchNorm(6, momentum=0.8), LeakyReLU(0.2), Dropout(0.3),
+        Dense(6, 4), Softplus(), Dense(4, 1),
+        backend=be, dtype=dtype, seed=seed + 1,
+    )  # fmt: skip
+    rng = np.random.default_rng(seed)
+    return randomise(G, rng), randomise(D, rng)

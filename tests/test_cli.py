@@ -1,0 +1,402 @@
+"""The command line: what it says, the codes it ends with, and that no flag is without effect."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minigan
+from minigan import archive
+from minigan.backend import get_backend
+from minigan.cli import COMMANDS, main
+from minigan.recipe_options import Option, complete_options, read_options, recipe_options
+from minigan.recipes import RECIPES, get_recipe
+from minigan.train import resume, train
+
+ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    np.savez(folder / "tiny.npz", images=np.random.default_rng(0).integers(0, 256, (20, 8, 6), dtype=np.uint8))
+    options = {"latent": 4, "rate": 2e-4}
+    return train("gan", folder / "tiny.npz", steps=2, batch=4, out=folder / "run", options=options, quiet=True)
+
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run a command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str, *words: str) -> tuple[int, str, str]:
+        code = main([*shlex.split(line), *words])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def assert_one_sentence(error: str) -> None:
+    assert error.startswith("minigan: ")
+    assert error.endswith("\n")
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+
+
+# --- help and information --------------------------------------------------------------------------------------
+
+
+def test_version_and_help(say: Say) -> None:
+    assert say("--version") == (0, f"minigan {minigan.__version__}\n", "")
+    code, text, _ = say("--help")
+    assert code == 0
+    assert all(command in text for command in COMMANDS)
+    code, text, _ = say("")
+    assert code == 2  # nothing was asked
+    assert "minigan train" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(say: Say, command: str) -> None:
+    code, text, error = say(f"{command} --help")
+    assert (code, error) == (0, "")
+    assert f"usage: minigan {command}" in text
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_help_of_train_lists_the_recipes_own_options(say: Say, recipe: str) -> None:
+    text = " ".join(say(f"train {recipe} --help")[1].split())
+    assert f"options of the recipe {recipe}" in text
+    for option in recipe_options(recipe).values():
+        assert option.flag in text
+        assert len(option.help) > 10, f"{recipe}: {option.name} is not explained in the docstring of build"
+        assert f"{option.help} (default: {option.shown(option.default)})".replace("- ", "-") in text.replace("- ", "-")
+    module = get_recipe(recipe)
+    assert f"(default: {module.STEPS})" in text
+    assert f"(default: {module.BATCH})" in text
+
+
+def test_recipes_lists_and_explains_them(say: Say) -> None:
+    code, text, _ = say("recipes")
+    assert code == 0
+    for name, module in RECIPES.items():
+        assert name in text
+        assert (module.__doc__ or "").splitlines()[0] in text
+    code, text, _ = say("recipes classic")
+    assert code == 0
+    assert "--half-batches, --no-half-batches  (default: yes)" in text
+    assert f"{get_recipe('classic').STEPS:,} steps" in text
+
+
+def test_info_says_what_a_report_needs(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, text, _ = say("info")
+    assert code == 0
+    facts = {line[:14].strip(): line[14:] for line in text.splitlines()}
+    assert facts["minigan"] == minigan.__version__
+    assert facts["numpy"] == np.__version__
+    assert facts["python"].startswith(".".join(map(str, sys.version_info[:3])))
+    assert set(facts) >= {"cupy", "BLAS", "BLAS threads", "cores", "GPU"}
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)  # not installed
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    assert "3 (OPENBLAS_NUM_THREADS)" in say("info")[1]
+
+
+def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
+    code = (
+        "import sys, minigan.cli; heavy = {'matplotlib', 'PIL', 'tqdm', 'cupy', 'scipy'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "minigan", "--version"], env=ENVIRONMENT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == f"minigan {minigan.__version__}\n"
+
+
+# --- mistakes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("trian", "there is no command trian; did you mean train?"),
+        ("train gann", "unknown recipe 'gann'"),
+        ("train --ratee 1e-4 classic", "takes no --ratee; did you mean --rate?"),
+        ("train --half", "takes no --half; did you mean --half-batches?"),
+        ("train --half-batches --no-such-thing=3", "takes no --no-such-thing=3"),
+        ("train gan classic", "takes no classic"),
+        ("train --rate", "argument --rate: expected one argument"),
+        ("train --rate fast", "argument --rate: expected a number, got 'fast'"),
+        ("train --rate nan", "positive learning rate, got nan"),
+        ("train --d-steps 1.5", "argument --d-steps: expected a whole number, got '1.5'"),
+        ("train --updates both", "argument --updates: expected one of joint, separate, got 'both'"),
+        ("train --objective maximin", "unknown objective 'maximin'"),
+        ("train --steps 1e3", "argument --steps: expected a whole number, got '1e3'"),
+        ("train --steps 0", "steps takes a whole number from 1"),
+        ("train --batch 1", "use a batch of 2 or more"),
+        ("train classic --batch 31", "even batch, got 31"),
+        ("train --seed -1", "seed takes a whole number from 0"),
+        ("train --dtype float16", "argument --dtype: invalid choice"),
+        ("train --data no/such/folder", "was not found as a PATH"),
+        ("train --data .", "holds no .png file"),
+        ("train --resume nowhere", "there is no run folder nowhere"),
+        ("train --resume .", "has no config.json"),
+        ("train --resume RUN --out other", "leave out --out other"),
+        ("train --resume RUN --batch 32", "batch: the run has 4, you asked for 32"),
+        ("train --resume RUN --rate 1e-3 --steps 9", "rate: the run has 0.0002, you asked for 0.001"),
+        ("train --resume RUN classic", "recipe: the run has gan, you asked for classic"),
+        ("train --resume RUN --steps 1", "the run has reached 2, you asked for 1"),
+        ("train --out RUN", "is not empty"),
+        ("sample", "the following arguments are required: DIR"),
+        ("sample nowhere", "there is no nowhere"),
+        ("sample .", "there is no file checkpoint.npz"),
+        ("sample RUN/config.json", "cannot be read"),
+        ("sample RUN --n 0", "number of samples of 1 or more, got 0"),
+        ("sample RUN --n many", "expected a whole number, got 'many'"),
+        ("sample RUN --seed -3", "seed takes"),
+        ("sample RUN --out picture.jpg", "FILE.png for a grid or FILE.npz"),
+        ("sample RUN --out no/such/folder.png", "there is no folder no/such"),
+        ("recipes gann", "unknown recipe 'gann'"),
+    ],
+)
+def test_a_mistake_is_explained_in_one_sentence(
+    say: Say, run_folder: Path, tmp_path: Path, line: str, sentence: str
+) -> None:
+    code, out, error = say(line.replace("RUN", str(run_folder)))
+    assert (code, out) == (2, "")
+    assert_one_sentence(error)
+    assert sentence in error
+    assert not list(tmp_path.iterdir())  # nothing was made
+
+
+def test_what_this_machine_lacks_is_a_failure(say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import importlib.util
+
+    def absent(name: str) -> Any:
+        raise ImportError(f'the {name} backend needs CuPy: pip install "minigan[cuda12]"')
+
+    with monkeypatch.context() as patch:
+        patch.setattr("minigan.train.get_backend", absent)
+        code, _, error = say("train --backend cupy")
+    assert code == 1
+    assert_one_sentence(error)
+    assert "minigan[cuda12]" in error
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, error = say("train")
+    assert code == 1
+    assert_one_sentence(error)
+    assert 'pip install "minigan[cli]"' in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_memory_is_a_failure(say: Say, run_folder: Path) -> None:
+    code, _, error = say(f"sample {run_folder} --n 100000000000000")
+    assert code == 1
+    assert_one_sentence(error)
+    assert "not enough memory" in error
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_a_failure() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "minigan", "recipes"]
+        done = subprocess.run(command, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert_one_sentence(done.stderr)
+    assert "No space left" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    line = f"{shlex.quote(sys.executable)} -m minigan train --help | true"
+    done = subprocess.run(["sh", "-c", line], env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+# --- flags -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the command line would call `train` and `resume` with."""
+    call: dict[str, Any] = {}
+
+    def record(*args: Any, **kwargs: Any) -> Path:
+        call.clear()
+        call.update(kwargs, args=args)
+        return Path("runs/somewhere")
+
+    monkeypatch.setattr("minigan.commands.train.train", record)
+    monkeypatch.setattr("minigan.commands.train.resume", record)
+    return call
+
+
+def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say, asked: dict[str, Any]) -> None:
+    assert say("train")[0] == 0
+    assert asked == {"args": (), "options": {}}  # what is not given is left to Python's default
+    help_text = " ".join(say("train --help")[1].split())
+    for name, parameter in inspect.signature(train).parameters.items():
+        if name not in ("recipe", "options", "quiet"):
+            assert f"--{name.replace('_', '-')} " in help_text, name
+            if parameter.default is not None:
+                assert f"(default: {parameter.default})" in help_text, name
+    line = (
+        "train classic --data mnist --steps 5 --batch 6 --backend numpy --seed 7 --out there --sample-every 8 "
+        "--checkpoint-every 9 --d-pretrain 10 --dtype float64 --quiet"
+    )
+    code, out, _ = say(line)
+    assert (code, out) == (0, "")
+    assert asked == {
+        "args": (), "recipe": "classic", "data": "mnist", "steps": 5, "batch": 6, "backend": "numpy", "seed": 7,
+        "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64", "quiet": True,
+        "options": {},
+    }  # fmt: skip
+    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters)
+    assert set(inspect.signature(resume).parameters) == set(inspect.signature(train).parameters) - {"out"} | {
+        "directory"
+    }
+
+
+def test_flags_of_a_recipe_may_stand_before_and_after_it(say: Say, asked: dict[str, Any]) -> None:
+    for line in ("--rate 1e-4 classic --no-half-batches", "classic --no-half-batches --rate=1e-4"):
+        assert say(f"train --seed 3 {line} --d-steps 2")[0] == 0
+        assert asked["recipe"] == "classic"
+        assert asked["options"] == {"rate": 1e-4, "half_batches": False, "d_steps": 2}
+
+
+def test_a_resumed_run_knows_the_flags_of_its_recipe(say: Say, asked: dict[str, Any], run_folder: Path) -> None:
+    assert say(f"train --resume {run_folder} --latent 4 --steps 9")[0] == 0
+    assert asked == {"args": (str(run_folder),), "options": {"latent": 4}, "steps": 9}
+
+
+def other_values(option: Option) -> list[str]:
+    """Words for the command line that ask for something else than the default."""
+    if option.kind is bool:
+        return [f"--no-{option.flag[2:]}" if option.default else option.flag]
+    if option.choices:
+        return [f"{option.flag}={choice}" for choice in option.choices if choice != option.default]
+    if option.name == "objective":
+        return [f"{option.flag}=minimax"]
+    if option.kind is int:
+        return [f"{option.flag}={(option.default or 0) + 1}"]
+    return [f"{option.flag}={option.default * 0.75 if option.default else 0.5}"]
+
+
+@pytest.mark.parametrize(("recipe", "name"), [(r, name) for r in RECIPES for name in recipe_options(r)])
+def test_no_option_of_a_recipe_is_without_effect(say: Say, asked: dict[str, Any], recipe: str, name: str) -> None:
+    def described(options: dict[str, Any]) -> dict[str, Any]:
+        gan = get_recipe(recipe).build((8, 8), **options, backend=get_backend("numpy"), dtype="float32", seed=0)
+        return gan.describe()  # type: ignore[no-any-return]
+
+    usual = described(complete_options(recipe, {}))
+    for words in other_values(recipe_options(recipe)[name]):
+        code, _, error = say(f"train {recipe} {words}")
+        assert code == 0, error
+        assert asked["options"].keys() == {name}
+        try:
+            other = described(complete_options(recipe, asked["options"]))
+        except ValueError as contradiction:  # to the default of another option
+            other = {"refused": str(contradiction)}
+            if name not in str(contradiction):
+                raise
+        assert other != usual, words
+
+
+def test_options_are_read_from_a_signature() -> None:
+    def build(
+        shape: tuple[int, ...],
+        *,
+        width: int = 64,
+        clip: float | None = None,
+        norm: Literal["batch", "none yet"] = "batch",
+        bias: bool = True,
+        title: str = "a 100% GAN",
+        backend: Any = None,
+        dtype: str = "float32",
+        seed: int = 0,
+    ) -> None:
+        """Something.
+
+        width: how wide,
+            in numbers
+        clip: where to clip
+
+        Raises ValueError: never.
+        """
+
+    options = read_options(build)
+    assert options == {
+        "width": Option("width", int, 64, (), False, "how wide, in numbers"),
+        "clip": Option("clip", float, None, (), True, "where to clip"),
+        "norm": Option("norm", str, "batch", ("batch", "none yet"), False, ""),
+        "bias": Option("bias", bool, True, (), False, ""),
+        "title": Option("title", str, "a 100% GAN", (), False, ""),
+    }
+    clip = options["clip"]
+    assert clip.parse("none") is None
+    assert clip.parse("0.5") == 0.5
+    assert (clip.check(None), clip.check(1), clip.shown(None)) == (None, 1.0, "none")
+    assert clip.expects == "a number, or none"
+    changed = read_options(partial(build, width=7))
+    assert changed["width"].default == 7
+    assert changed["width"].help == "how wide, in numbers"
+
+    def wrong(*, sizes: list[int]) -> None: ...
+
+    with pytest.raises(TypeError, match=r"sizes: .* cannot be a flag"):
+        read_options(wrong)
+
+
+# --- sample ----------------------------------------------------------------------------------------------------
+
+
+def test_samples_as_an_array(say: Say, run_folder: Path) -> None:
+    code, out, error = say(f"sample {run_folder} --n 7 --seed 3 --out fakes.npz")
+    assert (code, out, error) == (0, "7 images in fakes.npz\n", "")
+    stored, _ = archive.load("fakes.npz")
+    assert stored.keys() == {"images"}
+    assert stored["images"].dtype == np.uint8
+    gan = minigan.GAN.load(run_folder / "checkpoint.npz")
+    np.testing.assert_array_equal(stored["images"], minigan.datasets.to_uint8(gan.sample(7, 3)).reshape(7, 8, 6))
+    assert len(minigan.datasets.load("fakes.npz")) == 7  # it is a data set of its own
+
+
+def test_samples_as_a_picture(say: Say, run_folder: Path) -> None:
+    assert say(f"sample {run_folder}")[:2] == (0, "100 images in samples.png\n")
+    with Image.open("samples.png") as own, Image.open(run_folder / "samples.png") as final:
+        np.testing.assert_array_equal(np.asarray(own), np.asarray(final))
+    assert say(f"sample {run_folder}/checkpoint.npz --n 5 --out five.png")[0] == 0
+    with Image.open("five.png") as five:
+        assert five.size == (3 * 8 + 2, 2 * 10 + 2)
+
+
+def test_samples_of_a_gan_that_was_saved_by_hand(say: Say) -> None:
+    square = get_recipe("gan").build((6, 6), latent=3)
+    square.save("square.npz")
+    assert say("sample square.npz --n 2 --out a.npz")[0] == 0
+    assert archive.load("a.npz")[0]["images"].shape == (2, 6, 6)
+    get_recipe("gan").build((7, 6), latent=3).save("odd.npz")
+    code, _, error = say("sample odd.npz --n 2 --out b.npz")
+    assert code == 2
+    assert_one_sentence(error)
+    assert "shape (42,), which are no images" in error
+    square.G.flat[0] = np.nan
+    square.save("lost.npz")
+    code, _, error = say("sample lost.npz --n 2 --out c.npz")
+    assert code == 1
+    assert_one_sentence(error)
+    assert "the samples of the GAN of step 0 are not finite" in error

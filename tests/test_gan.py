@@ -1,0 +1,794 @@
+"""The game: who moves when, what is random, what is saved, what is refused, and that it learns."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import Array, evaluate, flat_of, pair, same
+
+import minigan
+from minigan import (
+    GAN,
+    SGD,
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    Minimax,
+    NonFiniteError,
+    NonSaturating,
+    RMSprop,
+    Sequential,
+    Tanh,
+    archive,
+    checkpoint,
+    get_backend,
+)
+from minigan.backend import Backend, Purpose, Stream
+from minigan.gan import METRICS
+from minigan.recipes import RECIPES, classic, get_recipe
+from minigan.recipes import gan as gan_recipe
+
+RULES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "one batch": {"batches": "one"},
+    "two batches": {"batches": "two"},
+    "separate": {"updates": "separate"},
+    "running statistics": {"fake_statistics": "running"},
+    "reused fakes": {"reuse_fakes": True},
+    "half batches": {"half_batches": True},
+    "uniform prior": {"prior": "uniform"},
+    "three steps of D": {"d_steps": 3},
+    "minimax": {"objective": "minimax"},
+    "smoothing": {"objective": NonSaturating(0.8)},
+    "RMSprop": {"optimizer": RMSprop(1e-3)},
+    "SGD for D": {"d_optimizer": SGD(1e-2, momentum=0.5)},
+    "seed": {"seed": 5},
+}
+every_rule = pytest.mark.parametrize("rule", RULES)
+
+
+def play(rule: str = "default", dtype: str = "float32", backend: Backend | None = None, **more: Any) -> GAN:
+    G, D = pair(backend, dtype)
+    return GAN(G, D, **{"optimizer": Adam(1e-2, beta1=0.5)} | RULES[rule] | more)
+
+
+def data(n: int = 24, seed: int = 0, dtype: str = "float32") -> Array:
+    return np.random.default_rng(seed).uniform(-1, 1, (n, 3)).astype(dtype)
+
+
+def everything(gan: GAN) -> list[Array]:
+    """All that a GAN remembers."""
+    parts = [part.state_dict() for part in (gan.G, gan.D, gan.g_opt, gan.d_opt)]
+    return [array for part in parts for array in part.values()] + [np.array([gan.steps, gan.d_updates])]
+
+
+def moves(name: str) -> bool:
+    """A bias before a batchnorm does nothing, and may stay where it is."""
+    return name.endswith(("weight", "running_mean", "running_var"))
+
+
+# --- who moves -------------------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_each_player_moves_in_its_own_update_only(rule: str) -> None:
+    """G is bit for bit untouched by D's update, running statistics and all; D's parameters by G's."""
+    gan = play(rule)
+    gan.step(data(4 * gan.d_steps))
+    G, D, g_opt = gan.G.state_dict(), gan.D.state_dict(), gan.g_opt.state_dict()
+    gan.update_discriminator(data(4))
+    assert same(list(gan.G.state_dict().values()), list(G.values()))
+    assert same(list(gan.g_opt.state_dict().values()), list(g_opt.values()))
+    assert not any(np.array_equal(gan.D.state_dict()[name], D[name]) for name in D if moves(name))
+    D, d_opt = gan.D.state_dict(), gan.d_opt.state_dict()
+    gan.update_generator(4)
+    assert same(list(gan.D.state_dict().values()), list(D.values()))
+    assert same(list(gan.d_opt.state_dict().values()), list(d_opt.values()))
+    assert not any(np.array_equal(gan.G.state_dict()[name], G[name]) for name in G if moves(name))
+
+
+@every_rule
+def test_d_gets_no_gradient_in_the_update_of_g(rule: str) -> None:
+    gan = play(rule)
+    gan.step(data(4 * gan.d_steps))
+    before = gan.D.grad_dict()
+    gan.update_generator(4)
+    assert same(list(gan.D.grad_dict().values()), list(before.values()))
+
+
+@pytest.mark.parametrize(
+    "options", [{"batches": "one"}, {"batches": "two"}, {"updates": "separate"}, {"reuse_fakes": True}]
+)
+def test_running_statistics_move_once_an_update_on_the_documented_batch(options: dict[str, Any]) -> None:
+    """D's on real samples, or on both in one batch; G's on the fakes of its own update."""
+    rate = 1e-30  # no parameter moves, so that every pass can be made again
+    gan = play("default", dtype="float64", optimizer=SGD(rate), **options)
+    real, G, D = data(4, dtype="float64"), gan.G.state_dict(), gan.D.state_dict()
+    gan.step(real)
+
+    def expect(net: Sequential, before: dict[str, Array], x: Array, stream: Stream) -> None:
+        seen: dict[str, tuple[Array, Array]] = {}
+        evaluate(net, flat_of(net), x, True, stream, seen=seen)
+        assert seen
+        for place, (mean, var) in seen.items():
+            for name, batch in ((f"{place}.running_mean", mean), (f"{place}.running_var", var)):
+                np.testing.assert_allclose(net.state_dict()[name], 0.8 * before[name] + 0.2 * batch, rtol=1e-9)
+
+    def latents(purpose: Purpose) -> Array:
+        z = np.empty((4, 2))
+        gan.backend.normal(z, Stream(0, purpose, 0))
+        return z
+
+    expect(gan.G, G, latents(Purpose.LATENT_G), Stream(0, Purpose.G_FOR_G, 0))
+    shown = real
+    if options.get("batches") == "one":
+        stream = Stream(0, Purpose.G_FOR_D, 0)
+        fake = evaluate(gan.G, flat_of(gan.G), latents(Purpose.LATENT_D), True, stream)
+        shown = np.concatenate([real, fake])
+    expect(gan.D, D, shown, Stream(0, Purpose.D_REAL, 0))
+
+
+def test_counters_and_metrics() -> None:
+    gan = play("three steps of D")
+    for i in range(1, 4):
+        metrics = gan.step(data(12))
+        assert (gan.steps, gan.d_updates, gan.g_opt.t, gan.d_opt.t) == (i, 3 * i, i, 3 * i)
+        assert tuple(metrics) == METRICS
+        assert all(type(value) is float for value in metrics.values())
+        assert all(0 <= metrics[name] <= 1 for name in METRICS if name.startswith(("d_acc", "d_real", "d_fake")))
+    separate = play("separate")
+    separate.step(data(4))
+    assert (separate.d_updates, separate.d_opt.t) == (1, 2)
+
+
+def test_metrics_tell_what_d_says() -> None:
+    """A D that is right about everything, then one that takes all for real."""
+    D = Sequential(Dense(1, 1))
+    G = Sequential(Dense(1, 1))
+    G.load_state_dict({"0.weight": np.zeros((1, 1)), "0.bias": np.array([-1.0])})
+    for bias, right in ((0.0, 1.0), (200.0, 0.0)):
+        D.load_state_dict({"0.weight": np.array([[100.0]]), "0.bias": np.array([bias])})
+        metrics = GAN(G, D, optimizer=SGD(1e-9)).step(np.ones((4, 1), "float32"))
+        assert metrics["d_accuracy_real"] == pytest.approx(1)
+        assert metrics["d_accuracy_fake"] == pytest.approx(right)
+        assert metrics["d_real"] == pytest.approx(1)
+        assert metrics["d_fake"] == pytest.approx(1 - right)
+        assert metrics["d_loss"] == pytest.approx(100 * (1 - right), rel=1e-6, abs=1e-6)
+
+
+def test_metrics_are_taken_before_the_parameters_move() -> None:
+    still, moving = play(optimizer=SGD(1e-30)), play(d_optimizer=SGD(0.5))
+    for name in METRICS:
+        if name.startswith("d_"):
+            assert moving.step(data(4))[name] == still.step(data(4))[name]
+            still, moving = play(optimizer=SGD(1e-30)), play(d_optimizer=SGD(0.5))
+
+
+@pytest.mark.parametrize("samples", [(3,), (1, 3), (3, 1, 1)])
+def test_samples_of_any_shape(samples: tuple[int, ...]) -> None:
+    G = Sequential(Dense(2, 3), minigan.Reshape(*samples))
+    D = Sequential(minigan.Flatten(), Dense(3, 1))
+    gan = GAN(G, D)
+    assert gan.sample_shape == samples
+    gan.step(data(4))  # flat samples take G's shape
+    gan.fit(data(4).reshape(4, *samples), steps=1, batch=2)
+    assert gan.sample(5).shape == (5, *samples)
+    assert gan.probability(data(4)).shape == (4,)
+
+
+# --- randomness ------------------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_the_same_seed_gives_the_same_bits(rule: str) -> None:
+    one, two, other = play(rule), play(rule), play(rule, seed=99)
+    for gan in (one, two, other):
+        gan.fit(data(), steps=3, batch=4)
+    assert same(everything(one), everything(two))
+    assert not np.array_equal(one.G.flat, other.G.flat)
+    assert not np.array_equal(one.D.flat, other.D.flat)
+
+
+def test_calls_by_hand_do_not_disturb_the_game() -> None:
+    one, two = play(), play()
+    for _ in range(3):
+        one.step(data(4))
+        two.step(data(4))
+        two.sample(3)
+        two.probability(data(2))
+        two.G(np.zeros((2, 2)), track=False)
+    assert same(everything(one), everything(two))
+
+
+def test_every_backend_plays_the_same_game(backend: Backend) -> None:
+    gan, oracle = (play(dtype="float64", backend=be) for be in (backend, get_backend("reference")))
+    for _ in range(3):
+        ours, theirs = gan.step(data(4)), oracle.step(data(4))
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+    np.testing.assert_allclose(flat_of(gan.G), flat_of(oracle.G), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(gan.sample(5), oracle.sample(5), rtol=1e-4, atol=1e-4)
+
+
+def test_backends_of_one_kind_can_meet() -> None:
+    G = Sequential(Dense(2, 3), backend=get_backend("numpy"))
+    D = Sequential(Dense(3, 1), backend=get_backend("numpy"))
+    GAN(G, D).step(data(4))
+
+
+@given(n=st.integers(1, 40), more=st.integers(1, 40), seed=st.integers(0, 2**40))
+def test_the_first_samples_do_not_depend_on_their_number(n: int, more: int, seed: int) -> None:
+    gan = play()
+    few, many = gan.sample(n, seed), gan.sample(n + more, seed)
+    assert few.shape == (n, 3)
+    assert few.dtype == np.float32
+    np.testing.assert_allclose(many[:n], few, rtol=1e-5, atol=1e-6)
+    assert np.array_equal(gan.sample(n, seed), few)
+    assert not np.allclose(gan.sample(n, seed + 1), few)
+
+
+def test_many_samples_are_made_in_pieces_and_look_alike() -> None:
+    gan = play()
+    many = gan.sample(2100)
+    assert many.shape == (2100, 3)
+    np.testing.assert_allclose(many[:5], gan.sample(5), rtol=1e-5, atol=1e-6)
+    assert len(np.unique(many, axis=0)) == 2100
+    assert np.array_equal(gan.sample(4, seed=0), gan.sample(4))  # its own seed is the default
+
+
+@pytest.mark.parametrize("prior", ["normal", "uniform"])
+def test_latents_have_the_prior(prior: str) -> None:
+    G = Sequential(Dense(2, 2, bias=False))
+    G.load_state_dict({"0.weight": np.eye(2)})
+    z = GAN(G, Sequential(Dense(2, 1)), prior=prior).sample(20_000)
+    assert z.mean() == pytest.approx(0, abs=0.02)
+    assert z.var() == pytest.approx(1 if prior == "normal" else 1 / 3, rel=0.03)
+    assert (abs(z).max() <= 1) == (prior == "uniform")
+
+
+@every_rule
+def test_a_saved_gan_plays_on_bit_for_bit(rule: str, tmp_path: Path) -> None:
+    gan, path = play(rule), tmp_path / "gan.npz"
+    gan.fit(data(), steps=2, batch=4)
+    gan.save(path, extra={"note": "π"})
+    twin = GAN.load(path)
+    assert twin.describe() == gan.describe()
+    assert same(everything(twin), everything(gan))
+    assert checkpoint.load(path)[1]["extra"] == {"note": "π"}
+    one, two = gan.fit(data(), steps=3, batch=4), twin.fit(data(), steps=3, batch=4)
+    assert same(everything(twin), everything(gan))
+    assert same(list(one.values()), list(two.values()))
+    assert np.array_equal(gan.sample(7), twin.sample(7))
+    straight = play(rule)
+    straight.fit(data(), steps=5, batch=4)
+    assert same(everything(straight), everything(gan))
+
+
+def test_a_gan_can_be_loaded_on_another_backend(tmp_path: Path, backend: Backend) -> None:
+    gan = play()
+    gan.step(data(4))
+    gan.save(tmp_path / "gan.npz")
+    twin = GAN.load(tmp_path / "gan.npz", backend=backend)
+    assert twin.backend is backend
+    np.testing.assert_allclose(twin.sample(5), gan.sample(5), rtol=1e-4, atol=1e-5)
+
+
+# --- rules -----------------------------------------------------------------------------------------------------
+
+
+def result(**options: Any) -> bytes:
+    gan = play(**options)
+    gan.step(data(4 * gan.d_steps))
+    return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes()
+
+
+def test_every_option_does_something() -> None:
+    """Each change of one option, from several starting points, changes what a step leaves behind."""
+    plain = {rule: result(rule=rule) for rule in RULES if rule != "two batches"}  # "two" is what "auto" means here
+    assert len(set(plain.values())) == len(plain)
+    assert result(rule="two batches") == plain["default"]
+    for start in ("separate", "three steps of D", "minimax"):
+        for rule in set(RULES) - {"default", "two batches", "one batch", start}:
+            options = RULES[start] | RULES[rule]
+            assert result(**options) not in {result(**RULES[start]), result(rule="default")}, (start, rule)
+
+
+def test_auto_is_one_batch_unless_d_mixes_samples() -> None:
+    def after(batches: str, *layers: Any) -> bytes:
+        G = Sequential(Dense(2, 3), backend=get_backend("numpy"))
+        D = Sequential(Dense(3, 4), *layers, Dense(4, 1), backend=G.backend)
+        gan = GAN(G, D, batches=batches)
+        gan.step(data(4))
+        return gan.D.flat.tobytes()
+
+    assert after("auto", Dropout(0.5)) == after("one", Dropout(0.5)) != after("two", Dropout(0.5))
+    assert after("auto", BatchNorm(4)) == after("two", BatchNorm(4)) != after("one", BatchNorm(4))
+
+
+def test_one_batch_or_two_is_one_loss_where_samples_do_not_mix() -> None:
+    def gradient(batches: str) -> Array:
+        G, D = Sequential(Dense(2, 3), dtype="float64"), Sequential(Dense(3, 4), Tanh(), Dense(4, 1), dtype="float64")
+        gan = GAN(G, D, batches=batches)
+        gan.update_discriminator(data(4))
+        return D.flat_grad
+
+    np.testing.assert_allclose(gradient("one"), gradient("two"), rtol=1e-12)
+
+
+BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "updates": ({"updates": "both"}, ValueError, "updates must be one of joint, separate, got 'both'"),
+    "batches": ({"batches": "three"}, ValueError, "batches must be one of auto, one, two, got 'three'"),
+    "statistics": ({"fake_statistics": "moving"}, ValueError, "fake_statistics must be one of batch, running"),
+    "prior": ({"prior": "cauchy"}, ValueError, "prior must be one of normal, uniform, got 'cauchy'"),
+    "no steps": ({"d_steps": 0}, ValueError, "d_steps must be an integer of 1 or more, got 0"),
+    "half a step": ({"d_steps": 1.5}, ValueError, "d_steps must be an integer"),
+    "latent": ({"latent": 5}, ValueError, r"latent=5 contradicts G's first layer, which takes 2"),
+    "objective": ({"objective": "wgan"}, ValueError, "unknown objective 'wgan'"),
+    "optimizer": ({"optimizer": "adam"}, TypeError, r"must be an update rule such as Adam\(2e-4\), got 'adam'"),
+    "seed": ({"seed": "7"}, ValueError, "seed must be an integer"),
+    "separate, in one batch": ({"updates": "separate", "batches": "one"}, ValueError, "contradicts"),
+    "reused halves": ({"reuse_fakes": True, "half_batches": True}, ValueError, "excludes half_batches"),
+    "reused running": ({"reuse_fakes": True, "fake_statistics": "running"}, ValueError, "fake_statistics='running'"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_options_that_mean_nothing_or_contradict_are_refused(what: str) -> None:
+    options, error, words = BAD[what]
+    with pytest.raises(error, match=words):
+        play(**options)
+
+
+def test_an_objective_that_compares_samples_needs_joint_updates() -> None:
+    class Relative(Minimax):
+        separable = False
+
+    with pytest.raises(ValueError, match="needs updates='joint'"):
+        play(objective=Relative(), updates="separate")
+
+
+def test_networks_that_do_not_fit_are_refused_at_once() -> None:
+    def net(*layers: Any, **options: Any) -> Sequential:
+        return Sequential(*layers, **options)
+
+    cases: list[tuple[Callable[[], Any], str]] = [
+        (lambda: GAN(net(Dense(2, 3)), net(Dense(4, 1))), r"D cannot take G's samples of shape \(3,\): layer 0, Dense"),
+        (lambda: GAN(net(Dense(2, 3)), net(Dense(3, 2))), r"one logit per sample, shape \(N, 1\)"),
+        (lambda: GAN(net(Dense(2, 3)), net(Dense(3, 1), dtype="float64")), "one dtype, got float32 and float64"),
+        (lambda: GAN(net(Tanh(), Dense(2, 3)), net(Dense(3, 1))), r"size of the latent is unknown.*latent=\.\.\."),
+        (lambda: GAN(net(), net(Dense(3, 1))), "size of the latent is unknown"),
+    ]
+    for make, words in cases:
+        with pytest.raises(ValueError, match=words):
+            make()
+    assert GAN(net(Tanh(), Dense(2, 3)), net(Dense(3, 1)), latent=2).sample(2).shape == (2, 3)
+
+
+def test_batches_that_do_not_fit_are_refused() -> None:
+    gan = play("three steps of D")
+    cases: list[tuple[Callable[[], Any], type[Exception], str]] = [
+        (lambda: gan.step(data(4)), ValueError, "d_steps = 3 minibatches of one size, got 4 samples"),
+        (lambda: gan.step(data(6)[:, :2]), ValueError, r"samples of shape \(3,\); got samples of shape \(2,\)"),
+        (lambda: gan.step(data(0)), ValueError, "at least one sample"),
+        (lambda: gan.step(np.zeros((6, 3), np.uint8)), TypeError, "floats, got uint8"),
+        (lambda: gan.probability(np.zeros((6, 3), int)), TypeError, "floats, got int64"),
+        (lambda: gan.sample(0), ValueError, "number of samples of 1 or more, got 0"),
+        (lambda: gan.fit(data(), steps=-1), ValueError, "steps"),
+        (lambda: gan.fit(data(), steps=1, batch=0), ValueError, "batch"),
+        (lambda: gan.fit(data(), steps=1, d_pretrain=-2), ValueError, "d_pretrain"),
+        (lambda: gan.fit(data()[:, :2], steps=1), ValueError, r"\(3,\), 3 numbers each; .*\(2,\), 2 numbers"),
+        (lambda: gan.fit(data()[0], steps=1), ValueError, r"images of shape \(N, ...\)"),
+        (lambda: gan.fit(data(0), steps=1), ValueError, "N of 1 or more"),
+        (lambda: gan.fit(np.zeros((4, 3), int), steps=1), TypeError, "uint8 or float array, got int64"),
+        (lambda: gan.fit([[1.0, 2.0, 3.0]], steps=1), TypeError, "uint8 or float array, got list"),
+        (lambda: play("half batches").fit(data(), steps=1, batch=5), ValueError, "an even batch, got 5"),
+    ]
+    before = everything(gan)
+    for call, error, words in cases:
+        with pytest.raises(error, match=words):
+            call()
+    assert same(everything(gan), before)
+
+
+@pytest.mark.parametrize("batches", ["one", "two"])
+def test_a_step_takes_what_a_network_takes(batches: str) -> None:
+    """Lists, float64 and any layout; and nothing that would have to be guessed."""
+    one = play(batches=batches)
+    expected = one.step(data(4))
+    wide = np.repeat(data(4), 2, axis=0)[::2]
+    for real in (data(4).tolist(), data(4).astype("float64"), np.asfortranarray(data(4)), wide):
+        assert play(batches=batches).step(real) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(TypeError, match="floats, got uint8"):
+        play(batches=batches).step(np.full((4, 3), 255, np.uint8))
+
+
+def test_probability_takes_any_number_of_samples_and_is_ds_opinion() -> None:
+    gan = play("three steps of D")
+    x = data(7)
+    logits, _ = gan.D(x, train=False)
+    np.testing.assert_allclose(gan.probability(x), 1 / (1 + np.exp(-logits[:, 0].astype("float64"))), rtol=1e-5)
+    assert gan.probability(x[:1]).shape == (1,)
+
+
+# --- fit -------------------------------------------------------------------------------------------------------
+
+
+def shown(gan: GAN, n: int, steps: int, batch: int, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Array:
+    """The order in which D was shown the samples 0 ... n − 1."""
+    seen: list[Array] = []
+    update = gan.update_discriminator
+
+    def watch(real: Array, fakes: Any = None) -> Any:
+        seen.append(np.rint(real[:, 0] * 100).astype(int))
+        return update(real, fakes)
+
+    monkeypatch.setattr(gan, "update_discriminator", watch)
+    images = np.repeat(np.arange(n, dtype="float32")[:, None] / 100, 3, axis=1)
+    gan.fit(images, steps, batch, **options)
+    return np.concatenate(seen)
+
+
+@pytest.mark.parametrize("rule", ["default", "three steps of D", "half batches", "separate"])
+@pytest.mark.parametrize("n", [5, 12, 30])
+def test_every_epoch_shows_every_image_once(rule: str, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = shown(play(rule), n, 15, 8, monkeypatch, d_pretrain=2)
+    epochs = [order[i : i + n] for i in range(0, len(order) - n + 1, n)]
+    assert len(epochs) >= 2
+    assert all(sorted(epoch) == list(range(n)) for epoch in epochs)
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_the_order_depends_on_the_seed_and_on_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shown(play(), 30, 6, 8, monkeypatch)
+    assert np.array_equal(first, shown(play(objective="minimax", prior="uniform"), 30, 6, 8, monkeypatch))
+    assert not np.array_equal(first, shown(play(seed=1), 30, 6, 8, monkeypatch))
+
+
+def test_d_can_be_trained_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    gan = play()
+    history = gan.fit(data(), steps=0, batch=4, d_pretrain=5)
+    assert (gan.steps, gan.d_updates) == (0, 5)
+    assert all(len(values) == 0 for values in history.values())
+    gan.fit(data(), steps=2, batch=4, d_pretrain=7)  # two more, then the game
+    assert (gan.steps, gan.d_updates) == (2, 9)
+    gan.fit(data(), steps=1, batch=4, d_pretrain=100)  # the game has begun
+    assert (gan.steps, gan.d_updates) == (3, 10)
+
+
+def test_half_batches_show_d_half_of_what_g_makes() -> None:
+    sizes: dict[str, set[int]] = {"real": set(), "fakes": set()}
+    gan = play("half batches")
+    d, g = gan.update_discriminator, gan.update_generator
+    gan.update_discriminator = lambda real, fakes=None: (sizes["real"].add(len(real)), d(real, fakes))[1]  # type: ignore
+    gan.update_generator = lambda n, fakes=None: (sizes["fakes"].add(n), g(n, fakes))[1]  # type: ignore
+    gan.fit(data(), steps=2, batch=8)
+    assert sizes == {"real": {4}, "fakes": {8}}
+
+
+def test_fit_returns_curves_and_can_be_stopped() -> None:
+    gan, calls = play(), []
+
+    def callback(who: GAN, metrics: dict[str, float]) -> bool:
+        assert who is gan
+        calls.append(metrics)
+        return len(calls) == 3
+
+    history = gan.fit(data(), steps=10, batch=4, callback=callback)
+    assert gan.steps == 3
+    assert tuple(history) == METRICS
+    for name, values in history.items():
+        assert values.dtype == np.float32
+        assert values.tolist() == pytest.approx([metrics[name] for metrics in calls])
+
+
+def test_fit_takes_bytes_floats_and_datasets() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (10, 1, 3), dtype=np.uint8)
+    one, two, three = play(), play(), play()
+    one.fit(images, steps=3, batch=4)
+    two.fit((images.astype("float32") * np.float32(2 / 255) - 1), steps=3, batch=4)
+    dataset = type("Dataset", (), {"images": images})
+    three.fit(dataset, steps=3, batch=4)
+    np.testing.assert_allclose(one.G.flat, two.G.flat, rtol=1e-3, atol=1e-5)
+    assert np.array_equal(one.G.flat, three.G.flat)
+
+
+def test_a_gan_can_be_taught_with_less_data_than_a_batch() -> None:
+    gan = play("three steps of D")
+    gan.fit(data(2), steps=2, batch=8)
+    assert gan.steps == 2
+
+
+# --- memory ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [classic.build, gan_recipe.build])
+def test_a_step_allocates_nothing_to_speak_of(build: Callable[..., GAN]) -> None:
+    gan = build((28, 28))
+    images = np.random.default_rng(0).integers(0, 256, (64, 28, 28), dtype=np.uint8)
+    extra, before = [], 0
+
+    def measure(gan: GAN, metrics: dict[str, float]) -> None:
+        nonlocal before
+        extra.append(tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+
+    gan.fit(images, steps=2, batch=32)  # the first step takes its memory, the next ones keep to it
+    tracemalloc.start()
+    try:
+        gan.fit(images, steps=4, batch=32, callback=measure)
+    finally:
+        tracemalloc.stop()
+    assert len(extra) == 4
+    assert max(extra[1:]) <= 64 * 1024
+
+
+@every_rule
+def test_the_arenas_stop_growing(rule: str) -> None:
+    gan = play(rule)
+    sizes = []
+    for _ in range(4):
+        gan.step(data(4 * gan.d_steps))
+        sizes.append(gan._arena_D.nbytes + gan._arena_G.nbytes)
+    assert sizes[1] == sizes[2] == sizes[3]
+
+
+# --- numbers that stop being finite ----------------------------------------------------------------------------
+
+
+def plain(**options: Any) -> GAN:
+    """Without batchnorm, whose output is never large."""
+    G = Sequential(Dense(2, 4), Tanh(), Dense(4, 3), seed=1)
+    D = Sequential(Dense(3, 4), LeakyReLU(), Dense(4, 1), seed=2)
+    return GAN(G, D, **options)
+
+
+def plant(net: Sequential, name: str, value: float, index: int = 0) -> None:
+    state = net.state_dict()
+    state[name].ravel()[index] = value
+    net.load_state_dict(state)
+
+
+@pytest.mark.filterwarnings("error")  # an overflow is reported once, as an error
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("updates", ["joint", "separate"])
+@pytest.mark.parametrize(
+    ("player", "name"), [("G", "0.weight"), ("G", "2.bias"), ("D", "0.weight"), ("D", "0.bias"), ("D", "2.weight")]
+)
+def test_a_weight_that_is_not_finite_is_named(player: str, name: str, updates: Any, bad: float) -> None:
+    gan = plain(updates=updates)
+    for _ in range(3):
+        gan.step(data(4))
+    plant(getattr(gan, player), name, bad)
+    before = everything(gan)
+    if player == "G" and name == "0.weight" and np.isinf(bad):
+        pytest.skip("tanh makes it finite")
+    with pytest.raises(NonFiniteError) as caught:
+        gan.step(data(4))
+    error = caught.value
+    assert isinstance(error, ArithmeticError)
+    assert (error.step, error.array) == (4, f"{player}.{name}")
+    kind = "NaN" if np.isnan(bad) else "infinity"
+    assert f"{player}.{name} is not finite at step 4, in the update of D: {kind} in 1 of" in str(error)
+    if updates == "joint" or player == "D":
+        assert same(everything(gan), before)  # nothing moved
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("updates", ["joint", "separate"])
+def test_a_batch_that_is_not_finite_is_named_and_nothing_moves(updates: Any) -> None:
+    gan, real = play(updates=updates), data(4)
+    gan.step(real)
+    before = everything(gan)
+    real[2, 1] = np.nan
+    with pytest.raises(NonFiniteError, match=r"the real batch is not finite at step 2.*NaN in 1 of 12") as caught:
+        gan.step(real)
+    assert caught.value.array == "the real batch"
+    for was, now in zip(before, everything(gan), strict=True):
+        assert np.isfinite(now).all()
+        assert was.shape == now.shape
+    assert (gan.steps, gan.d_updates) == (1, 1)
+    gan.step(data(4))  # the game can go on
+    assert np.isfinite(gan.probability(data(3))).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_activation_that_overflows_is_named() -> None:
+    gan = plain()
+    state = {name: np.full_like(array, 3e38) for name, array in gan.D.state_dict().items()}
+    gan.D.load_state_dict(state | {"0.weight": np.ones((4, 3))})
+    with pytest.raises(NonFiniteError, match=r"infinity|NaN") as caught:
+        gan.step(data(4))
+    assert caught.value.array == "the output of D.2.Dense on real and fake samples"
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_activation_of_g_that_overflows_is_named() -> None:
+    gan = plain()
+    gan.G.load_state_dict({name: np.full_like(array, 3e38) for name, array in gan.G.state_dict().items()})
+    with pytest.raises(NonFiniteError) as caught:
+        gan.step(data(4))
+    assert caught.value.array.startswith("the output of G.")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("updates", ["joint", "separate"])
+def test_a_learning_rate_that_is_far_too_high_is_reported_not_played_on(updates: Any) -> None:
+    gan = plain(optimizer=SGD(1e30), updates=updates)
+    with pytest.raises(NonFiniteError) as caught:
+        gan.fit(data(), steps=50, batch=4)
+    assert caught.value.step == gan.steps + 1
+    assert all(np.isfinite(array).all() for net in (gan.G, gan.D) for array in net.state_dict().values())
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_breaks_in_gs_update_is_reported_there() -> None:
+    gan = plain()
+    gan.update_discriminator(data(4))
+    plant(gan.G, "2.weight", np.nan)
+    before = everything(gan)
+    with pytest.raises(NonFiniteError, match="in the update of G") as caught:
+        gan.update_generator(4)
+    assert caught.value.array == "G.2.weight"
+    assert same(everything(gan), before)
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+
+def header_and_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    gan = play()
+    gan.save(path)
+    arrays, header = archive.load(path)
+    return header, arrays
+
+
+def put(header: Any, where: tuple[Any, ...], value: Any) -> Any:
+    changed = json.loads(json.dumps(header))
+    inner = changed
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    return changed
+
+
+def test_claims_that_do_not_hold_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "gan.npz"
+    header, arrays = header_and_arrays(path)
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    claims: list[tuple[tuple[Any, ...], Any]] = [
+        (("format",), "minigan checkpoint 99"),
+        (("gan",), [1, 2]),
+        (("gan", "G"), None),
+        (("gan", "G", "layers"), None),
+        (("gan", "G", "layers"), "abc"),
+        (("gan", "G", "layers"), []),
+        (("gan", "G", "layers"), deep),
+        (("gan", "G", "layers", 0, "n_out"), 10**13),
+        (("gan", "G", "layers", 0, "n_out"), 10**30),
+        (("gan", "G", "layers", 0, "kind"), "Eval"),
+        (("gan", "G", "layers", 0, "kind"), [1]),
+        (("gan", "G", "layers", 0, "kind"), "Adam"),
+        (("gan", "G", "dtype"), "object"),
+        (("gan", "G", "seed"), "x"),
+        (("gan", "D", "layers", 3), {"kind": "LeakyReLU", "negative_slope": "x"}),
+        (("gan", "latent"), 10**12),
+        (("gan", "optimizer"), "x"),
+        (("gan", "optimizer"), {"kind": "Tanh"}),
+        (("gan", "optimizer"), {"kind": "Adam", "rate": "x"}),
+        (("gan", "objective"), {"kind": "Tanh"}),
+        (("gan", "d_steps"), 0),
+        (("gan", "seed"), "x"),
+        (("gan", "updates"), "never"),
+        (("steps",), -5),
+        (("steps",), 1.5),
+        (("d_updates",), None),
+    ]
+    for where, value in claims:
+        archive.save(path, arrays, put(header, where, value))
+        tracemalloc.start()
+        try:
+            with pytest.raises(ValueError, match=r"minigan checkpoint|can load"):
+                GAN.load(path)
+            assert tracemalloc.get_traced_memory()[1] < 4_000_000, (where, value)
+        finally:
+            tracemalloc.stop()
+    for missing in ("gan", "steps"):
+        archive.save(path, arrays, {k: v for k, v in header.items() if k != missing})
+        with pytest.raises(ValueError, match="can load"):
+            GAN.load(path)
+    for name in arrays:
+        archive.save(path, {k: v for k, v in arrays.items() if k != name}, header)
+        with pytest.raises(ValueError, match="can load"):
+            GAN.load(path)
+        archive.save(path, {**arrays, name: arrays[name].ravel().repeat(2)}, header)
+        with pytest.raises(ValueError, match="can load"):
+            GAN.load(path)
+    with pytest.raises(FileNotFoundError):
+        GAN.load(tmp_path / "nowhere.npz")
+    archive.save(path, arrays, header)
+    assert isinstance(GAN.load(path), GAN)
+
+
+def test_settings_of_numpys_types_can_be_saved(tmp_path: Path) -> None:
+    G = Sequential(Dense(np.int64(2), 3), LeakyReLU(np.float32(0.2)), seed=np.int64(3))
+    gan = GAN(G, Sequential(Dense(3, 1)), optimizer=SGD(np.float32(0.5)), seed=np.int32(4), d_steps=np.int64(1))
+    gan.step(data(4))
+    gan.save(tmp_path / "gan.npz")
+    twin = GAN.load(tmp_path / "gan.npz")
+    assert same(everything(twin), everything(gan))
+    assert twin.optimizer.rate == 0.5
+
+
+# --- recipes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_build_gans_that_train_save_and_load(name: str, tmp_path: Path) -> None:
+    recipe = get_recipe(name)
+    gan = recipe.build((4, 5), seed=3)
+    images = np.random.default_rng(0).integers(0, 256, (40, 4, 5), dtype=np.uint8)
+    gan.fit(images, steps=2, batch=8)
+    gan.save(tmp_path / "gan.npz")
+    assert np.array_equal(GAN.load(tmp_path / "gan.npz").sample(3), gan.sample(3))
+    assert gan.sample(3).reshape(3, 4, 5).shape == (3, 4, 5)
+    assert abs(gan.sample(50)).max() <= 1
+    assert not np.array_equal(recipe.build((4, 5), seed=4).G.flat, recipe.build((4, 5), seed=3).G.flat)
+    assert recipe.STEPS > 0
+    assert recipe.BATCH > 1
+    assert recipe.__doc__
+
+
+def test_the_classic_recipe_plays_the_classic_loop() -> None:
+    gan = classic.build((28, 28))
+    assert (gan.updates, gan.fake_statistics, gan.half_batches) == ("separate", "running", True)
+    assert gan.optimizer == Adam(2e-4, beta1=0.5, eps=1e-7)  # Keras's epsilon
+    assert (gan.G.size, gan.D.size) == (1_489_936, 533_505)
+
+
+def test_unknown_recipes_and_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown recipe 'dcgn': choose one of"):
+        get_recipe("dcgn")
+    with pytest.raises(TypeError):
+        gan_recipe.build((4, 4), lr=1)
+
+
+# --- it learns -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("beta1", "options"),
+    [
+        (0.5, {}),
+        (0.5, {"updates": "separate", "half_batches": True}),
+        (0.0, {"objective": "minimax", "reuse_fakes": True}),
+    ],
+    ids=["joint", "separate", "minimax"],
+)
+def test_g_learns_a_normal_distribution(beta1: float, options: dict[str, Any]) -> None:
+    """N(3, 0.5²), by the distance that sorted samples must be moved; before training it is more than 2."""
+    G = Sequential(Dense(2, 32), Tanh(), Dense(32, 1), seed=1)
+    D = Sequential(Dense(1, 32, init="he"), LeakyReLU(), Dense(32, 32, init="he"), LeakyReLU(), Dense(32, 1), seed=2)
+    gan = GAN(
+        G, D, optimizer=Adam(1e-3, beta1=beta1), d_optimizer=Adam(1e-2 if beta1 else 5e-3, beta1=beta1), **options
+    )
+    real = np.random.default_rng(0).normal(3, 0.5, (2000, 1)).astype("float32")
+
+    def distance() -> float:
+        return float(abs(np.sort(gan.sample(2000), axis=0) - np.sort(real, axis=0)).mean())
+
+    assert distance() > 2
+    gan.fit(real, steps=1500, batch=64)
+    assert distance() < 0.2  # the right mean with half the deviation would be 0.2 away
+    assert gan.sample(2000).mean() == pytest.approx(3, abs=0.15)

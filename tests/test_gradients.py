@@ -1,0 +1,690 @@
+"""Every gradient against finite differences: layers, networks, losses, and D's and G's whole updates.
+
+Two judges that share no code: `minigan.gradcheck`, and `networks.slope` over `networks.evaluate`, a second forward
+in plain NumPy. At the end gradcheck itself is judged, by layers that are wrong in known ways.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from networks import (
+    Array,
+    Case,
+    activations,
+    assert_gradient,
+    evaluate,
+    flat_of,
+    normals,
+    pair,
+    quadratic,
+    randomise,
+    same,
+    seeds,
+    slope,
+    smooth,
+    stacks,
+    uniforms,
+)
+
+import minigan
+from minigan import (
+    GAN,
+    SGD,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    GradientError,
+    Layer,
+    LeakyReLU,
+    Minimax,
+    NonSaturating,
+    Parameter,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+    gradcheck,
+    mean_squared_error,
+    softmax_cross_entropy,
+)
+from minigan.backend import Backend, Purpose, Stream
+from minigan.gradcheck import check_gradients
+from minigan.nn.init import Normal
+from minigan.objectives import Objective
+
+modes = st.booleans().map(lambda train: train)
+STREAM = Stream(5, Purpose.CALL, 17)
+
+
+# --- layers and networks ---------------------------------------------------------------------------------------
+
+LAYERS: dict[str, Callable[[], Layer]] = {
+    "Dense": lambda: Dense(5, 3),
+    "Dense without bias": lambda: Dense(5, 3, bias=False),
+    "BatchNorm": lambda: BatchNorm(5),
+    "BatchNorm, large eps": lambda: BatchNorm(5, eps=0.5),
+    "LeakyReLU": lambda: LeakyReLU(0.2),
+    "ReLU": lambda: ReLU(),
+    "Sigmoid": lambda: Sigmoid(),
+    "Tanh": lambda: Tanh(),
+    "Softplus": lambda: Softplus(),
+    "Dropout": lambda: Dropout(0.4),
+    "GaussianNoise": lambda: GaussianNoise(0.5),
+    "Flatten": lambda: Flatten(),
+    "Reshape": lambda: Reshape(5, 1),
+}
+
+
+@pytest.mark.parametrize("train", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_layer(backend: Backend, layer: str, train: bool) -> None:
+    rng = np.random.default_rng(1)
+    net = randomise(Sequential(LAYERS[layer](), backend=backend, dtype="float64"), rng)
+    errors = gradcheck(net, rng.standard_normal((7, 5)), train=train)
+    assert errors.keys() == {"input", *net.parameters}
+    assert max(errors.values()) <= 1e-6
+    check_by_hand(Case(net, rng.standard_normal((7, 5)), rng), train)
+
+
+def check_by_hand(case: Case, train: bool) -> None:
+    """dL/dx and dL/dparameters of a pass against slopes of the independent forward."""
+    net, x, rng = case.net, case.x, case.rng
+    y, back = net(x, train=train, track=False, stream=STREAM)
+    value, gradient = quadratic(rng, y.shape)
+    net.zero_grad()
+    dx = net.backend.to_numpy(back(gradient(net.backend.to_numpy(y))))
+    flat = flat_of(net)
+
+    def loss(flat: Array, x: Array) -> tuple[float, list[Array]]:
+        signs: list[Array] = []
+        return value(evaluate(net, flat, x, train, STREAM, signs=signs)), signs
+
+    np.testing.assert_allclose(net.backend.to_numpy(y), evaluate(net, flat, x, train, STREAM), rtol=1e-9, atol=1e-9)
+    assert_gradient(lambda x: loss(flat, x), x, dx, rng)
+    if net.size:
+        assert_gradient(lambda flat: loss(flat, x), flat, net.backend.to_numpy(net.flat_grad), rng)
+
+
+@settings(max_examples=150)
+@given(case=stacks(), train=modes)
+def test_random_stacks_by_hand(case: Case, train: bool) -> None:
+    check_by_hand(case, train)
+
+
+@given(case=stacks(), train=modes, seed=st.integers(0, 99))
+def test_random_stacks_by_gradcheck(case: Case, train: bool, seed: int) -> None:
+    errors = gradcheck(case.net, case.x, train=train, seed=seed)
+    assert all(error <= 1e-6 or math.isnan(error) for error in errors.values())  # NaN: a kink in every direction
+
+
+@given(case=stacks(smooth), train=modes)
+def test_smooth_stacks_leave_gradcheck_no_excuse(case: Case, train: bool) -> None:
+    errors = gradcheck(case.net, case.x, train=train)
+    assert max(errors.values()) <= 1e-6
+
+
+@given(case=stacks(), train=modes, rows=st.integers(2, 9))
+def test_gradients_of_the_two_halves_of_a_backward(case: Case, train: bool, rows: int) -> None:
+    """params=False and inputs=False leave away one half and change nothing in the other."""
+    net, x = case.net, case.x
+    y, back = net(x, train=train, stream=STREAM)
+    dy = case.rng.standard_normal(y.shape)
+    net.zero_grad()
+    dx, both = back(dy), net.flat_grad.copy()
+    net.zero_grad()
+    assert np.array_equal(back(dy, params=False), dx)
+    assert not net.flat_grad.any()
+    assert back(dy, inputs=False) is None
+    assert np.array_equal(net.flat_grad, both)
+    back(dy)
+    np.testing.assert_allclose(net.flat_grad, 2 * both, rtol=1e-12)
+
+
+@given(n=st.integers(1, 9), f=st.integers(1, 9), seed=seeds)
+def test_batchnorm_with_its_default_epsilon_on_hardly_varying_features(n: int, f: int, seed: int) -> None:
+    """Where the variance is near ε, each term of the derivation counts."""
+    rng = np.random.default_rng(seed)
+    net = randomise(Sequential(BatchNorm(f), dtype="float64"), rng)
+    x = rng.standard_normal(f) + rng.uniform(0.001, 0.1, f) * rng.standard_normal((n + 1, f))
+    assert max(gradcheck(net, x).values()) <= 1e-6
+
+
+# --- losses ----------------------------------------------------------------------------------------------------
+
+objectives = st.one_of(
+    st.floats(0.05, 1).map(Minimax),
+    st.floats(0.05, 1).map(NonSaturating),
+    st.sampled_from([Minimax(), NonSaturating()]),
+)
+logit_batches = st.tuples(st.integers(1, 9), st.sampled_from([0.1, 1.0, 10.0, 30.0]), seeds).map(
+    lambda drawn: np.random.default_rng(drawn[2]).uniform(-drawn[1], drawn[1], (drawn[0], 1))
+)
+
+
+def bce(logits: Array, target: float) -> float:
+    """Binary cross-entropy as the textbook has it, mean over the batch."""
+    log_d, log_not_d = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    return float(-(target * log_d + (1 - target) * log_not_d).mean())
+
+
+def d_value(objective: Objective, real: Array, fake: Array) -> float:
+    return bce(real, objective.real_target) + bce(fake, 0.0)
+
+
+def g_value(objective: Objective, fake: Array) -> float:
+    return bce(fake, 1.0) if isinstance(objective, NonSaturating) else -bce(fake, 0.0)
+
+
+@given(objective=objectives, real=logit_batches, fake=logit_batches)
+def test_objectives(backend: Backend, objective: Objective, real: Array, fake: Array) -> None:
+    arena = backend.arena()
+    on_real, on_fake = backend.asarray(real), backend.asarray(fake)
+    loss, (dreal, dfake) = objective.discriminator(on_real, on_fake, arena)
+    assert float(loss) == pytest.approx(d_value(objective, real, fake), rel=1e-12)
+    rng = np.random.default_rng(0)
+    assert_gradient(lambda real: (d_value(objective, real, fake), ()), real, backend.to_numpy(dreal), rng)
+    assert_gradient(lambda fake: (d_value(objective, real, fake), ()), fake, backend.to_numpy(dfake), rng)
+    loss, dfake = objective.generator(on_fake, arena)
+    assert float(loss) == pytest.approx(g_value(objective, fake), rel=1e-12)
+    assert_gradient(lambda fake: (g_value(objective, fake), ()), fake, backend.to_numpy(dfake), rng)
+
+
+@given(objective=objectives, logits=logit_batches)
+def test_objectives_by_gradcheck(objective: Objective, logits: Array) -> None:
+    for term in (objective.real, objective.fake, objective.fool):
+        gradient = np.empty_like(logits)
+        be = minigan.get_backend("numpy")
+        term(logits, gradient, be)
+        scratch, at = np.empty_like(logits), logits.copy()
+
+        def value(term: Any = term, at: Array = at, scratch: Array = scratch, be: Backend = be) -> float:
+            return float(term(at, scratch, be))
+
+        assert max(check_gradients(value, {"l": at}, {"l": gradient}).values()) <= 1e-6
+        assert np.array_equal(at, logits)  # put back as it was
+
+
+@given(n=st.integers(1, 9), k=st.integers(1, 9), size=st.sampled_from([1.0, 30.0]), seed=seeds)
+def test_softmax_cross_entropy(backend: Backend, n: int, k: int, size: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.uniform(-size, size, (n, k)), rng.integers(0, k, n)
+
+    def value(logits: Array) -> tuple[float, tuple[()]]:
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        return float(-np.log(probabilities[np.arange(n), labels]).mean()), ()
+
+    loss, gradient = softmax_cross_entropy(backend.asarray(logits), labels, backend.arena())
+    assert float(loss) == pytest.approx(value(logits)[0], rel=1e-9, abs=1e-12)
+    assert_gradient(value, logits, backend.to_numpy(gradient), rng)
+
+
+@given(shape=st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple), seed=seeds)
+def test_mean_squared_error(backend: Backend, shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    prediction, target = rng.standard_normal(shape), rng.standard_normal(shape)
+    loss, gradient = mean_squared_error(backend.asarray(prediction), target, backend.arena())
+    assert float(loss) == pytest.approx(float(((prediction - target) ** 2).mean()), rel=1e-12)
+    assert_gradient(lambda p: (float(((p - target) ** 2).mean()), ()), prediction, backend.to_numpy(gradient), rng)
+
+
+# --- D's and G's whole updates ---------------------------------------------------------------------------------
+
+rules = st.fixed_dictionaries(
+    {
+        "objective": objectives,
+        "d_steps": st.integers(1, 3),
+        "updates": st.sampled_from(["joint", "separate"]),
+        "batches": st.sampled_from(["auto", "one", "two"]),
+        "fake_statistics": st.sampled_from(["batch", "running"]),
+        "reuse_fakes": st.booleans(),
+        "half_batches": st.booleans(),
+        "prior": st.sampled_from(["normal", "uniform"]),
+        "seed": st.integers(0, 2**31),
+    }
+)
+
+
+def contradicting(rule: dict[str, Any]) -> bool:
+    return (rule["updates"] == "separate" and rule["batches"] == "one") or (
+        rule["reuse_fakes"] and (rule["half_batches"] or rule["fake_statistics"] == "running")
+    )
+
+
+class Moment:
+    """What the networks were when an optimizer stepped: both parameters, the running statistics, the gradient."""
+
+    def __init__(self, gan: GAN, player: str) -> None:
+        self.player = player
+        self.G, self.D = flat_of(gan.G), flat_of(gan.D)
+        self.statistics = gan.G.state_dict()
+        net = gan.G if player == "G" else gan.D
+        self.gradient = net.backend.to_numpy(net.flat_grad)
+
+
+def record(gan: GAN) -> list[Moment]:
+    """From now on, every update leaves a Moment, taken before the parameters move."""
+    moments: list[Moment] = []
+    for player, optimizer in (("D", gan.d_opt), ("G", gan.g_opt)):
+
+        def step(player: str = player, step: Callable[[], None] = optimizer.step) -> None:
+            moments.append(Moment(gan, player))
+            step()
+
+        optimizer.step = step  # type: ignore[method-assign]
+    return moments
+
+
+class Book:
+    """The game as the documentation tells it, in terms of `evaluate` only: fakes, logits and losses as functions."""
+
+    def __init__(self, gan: GAN, real: Array) -> None:
+        self.gan, self.real, self.n = gan, real, len(real) // gan.d_steps
+
+    def stream(self, purpose: Purpose, t: int) -> Stream:
+        return Stream(self.gan.seed, purpose, t)
+
+    def latents(self, n: int, purpose: Purpose, t: int) -> Array:
+        shape, stream = (n, self.gan.latent), self.stream(purpose, t)
+        if self.gan.prior == "uniform":
+            return 2 * uniforms(stream, shape).astype(np.float64) - 1
+        out = self.gan.backend.empty(shape, np.float64)
+        self.gan.backend.normal(out, stream)
+        np.testing.assert_allclose(out, normals(stream, shape), atol=1e-5)
+        return out
+
+    def own_fakes(self, G: Array, t: int, signs: list[Array]) -> Array:
+        """G's fakes in its own update t: batch statistics, always."""
+        n = 2 * self.n if self.gan.half_batches else self.n
+        z = self.latents(n, Purpose.LATENT_G, t)
+        return evaluate(self.gan.G, G, z, True, self.stream(Purpose.G_FOR_G, t), signs=signs)
+
+    def fakes_for_d(self, moment: Moment, k: int) -> Array:
+        """What D is shown in its update k of the first step."""
+        if self.gan.reuse_fakes and k == self.gan.d_steps - 1:
+            return self.own_fakes(moment.G, 0, [])
+        z, train = self.latents(self.n, Purpose.LATENT_D, k), self.gan.fake_statistics == "batch"
+        stream = self.stream(Purpose.G_FOR_D, k)
+        return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.statistics)
+
+    def d_loss(self, D: Array, fake: Array, k: int, part: str, signs: list[Array]) -> float:
+        gan, objective = self.gan, self.gan.objective
+        real = self.real[k * self.n : (k + 1) * self.n]
+        on_real, on_fake = self.stream(Purpose.D_REAL, k), self.stream(Purpose.D_FAKE, k)
+        if part == "one":
+            logits = evaluate(gan.D, D, np.concatenate([real, fake]), True, on_real, signs=signs)
+            return d_value(objective, logits[: self.n], logits[self.n :])
+        loss = 0.0
+        if part != "fake":
+            loss += bce(evaluate(gan.D, D, real, True, on_real, signs=signs), objective.real_target)
+        if part != "real":
+            loss += bce(evaluate(gan.D, D, fake, True, on_fake, signs=signs), 0.0)
+        return loss
+
+    def g_loss(self, G: Array, D: Array, signs: list[Array]) -> float:
+        fake = self.own_fakes(G, 0, signs)
+        logits = evaluate(self.gan.D, D, fake, True, self.stream(Purpose.D_FOR_G, 0), signs=signs)
+        return g_value(self.gan.objective, logits)
+
+    def parts(self) -> list[tuple[int, str]]:
+        """D's updates of one step, in order: which of the k, and on what."""
+        mixing = any(isinstance(layer, BatchNorm) for layer in self.gan.D.layers)
+        if self.gan.updates == "separate":
+            kinds = ["real", "fake"]
+        elif self.gan.batches == "one" or (self.gan.batches == "auto" and not mixing):
+            kinds = ["one"]
+        else:
+            kinds = ["two"]
+        return [(k, kind) for k in range(self.gan.d_steps) for kind in kinds]
+
+
+JOINT: dict[str, Any] = {
+    "objective": NonSaturating(0.9), "d_steps": 1, "updates": "joint", "batches": "one", "fake_statistics": "batch",
+    "reuse_fakes": False, "half_batches": False, "prior": "normal", "seed": 3,
+}  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(rule=rules, n=st.integers(2, 6), simple=st.booleans(), seed=st.integers(0, 2**31))
+@example(rule=JOINT, n=4, simple=False, seed=1)
+@example(rule=JOINT | {"batches": "two", "objective": Minimax()}, n=4, simple=False, seed=2)
+@example(rule=JOINT | {"batches": "auto", "updates": "separate", "half_batches": True}, n=3, simple=False, seed=3)
+@example(rule=JOINT | {"batches": "two", "reuse_fakes": True, "d_steps": 2}, n=4, simple=False, seed=4)
+@example(rule=JOINT | {"batches": "auto"}, n=4, simple=True, seed=5)
+def test_whole_step(rule: dict[str, Any], n: int, simple: bool, seed: int) -> None:
+    """Every gradient of one step, of D on its loss and of G through D, for every rule of the game.
+
+    The rate is large, so that an update with old parameters, or through an old pass, could not go unnoticed.
+    """
+    assume(not contradicting(rule))
+    rng = np.random.default_rng(seed)
+    G, D = pair(dtype="float64", seed=seed % 1000)
+    if simple:  # without batchnorm in D, "auto" means one batch
+        D = randomise(
+            Sequential(Dense(3, 4), Tanh(), Dropout(0.3), Dense(4, 1), backend=G.backend, dtype="float64"), rng
+        )
+    gan = GAN(G, D, optimizer=SGD(0.3), **rule)
+    real = rng.uniform(-1, 1, (gan.d_steps * n, 3))
+    moments, book = record(gan), Book(gan, real)
+    metrics = gan.step(real)
+
+    parts = book.parts()
+    assert [moment.player for moment in moments] == ["D"] * len(parts) + ["G"]
+    losses, norms = [], []
+    for (k, part), moment in zip(parts, moments, strict=False):
+        fake = book.fakes_for_d(moment, k)
+
+        def loss(D: Array, k: int = k, part: str = part, fake: Array = fake) -> tuple[float, list[Array]]:
+            signs: list[Array] = []
+            return book.d_loss(D, fake, k, part, signs), signs
+
+        assert_gradient(loss, moment.D, moment.gradient, rng)
+        losses.append(loss(moment.D)[0])
+        norms.append(np.linalg.norm(moment.gradient))
+    last = moments[-1]
+
+    def loss(G: Array) -> tuple[float, list[Array]]:
+        signs: list[Array] = []
+        return book.g_loss(G, last.D, signs), signs
+
+    assert_gradient(loss, last.G, last.gradient, rng)
+    per_update = len(parts) // gan.d_steps
+    assert metrics["d_loss"] == pytest.approx(sum(losses[-per_update:]), rel=1e-9)
+    assert metrics["d_grad_norm"] == pytest.approx(math.hypot(*norms[-per_update:]), rel=1e-9)
+    assert metrics["g_loss"] == pytest.approx(loss(last.G)[0], rel=1e-9)
+    assert metrics["g_grad_norm"] == pytest.approx(float(np.linalg.norm(last.gradient)), rel=1e-9)
+    assert same([flat_of(gan.G)], [last.G - 0.3 * last.gradient])
+
+
+# --- gradcheck itself ------------------------------------------------------------------------------------------
+
+
+class Affine(Layer):
+    """y = x Wᵀ + b, as a user might write it, with mistakes to order."""
+
+    def __init__(self, n_in: int, n_out: int, mistake: str = "") -> None:
+        self.n_in = n_in
+        self.n_out = n_out
+        self.mistake = mistake
+        self.parameters["weight"] = Parameter((n_out, n_in), Normal(1.0))
+        self.parameters["bias"] = Parameter((n_out,), Normal(1.0))
+
+    def forward(self, x: Any, run: Any) -> Any:
+        W, b = self.parameters["weight"], self.parameters["bias"]
+
+        def back(dy: Any, params: bool, inputs: bool) -> Any:
+            dW, db, dx = dy.T @ x, dy.sum(axis=0), dy @ W.data
+            if self.mistake == "wrong sign in dx":
+                dx = -dx
+            if self.mistake == "dx 0.1 % too large":
+                dx = dx * 1.001
+            if self.mistake == "dW 0.1 % too small":
+                dW = dW * 0.999
+            if self.mistake == "one element of dW":
+                dW[0, 0] = 0
+            if self.mistake == "mean instead of sum in db":
+                db = db / len(dy)
+            if self.mistake == "db forgotten":
+                db = 0
+            if self.mistake == "dx is nan":
+                dx = dx * np.nan
+            if params:
+                W.grad += dW
+                b.grad += db
+            return dx
+
+        return x @ W.data.T + b.data, back
+
+
+class Normalise(Layer):
+    """Batch normalisation without parameters, in one of the ways in which it is often wrong."""
+
+    def __init__(self, mistake: str = "") -> None:
+        self.mistake = mistake
+
+    def forward(self, x: Any, run: Any) -> Any:
+        n, std = len(x), np.sqrt(x.var(axis=0) + 1e-5)
+        x_hat = (x - x.mean(axis=0)) / std
+
+        def back(dy: Any, params: bool, inputs: bool) -> Any:
+            through_mean, through_var = dy.sum(axis=0) / n, x_hat * (dy * x_hat).sum(axis=0) / n
+            if self.mistake == "1/N missing":
+                through_mean, through_var = n * through_mean, n * through_var
+            if self.mistake == "N times too large":
+                return n * (dy - through_mean - through_var) / std
+            if self.mistake == "variance taken for constant":
+                through_var = 0
+            if self.mistake == "inference formula":
+                through_mean = through_var = 0
+            if self.mistake == "0.1 % of a term":
+                through_var = 0.999 * through_var
+            return (dy - through_mean - through_var) / std
+
+        return x_hat, back
+
+
+class Square(Layer):
+    """y = x², and its derivative with or without the 2."""
+
+    def __init__(self, factor: float = 2.0) -> None:
+        self.factor = factor
+
+    def forward(self, x: Any, run: Any) -> Any:
+        return x * x, lambda dy, params, inputs: dy * self.factor * x
+
+
+AFFINE = {
+    "wrong sign in dx": "input",
+    "dx 0.1 % too large": "input",
+    "dx is nan": "input",
+    "dW 0.1 % too small": "weight",
+    "one element of dW": "weight",
+    "mean instead of sum in db": "bias",
+    "db forgotten": "bias",
+}
+NORMALISE = ["1/N missing", "N times too large", "variance taken for constant", "inference formula", "0.1 % of a term"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gradcheck_passes_right_layers_of_the_users_own(seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((6, 4))
+    for layer in (Affine(4, 3), Normalise(), Square()):
+        assert max(gradcheck(layer, x, seed=seed).values()) <= 1e-6
+    stack = Sequential(Affine(4, 3), LeakyReLU(), Normalise(), Square(), Affine(3, 2), dtype="float64", seed=seed)
+    assert max(gradcheck(stack, x, seed=seed).values()) <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("mistake", AFFINE)
+def test_gradcheck_fails_a_wrong_affine_layer(mistake: str, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((6, 4))
+    with pytest.raises(GradientError, match=rf"the gradient of (0\.)?{AFFINE[mistake]}"):
+        gradcheck(Affine(4, 3, mistake), x, seed=seed)
+    inside = Sequential(Dense(4, 4), Tanh(), Affine(4, 3, mistake), LeakyReLU(), Dense(3, 2), seed=seed)
+    with pytest.raises(GradientError):
+        gradcheck(inside, x, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("mistake", NORMALISE)
+def test_gradcheck_fails_a_wrong_normalisation(mistake: str, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((6, 4))
+    with pytest.raises(GradientError, match="the gradient of input"):
+        gradcheck(Normalise(mistake), x, seed=seed)
+    with pytest.raises(GradientError, match=r"the gradient of (input|0\.weight)"):
+        gradcheck(Sequential(Dense(4, 4), Normalise(mistake), Dense(4, 1), seed=seed), x, seed=seed)
+
+
+def test_gradcheck_fails_a_factor() -> None:
+    with pytest.raises(GradientError):
+        gradcheck(Square(1.0), np.array([[1.0, 2.0], [0.5, -1.0]]))
+
+
+def test_gradcheck_says_where_and_what() -> None:
+    with pytest.raises(GradientError) as caught:
+        gradcheck(Square(2.02), np.array([[1.0, 2.0, 3.0]]))
+    message = str(caught.value)
+    assert isinstance(caught.value, AssertionError)  # so that pytest shows it as a failure, not as an error
+    for part in (
+        "the gradient of input (1, 3) is wrong",
+        "analytic",
+        "finite differences",
+        "tolerance 1e-06",
+        "[0, 2]",
+    ):
+        assert part in message
+    relative = float(message.split("relative error ")[1].split(",")[0])
+    assert relative == pytest.approx(0.01, rel=0.6)
+
+
+def test_gradcheck_leaves_network_and_batch_alone() -> None:
+    net = Sequential(Dense(3, 2), BatchNorm(2), Dropout(0.5), seed=1)
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    _, back = net(x)
+    back(np.ones((4, 2), "float32"))
+    state, grads, kept, calls = net.state_dict(), net.grad_dict(), x.copy(), net.calls
+    gradcheck(net, x)
+    assert same(list(state.values()), list(net.state_dict().values()))
+    assert same(list(grads.values()), list(net.grad_dict().values()))
+    assert np.array_equal(x, kept)
+    assert net.calls == calls
+
+
+def test_check_gradients_puts_arrays_back_even_when_the_function_fails() -> None:
+    a = np.array([1.0, 2.0])
+
+    def value() -> float:
+        if a[0] != 1:
+            raise KeyError("broken")
+        return 0.0
+
+    with pytest.raises(KeyError):
+        check_gradients(value, {"a": a}, {"a": np.zeros(2)})
+    assert a.tolist() == [1, 2]
+
+
+def test_gradcheck_takes_a_loss_of_ones_own() -> None:
+    def loss(logits: Array) -> tuple[float, Array]:
+        value, gradient = NonSaturating(0.9).generator(logits)
+        return float(value), gradient
+
+    net = Sequential(Dense(3, 4), Tanh(), Dense(4, 1), seed=0)
+    assert max(gradcheck(net, np.ones((5, 3)), loss=loss).values()) <= 1e-6
+    with pytest.raises(GradientError):
+        gradcheck(net, np.ones((5, 3)), loss=lambda y: (loss(y)[0], 1.001 * loss(y)[1]))
+
+
+@given(case=stacks(smooth), train=modes)
+def test_gradcheck_fails_every_gradient_that_is_a_thousandth_off(case: Case, train: bool) -> None:
+    """Wherever the mistake sits and whatever surrounds it, unless the gradient there is nothing at all."""
+    net, x = case.net, case.x
+    y, back = net(x, train=train, track=False, stream=STREAM)
+    value, gradient = quadratic(case.rng, y.shape)
+    net.zero_grad()
+    dx = back(gradient(y))
+    arrays = {"input": x, **{name: p.data for name, p in net.parameters.items()}}
+    right = {"input": dx, **net.grad_dict()}
+
+    def f() -> float:
+        return value(net(x, train=train, track=False, stream=STREAM)[0])
+
+    assert max(check_gradients(f, arrays, right).values()) <= 1e-6
+    size = abs(f())
+    for name in arrays:
+        if np.linalg.norm(right[name]) > 1e-3 * size:
+            with pytest.raises(GradientError, match=f"the gradient of {name} "):
+                check_gradients(f, {name: arrays[name]}, {name: 1.001 * right[name]})
+
+
+def test_a_kink_is_passed_over_and_not_guessed_at() -> None:
+    x = np.zeros((3, 4))  # on the kink in every direction
+    assert math.isnan(gradcheck(ReLU(), x)["input"])
+    assert math.isnan(gradcheck(LeakyReLU(0.2), x)["input"])
+    assert gradcheck(Tanh(), x)["input"] <= 1e-6
+
+
+def test_a_kink_nearby_is_stepped_around() -> None:
+    for distance in (3e-4, 3e-5, 5e-6):
+        x = distance * np.array([[1.0, -1.0, 1.0, -1.0]]) + np.array([[0.0, 0.0, 1.0, 2.0]])
+        errors = [gradcheck(LeakyReLU(0.2), x, seed=seed)["input"] for seed in range(20)]
+        assert all(math.isnan(e) or e <= 1e-6 for e in errors)  # never a false alarm
+        if distance >= 3e-5:
+            assert not any(math.isnan(e) for e in errors)
+
+
+@given(seed=seeds, width=st.integers(1, 9), depth=st.integers(1, 3), act=activations)
+def test_kinks_never_raise_a_false_alarm(seed: int, width: int, depth: int, act: Layer) -> None:
+    rng = np.random.default_rng(seed)
+    layers = [layer for _ in range(depth) for layer in (Dense(width, width), type(act)(*act.arguments().values()))]
+    net = randomise(Sequential(*layers, dtype="float64"), rng)
+    x = rng.standard_normal((4, width)) * 10.0 ** rng.integers(-5, 1)
+    for name, error in gradcheck(net, x, seed=seed % 1000).items():
+        assert math.isnan(error) or error <= 1e-6, name
+
+
+def test_values_that_are_not_finite_do_not_pass() -> None:
+    with pytest.raises((GradientError, ValueError), match="finite"):
+        gradcheck(Sequential(Dense(2, 2)), np.array([[np.nan, 1.0], [1.0, 2.0]]))
+    with pytest.raises((GradientError, ValueError), match="finite"):
+        gradcheck(Square(), np.array([[np.inf, 1.0]]))
+
+
+class ForgetsGamma(BatchNorm):
+    """dX without the factor γ: right as long as γ is 1."""
+
+    joins_activation = False
+
+    def forward(self, x: Any, run: Any, act: Any = None) -> Any:
+        y, back = super().forward(x, run, act)
+        gamma = self.parameters["weight"].data.copy()
+
+        def wrong(dy: Any, params: bool, inputs: bool) -> Any:
+            dx = back(dy, params, inputs)
+            return None if dx is None else dx / gamma
+
+        return y, wrong
+
+
+class ForgetsVariance(BatchNorm):
+    """Inference dX without 1/s: right as long as the running variance is 1."""
+
+    joins_activation = False
+
+    def forward(self, x: Any, run: Any, act: Any = None) -> Any:
+        y, back = super().forward(x, run, act)
+        s = np.sqrt(self.buffers["running_var"] + self.eps)
+
+        def wrong(dy: Any, params: bool, inputs: bool) -> Any:
+            dx = back(dy, params, inputs)
+            return None if dx is None else dx * s
+
+        return y, wrong
+
+
+def test_fresh_parameters_hide_no_mistake() -> None:
+    """γ = 1, β = 0, mean 0 and variance 1 are where many wrong formulas are right."""
+    x = np.random.default_rng(0).standard_normal((6, 4))
+    with pytest.raises(GradientError):
+        gradcheck(ForgetsGamma(4), x)
+    with pytest.raises(GradientError):
+        gradcheck(ForgetsVariance(4, eps=1e-12), x, train=False)
+
+
+def test_slope_is_a_judge_worth_having() -> None:
+    """The other judge, judged: exact on a polynomial, silent across a kink."""
+    at = np.array([1.0, -2.0])
+    d = np.array([0.6, 0.8])
+    assert slope(lambda v: (float((v**3).sum()), ()), at, d) == pytest.approx(3 * 0.6 + 12 * 0.8, rel=1e-9)
+    assert slope(lambda v: (float(abs(v).sum()), [v > 0]), np.zeros(2), d) is None
+    with pytest.raises(AssertionError):
+        assert_gradient(lambda v: (float((v**3).sum()), ()), at, 3.00001 * at**2, np.random.default_rng(0))

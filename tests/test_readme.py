@@ -1,0 +1,51 @@
+"""The README's examples run, and print what the README says they print."""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```\n+(?:```\n(.*?)```)?", README, re.DOTALL)
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+
+
+def run(source: str) -> str:
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
+    return printed.getvalue()
+
+
+def test_there_are_examples() -> None:
+    assert len(BLOCKS) == 4
+
+
+@pytest.mark.parametrize(("source", "promised"), BLOCKS, ids=[source.splitlines()[0] for source, _ in BLOCKS])
+def test_an_example_prints_what_the_readme_shows(
+    source: str, promised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same words and, within what another processor's rounding may change, the same numbers."""
+    if source.startswith("# pytorch"):
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    printed = run(source)
+    if not promised:
+        return
+    assert NUMBER.sub("#", printed) == NUMBER.sub("#", promised)
+    for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(promised), strict=True):
+        assert float(ours) == pytest.approx(float(theirs), rel=0.2, abs=0.02)
+
+
+def test_the_classifier_of_the_readme_is_right_above_96_percent() -> None:
+    """The layers alone, without a GAN, learn digits: an untrained network is right in about one of ten."""
+    source = next(source for source, _ in BLOCKS if "softmax_cross_entropy" in source)
+    names: dict[str, object] = {}
+    with redirect_stdout(io.StringIO()):
+        exec(source, names)
+    logits, labels = names["logits"], names["labels"]
+    assert (logits.argmax(axis=1) == labels[9000:]).mean() > 0.96  # type: ignore[attr-defined, index]

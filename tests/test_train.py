@@ -1,0 +1,729 @@
+"""Training runs: what is in the folder, and that no way of ending a run loses it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minigan
+from minigan import archive
+from minigan.backend import get_backend
+from minigan.cli import main
+from minigan.folder_lock import FolderLock
+from minigan.gan import METRICS
+from minigan.interrupt import Interrupted, StopRequest
+from minigan.nonfinite import NonFiniteError
+from minigan.run_folder import MetricsTable
+from minigan.train import resume, train
+
+ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
+
+OPTIONS = {"latent": 4, "rate": 2e-4}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.npz"
+    np.savez(path, images=np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8))
+    return path
+
+
+@pytest.fixture
+def real_plots() -> None:
+    """For the tests that look at `losses.png`, which is slow to draw."""
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """As in a shell, also where the tests run in the background or under nohup."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    before = {
+        number: signal.signal(number, handler)
+        for name, handler in usual.items()
+        if (number := getattr(signal, name, None)) is not None
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def quick_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plot(path: Path, table: dict[str, Any], equilibrium: dict[str, float]) -> None:
+        with archive.write_atomically(path) as file:
+            file.write(f"{len(table['step'])} steps".encode())
+
+    if "real_plots" not in request.fixturenames:
+        monkeypatch.setattr("minigan.pictures.plot_losses", plot)
+
+
+@pytest.fixture
+def begin(data: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Train on tiny images, with few latents, in tmp_path/run."""
+
+    def run(recipe: str = "gan", out: str = "run", options: Any = None, **arguments: Any) -> Path:
+        arguments = {"steps": 4, "batch": 4, "backend": "numpy", "quiet": True} | arguments
+        return train(recipe, data, out=tmp_path / out, options=OPTIONS | (options or {}), **arguments)
+
+    return run
+
+
+def arrays(folder: Path) -> dict[str, Any]:
+    return archive.load(folder / "checkpoint.npz")[0]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    a, b = arrays(one), arrays(other)
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    assert sorted(f.name for f in (one / "samples").iterdir()) == sorted(f.name for f in (other / "samples").iterdir())
+    for file in (one / "samples").iterdir():
+        assert file.read_bytes() == (other / "samples" / file.name).read_bytes()
+    assert (one / "samples.png").read_bytes() == (other / "samples.png").read_bytes()
+
+
+# --- the folder ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_a_whole_folder(begin: Callable[..., Path], data: Path, real_plots: None) -> None:
+    folder = begin(steps=7, sample_every=3, checkpoint_every=2, seed=5, d_pretrain=2)
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert names == {
+        ".lock", "config.json", "metrics.csv", "checkpoint.npz", "samples.png", "training.gif", "losses.png",
+        "samples/000000.png", "samples/000003.png", "samples/000006.png",
+    }  # fmt: skip
+
+    config = json.loads((folder / "config.json").read_text())
+    assert config["recipe"] == "gan"
+    assert config["options"] == {**config["options"], "latent": 4, "objective": "non-saturating"}
+    assert config["data"] == str(data)
+    assert config["images"]["count"] == 50
+    assert config["images"]["shape"] == [8, 8]
+    assert config | {"steps": 7, "batch": 4, "seed": 5, "backend": "numpy", "dtype": "float32"} == config
+    assert config | {"d_pretrain": 2, "sample_every": 3, "checkpoint_every": 2} == config
+    assert config["versions"] | {"minigan": minigan.__version__, "numpy": np.__version__} == config["versions"]
+
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    assert lines[0].split(",") == ["step", *METRICS]
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(1, 8))
+
+    with Image.open(folder / "samples" / "000003.png") as grid:
+        assert grid.size == (5 * 10 + 2, 5 * 10 + 2)
+    with Image.open(folder / "samples.png") as grid:
+        assert grid.size == (10 * 10 + 2, 10 * 10 + 2)
+    with Image.open(folder / "training.gif") as gif:
+        assert gif.n_frames == 4  # steps 0, 3, 6 and the last, 7
+    with Image.open(folder / "losses.png") as plot:
+        assert min(plot.size) > 500
+
+    gan = minigan.GAN.load(folder / "checkpoint.npz")
+    assert gan.steps == 7
+    assert gan.d_updates == 9
+
+
+def test_the_metrics_are_those_of_the_game_to_the_last_bit(begin: Callable[..., Path], data: Path) -> None:
+    from minigan.recipes import gan as recipe
+
+    gan = recipe.build((8, 8), **OPTIONS, backend=get_backend("numpy"), seed=3)
+    history = gan.fit(minigan.datasets.load(data), 5, 4)
+    table = MetricsTable(begin(steps=5, seed=3) / "metrics.csv").read()
+    np.testing.assert_array_equal(table["step"], np.arange(1, 6))
+    for name in METRICS:
+        np.testing.assert_array_equal(table[name].astype(np.float32), history[name])
+
+
+def test_samples_show_the_same_latents_over_time(begin: Callable[..., Path], tmp_path: Path) -> None:
+    folder = begin(steps=4, sample_every=2)
+    gan = minigan.GAN.load(folder / "checkpoint.npz")
+    own = minigan.datasets.to_uint8(gan.sample(25)).reshape(25, 8, 8)
+    with Image.open(folder / "samples" / "000004.png") as grid:
+        np.testing.assert_array_equal(np.asarray(grid)[2:10, 12:20], own[1])
+    before = (folder / "samples" / "000002.png").read_bytes()
+    begin(out="other", steps=2, sample_every=2)
+    assert (tmp_path / "other" / "samples" / "000002.png").read_bytes() == before
+
+
+def test_colour_images_and_tall_ones_train_too(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 6, 4, 3), dtype=np.uint8)
+    np.savez(tmp_path / "colour.npz", images=images)
+    folder = train("gan", tmp_path / "colour.npz", steps=2, batch=4, out=tmp_path / "run", quiet=True)
+    with Image.open(folder / "samples.png") as grid:
+        assert grid.mode == "RGB"
+        assert grid.size == (10 * 6 + 2, 10 * 8 + 2)
+
+
+def test_folders_are_numbered(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = [train("gan", data, steps=1, batch=4, options={"latent": 2}, quiet=True) for _ in range(2)]
+    assert made == [Path("runs/gan-tiny-1"), Path("runs/gan-tiny-2")]
+    (tmp_path / "runs" / "gan-tiny-1" / "config.json").unlink()  # still a folder of somebody's
+    assert train("gan", data, steps=1, batch=4, options={"latent": 2}, quiet=True) == Path("runs/gan-tiny-3")
+
+
+def test_an_output_folder_must_be_empty(begin: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    folder = begin()
+    before = (folder / "checkpoint.npz").read_bytes()
+    with pytest.raises(ValueError, match=r"is not empty; choose another --out, or go on .* --resume"):
+        begin()
+    assert (folder / "checkpoint.npz").read_bytes() == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match=r"mine is not empty; choose another --out$"):
+        begin(out="mine")
+    assert sorted(os.listdir(tmp_path / "mine")) == ["thesis.txt"]
+    with pytest.raises(ValueError, match=r"tiny\.npz is a file"):
+        begin(out="tiny.npz")
+
+
+# --- going on --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arguments"),
+    [
+        ("gan", {}),
+        ("gan", {"dtype": "float64", "d_pretrain": 3, "options": {"d_steps": 2}}),
+        ("classic", {"checkpoint_every": 1}),
+    ],
+)
+def test_stopped_and_resumed_is_the_same_as_never_stopped(
+    begin: Callable[..., Path], recipe: str, arguments: dict[str, Any]
+) -> None:
+    straight = begin(recipe, "straight", steps=8, sample_every=2, **arguments)
+    assert arrays(straight)["G/0.weight"].dtype == arguments.get("dtype", "float32")
+    resumed = begin(recipe, "resumed", steps=3, sample_every=2, **arguments)
+    assert resume(resumed, 8, quiet=True) == resumed
+    assert_same_run(straight, resumed)
+    config = json.loads((resumed / "config.json").read_text())
+    assert config == json.loads((straight / "config.json").read_text())
+
+
+def test_what_is_later_than_the_checkpoint_is_dropped(begin: Callable[..., Path]) -> None:
+    """As a run leaves it that was killed between two checkpoints."""
+    straight = begin(out="straight", steps=6, sample_every=1)
+    killed = begin(out="killed", steps=3, sample_every=1)
+    with open(killed / "metrics.csv", "a") as file:
+        file.write("4" + ",9.5" * len(METRICS) + "\n5" + ",9.5" * len(METRICS) + "\n6,9.5,9")
+    for name in ("samples/000005.png", "samples/000009.png", ".checkpoint.npz.0.tmp", "samples/.000005.png.0.tmp"):
+        (killed / name).write_text("half a file")
+    resume(killed, 6, quiet=True)
+    assert_same_run(straight, killed)
+    assert not list(killed.rglob("*.tmp"))
+
+
+def test_a_row_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
+    table = MetricsTable(tmp_path / "metrics.csv")
+    table.create()
+    values = dict.fromkeys(METRICS, 1e-30) | {"d_loss": -0.1}
+    for step in (1, 2):
+        table.append(step, values, np.dtype("float32"))
+    table.flush()
+    whole = table.path.read_bytes()
+    for cut in range(1, len(whole.splitlines()[2]) + 1):
+        table.path.write_bytes(whole[:-cut])
+        table.rewind(2)
+        kept = table.read()["step"].tolist()
+        assert kept in ([1.0], [1.0, 2.0])
+        if kept == [1.0, 2.0]:
+            break
+    table.path.write_bytes(whole[:-3])
+    table.rewind(2)
+    table.path.unlink()
+    table.rewind(2)
+    assert table.read()["step"].size == 0
+
+
+def test_a_run_that_is_done_says_how_to_go_further(
+    begin: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = begin()
+    before = arrays(folder)
+    (folder / "losses.png").unlink()  # killed while drawing
+    assert main(["train", "--resume", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert f"{folder} has already reached step 4" in said
+    assert f"minigan train --resume {folder} --steps 8" in said
+    assert (folder / "losses.png").exists()
+    for name, array in arrays(folder).items():
+        np.testing.assert_array_equal(array, before[name])
+    with pytest.raises(ValueError, match="the run has reached 4, you asked for 3"):
+        resume(folder, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"batch": 6}, "batch: the run has 4, you asked for 6;"),
+        ({"seed": 1}, "seed: the run has 0, you asked for 1;"),
+        ({"recipe": "classic"}, "recipe: the run has gan, you asked for classic;"),
+        ({"dtype": "float64"}, "dtype: the run has float32, you asked for float64;"),
+        ({"d_pretrain": 9}, "d_pretrain: the run has 0, you asked for 9;"),
+        ({"options": {"rate": 1e-3}}, "rate: the run has 0.0002, you asked for 0.001;"),
+        ({"options": {"reuse_fakes": True}, "batch": 8}, "batch: .*; reuse_fakes: the run has False, you asked for"),
+        ({"options": {"rat": 1e-3}}, "no option rat; did you mean rate?"),
+        ({"data": "digits"}, r"data: the run has 50 images of 8x8 .*, digits holds 10,000 images of 28x28"),
+    ],
+)
+def test_a_resumed_run_cannot_be_another_one(
+    begin: Callable[..., Path], arguments: dict[str, Any], sentence: str
+) -> None:
+    folder = begin()
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    with pytest.raises(ValueError, match=sentence):
+        resume(folder, 8, **arguments)
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def test_a_resumed_run_may_confirm_what_it_is_and_change_what_does_not_matter(
+    begin: Callable[..., Path], data: Path, tmp_path: Path
+) -> None:
+    folder = begin()
+    same = {"recipe": "gan", "data": data, "batch": 4, "seed": 0, "d_pretrain": 0, "dtype": "float32"}
+    resume(folder, 5, options={"rate": 2e-4, "latent": 4}, quiet=True, **same)
+    resume(folder, 6, backend="reference", sample_every=3, checkpoint_every=7, quiet=True)
+    config = json.loads((folder / "config.json").read_text())
+    assert config | {"steps": 6, "backend": "reference", "sample_every": 3, "checkpoint_every": 7} == config
+    assert (folder / "samples" / "000006.png").exists()
+
+    moved = data.rename(tmp_path / "moved.npz")
+    with pytest.raises(ValueError, match=r"the data of this run cannot be loaded: .* give --data"):
+        resume(folder, 7)
+    resume(folder, 7, data=moved, quiet=True)
+    assert json.loads((folder / "config.json").read_text())["data"] == str(moved)
+    np.savez(moved, images=np.zeros((50, 8, 8), np.uint8))  # as many, as large, but others
+    with pytest.raises(ValueError, match="data: the run has 50 images"):
+        resume(folder, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"{", "is no config.json of a run"),
+        (b"[]", "is no config.json of a run"),
+        (b'{"recipe": "gan"}', "it has no 'options'"),
+        (b"\xff", "is no config.json of a run"),
+        (None, "has no config.json, so it is no folder of a run"),
+    ],
+)
+def test_a_folder_with_a_damaged_config_is_refused(
+    begin: Callable[..., Path], text: bytes | None, sentence: str
+) -> None:
+    folder = begin()
+    config = folder / "config.json"
+    if text is None:
+        config.unlink()
+    else:
+        config.write_bytes(text)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        resume(folder, 8)
+
+
+def test_a_config_with_a_value_of_another_kind_is_refused(begin: Callable[..., Path]) -> None:
+    folder = begin()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"batch": "many"}))
+    with pytest.raises(ValueError, match="batch cannot be 'many'"):
+        resume(folder, 8)
+
+
+# --- stopping --------------------------------------------------------------------------------------------------
+
+
+def signal_at(step: int, number: int, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
+    from minigan.progress import Progress
+
+    def update(self: Progress, now: int, metrics: Any) -> None:
+        if now == step:
+            for _ in range(times):
+                signal.raise_signal(number)
+
+    monkeypatch.setattr(Progress, "update", update)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_run_after_saving(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    straight = begin(out="straight", steps=8, sample_every=2)
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        signal_at(3, getattr(signal, name), patch)
+        with pytest.raises(Interrupted, match="stopped at step 3 of 8; everything is saved") as caught:
+            begin(steps=8, sample_every=2)
+    assert signal.getsignal(signal.SIGINT) is before
+    folder = caught.value.directory
+    assert caught.value.step == 3
+    assert minigan.GAN.load(folder / "checkpoint.npz").steps == 3
+    for picture in ("samples.png", "training.gif", "losses.png"):
+        assert (folder / picture).exists()
+    resume(folder, quiet=True)
+    assert_same_run(straight, folder)
+
+
+def test_pretraining_can_be_stopped_as_well(begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = begin(out="straight", steps=2, d_pretrain=250)
+    original = minigan.GAN.fit
+
+    def fit(self: minigan.GAN, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        if self.d_updates == 100:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(minigan.GAN, "fit", fit)
+        with pytest.raises(Interrupted, match="stopped at step 0 of 2") as caught:
+            begin(steps=2, d_pretrain=250)
+    assert minigan.GAN.load(caught.value.directory / "checkpoint.npz").d_updates == 100
+    assert_same_run(straight, resume(caught.value.directory, quiet=True))
+
+
+def test_a_second_interrupt_stops_at_once_and_damages_nothing(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = begin(out="straight", steps=8)
+    with monkeypatch.context() as patch:
+        signal_at(5, signal.SIGINT, patch, times=2)
+        with pytest.raises(Interrupted, match=r"stopped at once; the checkpoint .* stands at step 4 of 8") as caught:
+            begin(steps=8, checkpoint_every=4)
+    folder = caught.value.directory
+    assert minigan.GAN.load(folder / "checkpoint.npz").steps == 4
+    assert_same_run(straight, resume(folder, quiet=True))
+
+
+def test_an_interrupt_in_the_middle_of_saving_leaves_the_last_checkpoint(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begin(steps=2)
+    fsync, calls = os.fsync, 0
+
+    def interrupted(handle: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= 5:
+            raise KeyboardInterrupt
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupted)
+        with pytest.raises(Interrupted, match="stands at step 2 of 9"):
+            resume(folder, 9, sample_every=100, quiet=True)
+    assert calls == 5
+    assert minigan.GAN.load(folder / "checkpoint.npz").steps == 2
+    assert not list(folder.glob(".*.tmp"))
+    assert_same_run(begin(out="straight", steps=9), resume(folder, 9, quiet=True))
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert not stop.requested
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def launch(*words: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "minigan", "train", *words]
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_killed_at_any_moment_the_run_goes_on_as_if_it_had_not_been(
+    data: Path, tmp_path: Path, begin: Callable[..., Path]
+) -> None:
+    folder = tmp_path / "run"
+    words = ["--steps", "100000", "--checkpoint-every", "1", "--sample-every", "3"]
+    reached, moment = 0, random.Random(os.getpid())
+    for attempt in range(4):
+        options = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
+        first = ["gan", "--data", str(data), "--batch", "4", *options, "--out", str(folder)]
+        process = launch(*words, *(["--resume", str(folder)] if attempt else first))
+        try:
+            wait_for(lambda: (folder / "checkpoint.npz").exists() and (folder / "config.json").exists(), process)
+            if attempt:  # until it trains: it must not be killed before it has begun
+                seen = (folder / "checkpoint.npz").stat().st_mtime_ns
+                wait_for(lambda seen=seen: (folder / "checkpoint.npz").stat().st_mtime_ns > seen, process)  # type: ignore[misc]
+            time.sleep(moment.uniform(0, 0.4))
+        finally:
+            process.kill()
+            process.communicate()
+        now = minigan.GAN.load(folder / "checkpoint.npz").steps
+        assert now >= reached
+        assert MetricsTable(folder / "metrics.csv").read()["step"][:now].tolist() == list(range(1, now + 1))
+        reached = now
+    straight = begin(out="straight", steps=reached + 3, sample_every=3)
+    assert_same_run(straight, resume(folder, reached + 3, quiet=True))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_on_the_command_line(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    words = ["--batch", "4", "--steps", "100000", "--sample-every", "5"]
+    process = launch("--data", str(data), *words, "--out", str(folder))
+    try:
+        wait_for((folder / "samples" / "000005.png").exists, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err == ""
+    assert "everything is saved" in out
+    assert out.splitlines()[-1] == f"minigan train --resume '{folder}'"
+    steps = minigan.GAN.load(folder / "checkpoint.npz").steps
+    assert steps >= 5
+    assert main(["train", "--resume", str(folder), "--steps", str(steps + 1), "--quiet"]) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_that_goes_away_stops_the_run_after_saving(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = launch("--data", str(data), "--batch", "4", "--steps", "100", "--out", str(folder))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert "gan on" in process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 130
+    assert 0 < minigan.GAN.load(folder / "checkpoint.npz").steps < 100
+
+
+# --- failures --------------------------------------------------------------------------------------------------
+
+
+def test_divergence_ends_the_run_and_keeps_the_checkpoint(
+    begin: Callable[..., Path], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    with pytest.raises(NonFiniteError, match=r"stands at step 0; .* smaller --rate \(it was 1e\+30\)") as caught:
+        begin(options={"rate": 1e30}, steps=50)
+    folder = tmp_path / "run"
+    assert f"at step {caught.value.step}" in str(caught.value)
+    assert minigan.GAN.load(folder / "checkpoint.npz").steps == 0
+    assert not recwarn.list
+
+
+def test_the_way_into_divergence_can_be_seen(
+    begin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = minigan.GAN.step
+
+    def step(self: minigan.GAN, real: Any) -> Any:
+        metrics = original(self, real)
+        if self.steps == 5:
+            self.G.flat[3] = np.nan
+        return metrics
+
+    monkeypatch.setattr(minigan.GAN, "step", step)
+    with pytest.raises(NonFiniteError, match=r"step 6, .* the checkpoint in .* stands at step 4"):
+        begin(steps=9, checkpoint_every=2, sample_every=100)
+    folder = tmp_path / "run"
+    assert MetricsTable(folder / "metrics.csv").read()["step"].tolist() == [1, 2, 3, 4, 5]
+    assert (folder / "losses.png").read_text() == "5 steps"
+    assert minigan.GAN.load(folder / "checkpoint.npz").steps == 4
+
+
+def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begin(steps=2)
+    original = minigan.GAN.step
+
+    def step(self: minigan.GAN, real: Any) -> Any:
+        metrics = original(self, real)
+        self.G.flat[3] = np.inf
+        return metrics
+
+    monkeypatch.setattr(minigan.GAN, "step", step)
+    with pytest.raises(NonFiniteError, match=r"G's parameters .* infinity in 1 of .* stands at step 2"):
+        resume(folder, 3, quiet=True)
+    assert np.isfinite(arrays(folder)["G/0.weight"]).all()
+    with pytest.raises(NonFiniteError, match="the samples"):
+        resume(folder, 3, sample_every=1, quiet=True)
+    assert minigan.GAN.load(folder / "checkpoint.npz").steps == 2
+
+
+def test_a_disk_that_is_full_from_any_moment_on_damages_nothing(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight = begin(out="straight", steps=4, sample_every=2)
+    first = begin(out="first", steps=2, sample_every=2)
+    fsync, named = os.fsync, set()
+    for room in range(100):
+        folder, left = first.with_name(f"run-{room}"), room
+        shutil.copytree(first, folder)
+
+        def full(handle: int) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            fsync(handle)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            code = main(["train", "--resume", str(folder), "--steps", "4", "--quiet"])
+        said = capsys.readouterr().err
+        assert minigan.GAN.load(folder / "checkpoint.npz").steps in (2, 4)
+        if code == 0:
+            break
+        assert code == 1
+        assert said.count("\n") == 1
+        file = re.match(rf"minigan: {folder}/(\S+): No space left on device", said)
+        assert file, said
+        named.add(file[1])
+        if file[1] not in ("config.json", "metrics.csv"):  # which may fail before the run begins
+            assert re.search(r"the checkpoint in .* stands at step [24]; .* minigan train --resume", said)
+        assert not list(folder.rglob("*.tmp"))
+        assert_same_run(straight, resume(folder, 4, quiet=True))
+    kinds = {"metrics.csv", "config.json", "checkpoint.npz", "samples.png", "training.gif", "losses.png"}
+    assert named == kinds | {"samples/000004.png"}
+
+
+def test_a_folder_in_use_is_left_alone(begin: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = begin()
+    before = (folder / "metrics.csv").read_bytes()
+    lock = FolderLock(folder)
+    assert main(["train", "--resume", str(folder), "--steps", "9"]) == 1
+    assert f"{folder} is in use: process {os.getpid()} is training in it" in capsys.readouterr().err
+    assert (folder / "metrics.csv").read_bytes() == before
+    lock.release()
+    assert main(["train", "--resume", str(folder), "--steps", "5", "--quiet"]) == 0
+    FolderLock(folder).release()  # a run that has ended holds nothing
+
+
+def test_two_runs_cannot_begin_in_one_empty_folder(begin: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    lock = FolderLock(tmp_path / "run")
+    with pytest.raises(RuntimeError, match="is in use"):
+        begin()
+    lock.release()
+    begin()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"recipe": "gann"}, ValueError, "unknown recipe 'gann'"),
+        ({"options": {"half_batch": True}}, ValueError, "no option half_batch; did you mean half_batches?"),
+        ({"options": {"rate": "fast"}}, TypeError, "rate takes a number, got 'fast'"),
+        ({"options": {"rate": -1}}, ValueError, "positive learning rate"),
+        ({"options": {"d_steps": True}}, TypeError, "d_steps takes a whole number, got True"),
+        ({"options": {"updates": "both"}}, ValueError, "updates takes one of joint, separate, got 'both'"),
+        ({"options": {"updates": "separate", "batches": "one"}}, ValueError, "contradicts"),
+        ({"options": {"latent": 0}}, ValueError, "0"),
+        ({"steps": 0}, ValueError, "steps takes a whole number from 1"),
+        ({"steps": 2.5}, TypeError, "steps takes a whole number, got 2.5"),
+        ({"batch": 0}, ValueError, "batch takes"),
+        ({"batch": 1}, ValueError, "a batch of 2 or more"),
+        ({"batch": 5, "recipe": "classic"}, ValueError, "even batch"),
+        ({"seed": -1}, ValueError, "seed takes"),
+        ({"seed": 2**62}, ValueError, "seed takes"),
+        ({"d_pretrain": -1}, ValueError, "d_pretrain takes"),
+        ({"sample_every": 0}, ValueError, "sample_every takes"),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every takes"),
+        ({"dtype": "float16"}, ValueError, "float32 or float64"),
+        ({"backend": "torch"}, ValueError, "unknown backend 'torch'"),
+    ],
+)
+def test_everything_is_checked_before_the_folder_is_made(
+    begin: Callable[..., Path], tmp_path: Path, arguments: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=re.escape(sentence).replace(r"\ ", " ")):
+        begin(**arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_cannot_be_downloaded_is_a_failure_not_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from minigan.datasets import download
+
+    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "MIRRORS", {"mnist": ["http://127.0.0.1:9/"]})
+    assert main(["train", "--data", "mnist", "--out", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("minigan: ")
+    assert said.count("\n") == 1
+    assert "could not be fetched" in said
+
+
+# --- what it says ----------------------------------------------------------------------------------------------
+
+
+def test_about_twenty_lines_without_a_terminal(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    words = ["train", "--data", str(data), "--batch", "4", "--steps", "45", "--latent", "2", "--out", str(folder)]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = said.out.splitlines()
+    assert lines[0].startswith(f"gan on {data}: 50 images of 8x8, batch 4, to step 45, backend ")
+    steps = [line for line in lines if line.startswith("step ")]
+    assert 20 <= len(steps) <= 24
+    number = r"\d+\.\d\d"
+    form = rf"step 45/45  D loss {number}  G loss {number}  D\(x\) {number}  D\(G\(z\)\) {number}"
+    assert re.fullmatch(rf"{form}  \d+\.\d ms/step  0:00 left", steps[-1])
+    table = MetricsTable(folder / "metrics.csv").read()
+    first = re.search(r"step  2/45  D loss (\S+)", said.out)
+    assert first
+    assert float(first[1]) == pytest.approx(table["d_loss"][:2].mean(), abs=0.006)  # means, not single steps
+    assert lines[-1] == f"minigan sample {folder} --n 100 --out samples.png"
+
+
+def test_quiet_says_nothing(begin: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
+    begin()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_a_bar_on_a_terminal(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tqdm")
+    terminal, side = os.openpty()
+    folder = str(tmp_path / "run")
+    words = ["train", "--data", str(data), "--batch", "4", "--steps", "30", "--latent", "2", "--out", folder]
+    command = [sys.executable, "-m", "minigan", *words]
+    with subprocess.Popen(command, stdout=side, stderr=side, env=ENVIRONMENT | {"COLUMNS": "80"}) as process:
+        os.close(side)
+        said = b""
+        with contextlib.suppress(OSError):  # Linux: the other side was closed
+            while part := os.read(terminal, 4096):
+                said += part
+    os.close(terminal)
+    assert process.returncode == 0
+    text = said.decode()
+    bars = [part.rstrip() for part in text.split("\r") if "%|" in part]
+    assert re.fullmatch(r"100%\|█+\|30/30 00:00 left D \S+ G \S+ D\(x\) \S+ D\(G\(z\)\) \S+ \S+ ms/step", bars[-1])
+    assert max(map(len, bars)) <= 80
+    assert "step 30/30" not in text
+    assert text.splitlines()[-1].startswith("minigan sample ")
