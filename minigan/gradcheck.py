@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,7 @@ def check_gradients(
     NumPy). Returns and raises as `gradcheck`.
     """
     be = backend or get_backend("numpy")
+    largest = max((float(np.linalg.norm(gradient)) for gradient in gradients.values()), default=0.0)
     worst = {}
     for name, array in arrays.items():
         rng = np.random.default_rng([seed, *name.encode()])
@@ -122,22 +124,27 @@ def check_gradients(
             d = rng.standard_normal(array.shape)
             d /= np.linalg.norm(d) or 1.0
             analytic = float(np.vdot(gradient, d))
-            numeric, resolution = _directional(be, value, array, d, max(typical, abs(analytic)), tolerance)
-            if numeric is None:
-                continue
-            scale = max(typical, abs(analytic), abs(numeric), resolution / tolerance)
-            error = abs(analytic - numeric) / scale if scale else 0.0
-            if not error <= tolerance:
+            scale, error, numeric = 0.0, float("nan"), float("nan")
+            with closing(_derivatives(be, value, array, d, max(typical, abs(analytic)), tolerance)) as derivatives:
+                for found, rounding in derivatives:
+                    # the first h sets the scale; a smaller one can only clear what many small kinks have blurred
+                    resolution = max(rounding, 1e-12, 1e-13 * largest)  # the analytic side rounds as well
+                    scale = scale or max(typical, abs(analytic), abs(found), resolution / tolerance)
+                    if not abs(analytic - found) / scale >= error:
+                        error, numeric = abs(analytic - found) / scale, found
+                    if error <= tolerance:
+                        break
+            if error > tolerance:
                 raise GradientError(_explain(name, gradient, d, analytic, numeric, error, tolerance))
             errors.append(error)
-        worst[name] = max(errors, default=float("nan"))
+        worst[name] = max((e for e in errors if not math.isnan(e)), default=float("nan"))
     return worst
 
 
-def _directional(
+def _derivatives(
     be: Backend, value: Callable[[], float], array: Any, d: Array, scale: float, tolerance: float
-) -> tuple[float | None, float]:
-    """The numeric derivative along d and the rounding error in it; None if there is a kink at every h tried.
+) -> Generator[tuple[float, float]]:
+    """The numeric derivative along d and its rounding error, for each h that shows no kink.
 
     A smooth function's first and second differences hardly change when h is halved. If the slope jumps by J inside
     (−h, h), one of them changes by about J. Accepting only changes below the tolerance bounds the error by it too.
@@ -160,10 +167,9 @@ def _directional(
             coarse, fine = (up - down) / (2 * h), (half_up - half_down) / h
             bend, half_bend = (up - 2 * centre + down) / h, 4 * (half_up - 2 * centre + half_down) / h
             rounding = 32 * trembling / h  # few samples of a tremble, so with a margin
-            allowed = tolerance * max(scale, abs(fine)) + 10 * rounding
-            if abs(fine - coarse) <= allowed and abs(half_bend - bend) <= 0.1 * allowed + 10 * rounding:
-                return (4 * fine - coarse) / 3, max(float(rounding), 1e-12)  # the analytic side rounds as well
-        return None, 0.0
+            allowed = tolerance * max(scale, abs(fine))
+            if abs(fine - coarse) <= allowed + rounding and abs(half_bend - bend) <= 0.1 * allowed + rounding:
+                yield (4 * fine - coarse) / 3, float(rounding)
     finally:
         array[...] = original
 

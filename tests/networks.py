@@ -232,6 +232,11 @@ def assert_gradient(
             assert abs(numeric - analytic) <= tolerance * scale + rounding, (numeric, analytic, scale)
 
 
+def worst(errors: dict[str, float]) -> float:
+    """The largest of gradcheck's errors, or NaN if there is one: an array that could not be checked is not proved."""
+    return float(np.max(list(errors.values())))
+
+
 def flat_of(net: Sequential) -> Array:
     return net.backend.to_numpy(net.flat)
 

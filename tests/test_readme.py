@@ -34,18 +34,10 @@ def test_an_example_prints_what_the_readme_shows(
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     printed = run(source)
-    if not promised:
+    if found := re.match(r"held-out accuracy: (.*)", printed):
+        assert float(found[1]) > 0.96  # the layers alone learn digits; an untrained network is right in one of ten
+    if source.startswith("# pytorch"):
         return
     assert NUMBER.sub("#", printed) == NUMBER.sub("#", promised)
     for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(promised), strict=True):
         assert float(ours) == pytest.approx(float(theirs), rel=0.2, abs=0.02)
-
-
-def test_the_classifier_of_the_readme_is_right_above_96_percent() -> None:
-    """The layers alone, without a GAN, learn digits: an untrained network is right in about one of ten."""
-    source = next(source for source, _ in BLOCKS if "softmax_cross_entropy" in source)
-    names: dict[str, object] = {}
-    with redirect_stdout(io.StringIO()):
-        exec(source, names)
-    logits, labels = names["logits"], names["labels"]
-    assert (logits.argmax(axis=1) == labels[9000:]).mean() > 0.96  # type: ignore[attr-defined, index]
