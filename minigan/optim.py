@@ -77,25 +77,25 @@ class Exponential(Schedule):
 class Optimizer(Spec):
     """Settings of an update rule; `bind(net)` makes an optimizer for one network.
 
-    rate: the learning rate η, a positive number or a Schedule.
+    lr: the learning rate η, a positive number or a Schedule.
     """
 
     memory: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays the rule remembers
 
-    def __init__(self, rate: float | Schedule) -> None:
-        if not isinstance(rate, Schedule) and not rate > 0:
-            raise ValueError(f"{type(self).__name__} needs a positive learning rate, got {rate}")
-        self.rate = rate
+    def __init__(self, lr: float | Schedule) -> None:
+        if not isinstance(lr, Schedule) and not lr > 0:
+            raise ValueError(f"{type(self).__name__} needs a positive learning rate, got {lr}")
+        self.lr = lr
 
-    def rate_at(self, t: int) -> float:
+    def lr_at(self, t: int) -> float:
         """The learning rate of the update after t updates."""
-        return self.rate(t) if isinstance(self.rate, Schedule) else self.rate
+        return self.lr(t) if isinstance(self.lr, Schedule) else self.lr
 
     def bind(self, net: Sequential) -> BoundOptimizer:
         """An optimizer of this rule for the parameters of `net`."""
         return BoundOptimizer(self, net)
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
         """Change the flat parameters `p` in place; t = 1, 2, ... counts the updates."""
         raise NotImplementedError
 
@@ -105,13 +105,13 @@ class SGD(Optimizer):
 
     memory = ("v",)
 
-    def __init__(self, rate: float | Schedule, momentum: float = 0.0) -> None:
-        super().__init__(rate)
+    def __init__(self, lr: float | Schedule, momentum: float = 0.0) -> None:
+        super().__init__(lr)
         _fraction("momentum", momentum)
         self.momentum = momentum
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
-        be.sgd(p, g, memory["v"], rate, self.momentum)
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
+        be.sgd(p, g, memory["v"], lr, self.momentum)
 
 
 class RMSprop(Optimizer):
@@ -119,15 +119,15 @@ class RMSprop(Optimizer):
 
     memory = ("s",)
 
-    def __init__(self, rate: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
-        super().__init__(rate)
+    def __init__(self, lr: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
+        super().__init__(lr)
         _fraction("decay", decay)
         _positive("eps", eps)
         self.decay = decay
         self.eps = eps
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
-        be.rmsprop(p, g, memory["s"], rate, self.decay, self.eps)
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
+        be.rmsprop(p, g, memory["s"], lr, self.decay, self.eps)
 
 
 class Adam(Optimizer):
@@ -136,15 +136,15 @@ class Adam(Optimizer):
     The defaults are the paper's; GANs use beta1 = 0.5 (Radford 2015), since momentum feeds the rotation of the game.
 
     >>> Adam(2e-4, beta1=0.5)
-    Adam(rate=0.0002, beta1=0.5)
+    Adam(lr=0.0002, beta1=0.5)
     """
 
     memory = ("m", "v")
 
     def __init__(
-        self, rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+        self, lr: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
     ) -> None:
-        super().__init__(rate)
+        super().__init__(lr)
         _fraction("beta1", beta1)
         _fraction("beta2", beta2)
         _positive("eps", eps)
@@ -152,8 +152,8 @@ class Adam(Optimizer):
         self.beta2 = beta2
         self.eps = eps
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], rate: float, t: int) -> None:
-        be.adam(p, g, memory["m"], memory["v"], rate, self.beta1, self.beta2, self.eps, t)
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
+        be.adam(p, g, memory["m"], memory["v"], lr, self.beta1, self.beta2, self.eps, t)
 
 
 class BoundOptimizer:
@@ -176,9 +176,9 @@ class BoundOptimizer:
 
     def step(self) -> None:
         """One update of the network's parameters with its present gradients, which are left as they are."""
-        rate = self.rule.rate_at(self.t)
+        lr = self.rule.lr_at(self.t)
         self.t += 1
-        self.rule.update(self.net.backend, self.net.flat, self.net.flat_grad, self.memory, rate, self.t)
+        self.rule.update(self.net.backend, self.net.flat, self.net.flat_grad, self.memory, lr, self.t)
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the memory, and the number of updates `t`, as NumPy arrays."""

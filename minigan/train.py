@@ -1,8 +1,8 @@
 """Training runs: a recipe learns a data set, and a folder keeps what came of it.
 
 `train` begins a run and `resume` goes on with one; both check everything before they write anything, and hand over
-to `run.py`. All random numbers are functions of (seed, step), so a run that was stopped and resumed is the same, bit
-for bit, as one that never was; only another backend or other versions of the libraries may round differently.
+to runs/loop.py. All random numbers are functions of (seed, step), so a run that was stopped and resumed is the same,
+bit for bit, as one that never was; only another backend or other versions of the libraries may round differently.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from . import datasets, pictures
+from . import datasets
 from .backend import Backend, get_backend
 from .datasets import Dataset
 from .gan import GAN
-from .interrupt import Interrupted, StopRequest
 from .nonfinite import NonFiniteError
-from .recipe_options import complete_options
 from .recipes import get_recipe
-from .run import Run
-from .run_folder import Config, RunFolder
+from .recipes.options import complete_options
+from .runs import pictures
+from .runs.folder import Config, RunFolder
+from .runs.interrupt import Interrupted, StopRequest
+from .runs.loop import Run
 
 __all__ = ["Interrupted", "resume", "train"]
 

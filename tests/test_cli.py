@@ -20,8 +20,8 @@ import minigan
 from minigan import archive
 from minigan.backend import get_backend
 from minigan.cli import COMMANDS, main
-from minigan.recipe_options import Option, complete_options, read_options, recipe_options
 from minigan.recipes import RECIPES, get_recipe
+from minigan.recipes.options import Option, complete_options, read_options, recipe_options
 from minigan.train import resume, train
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
@@ -31,7 +31,7 @@ ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     np.savez(folder / "tiny.npz", images=np.random.default_rng(0).integers(0, 256, (20, 8, 6), dtype=np.uint8))
-    options = {"latent": 4, "rate": 2e-4}
+    options = {"latent": 4, "lr": 2e-4}
     return train("gan", folder / "tiny.npz", steps=2, batch=4, out=folder / "run", options=options, quiet=True)
 
 
@@ -135,13 +135,13 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
     [
         ("trian", "there is no command trian; did you mean train?"),
         ("train gann", "unknown recipe 'gann'"),
-        ("train --ratee 1e-4 classic", "takes no --ratee; did you mean --rate?"),
+        ("train --lrr 1e-4 classic", "takes no --lrr; did you mean --lr?"),
         ("train --half", "takes no --half; did you mean --half-batches?"),
         ("train --half-batches --no-such-thing=3", "takes no --no-such-thing=3"),
         ("train gan classic", "takes no classic"),
-        ("train --rate", "argument --rate: expected one argument"),
-        ("train --rate fast", "argument --rate: expected a number, got 'fast'"),
-        ("train --rate nan", "positive learning rate, got nan"),
+        ("train --lr", "argument --lr: expected one argument"),
+        ("train --lr fast", "argument --lr: expected a number, got 'fast'"),
+        ("train --lr nan", "positive learning rate, got nan"),
         ("train --d-steps 1.5", "argument --d-steps: expected a whole number, got '1.5'"),
         ("train --updates both", "argument --updates: expected one of joint, separate, got 'both'"),
         ("train --objective maximin", "unknown objective 'maximin'"),
@@ -157,7 +157,7 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("train --resume .", "has no config.json"),
         ("train --resume RUN --out other", "leave out --out other"),
         ("train --resume RUN --batch 32", "batch: the run has 4, you asked for 32"),
-        ("train --resume RUN --rate 1e-3 --steps 9", "rate: the run has 0.0002, you asked for 0.001"),
+        ("train --resume RUN --lr 1e-3 --steps 9", "lr: the run has 0.0002, you asked for 0.001"),
         ("train --resume RUN classic", "recipe: the run has gan, you asked for classic"),
         ("train --resume RUN --steps 1", "the run has reached 2, you asked for 1"),
         ("train --out RUN", "is not empty"),
@@ -272,10 +272,10 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
 
 
 def test_flags_of_a_recipe_may_stand_before_and_after_it(say: Say, asked: dict[str, Any]) -> None:
-    for line in ("--rate 1e-4 classic --no-half-batches", "classic --no-half-batches --rate=1e-4"):
+    for line in ("--lr 1e-4 classic --no-half-batches", "classic --no-half-batches --lr=1e-4"):
         assert say(f"train --seed 3 {line} --d-steps 2")[0] == 0
         assert asked["recipe"] == "classic"
-        assert asked["options"] == {"rate": 1e-4, "half_batches": False, "d_steps": 2}
+        assert asked["options"] == {"lr": 1e-4, "half_batches": False, "d_steps": 2}
 
 
 def test_a_resumed_run_knows_the_flags_of_its_recipe(say: Say, asked: dict[str, Any], run_folder: Path) -> None:

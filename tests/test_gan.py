@@ -111,8 +111,8 @@ def test_d_gets_no_gradient_in_the_update_of_g(rule: str) -> None:
 )
 def test_running_statistics_move_once_an_update_on_the_documented_batch(options: dict[str, Any]) -> None:
     """D's on real samples, or on both in one batch; G's on the fakes of its own update."""
-    rate = 1e-30  # no parameter moves, so that every pass can be made again
-    gan = play("default", dtype="float64", optimizer=SGD(rate), **options)
+    lr = 1e-30  # no parameter moves, so that every pass can be made again
+    gan = play("default", dtype="float64", optimizer=SGD(lr), **options)
     real, G, D = data(4, dtype="float64"), gan.G.state_dict(), gan.D.state_dict()
     gan.step(real)
 
@@ -686,7 +686,7 @@ def test_claims_that_do_not_hold_are_refused_before_memory_is_taken(tmp_path: Pa
         (("gan", "latent"), 10**12),
         (("gan", "optimizer"), "x"),
         (("gan", "optimizer"), {"kind": "Tanh"}),
-        (("gan", "optimizer"), {"kind": "Adam", "rate": "x"}),
+        (("gan", "optimizer"), {"kind": "Adam", "lr": "x"}),
         (("gan", "objective"), {"kind": "Tanh"}),
         (("gan", "d_steps"), 0),
         (("gan", "seed"), "x"),
@@ -728,7 +728,7 @@ def test_settings_of_numpys_types_can_be_saved(tmp_path: Path) -> None:
     gan.save(tmp_path / "gan.npz")
     twin = GAN.load(tmp_path / "gan.npz")
     assert same(everything(twin), everything(gan))
-    assert twin.optimizer.rate == 0.5
+    assert twin.optimizer.lr == 0.5
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------
@@ -761,7 +761,7 @@ def test_unknown_recipes_and_options_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown recipe 'dcgn': choose one of"):
         get_recipe("dcgn")
     with pytest.raises(TypeError):
-        gan_recipe.build((4, 4), lr=1)
+        gan_recipe.build((4, 4), learning_rate=1)
 
 
 # --- it learns -------------------------------------------------------------------------------------------------

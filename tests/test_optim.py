@@ -217,13 +217,13 @@ def test_a_schedule_sets_the_rate_of_each_update() -> None:
     net = network(get_backend("numpy"))
     rule = SGD(Linear(1.0, 0.0, 2))
     optimizer = rule.bind(net)
-    for rate in (1.0, 0.5, 0.0, 0.0):
+    for lr in (1.0, 0.5, 0.0, 0.0):
         before = net.flat.copy()
         give(net, np.ones(net.size))
         optimizer.step()
-        np.testing.assert_allclose(before - net.flat, rate)
-    assert rule.rate_at(1) == 0.5
-    assert SGD(0.3).rate_at(1000) == 0.3
+        np.testing.assert_allclose(before - net.flat, lr)
+    assert rule.lr_at(1) == 0.5
+    assert SGD(0.3).lr_at(1000) == 0.3
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("gradcheck", "checkpoint", "penalties"),
     ("gan",),
     ("recipes", "proof", "theory", "diagnostics"),
-    ("train", "run", "run_folder", "folder_lock", "recipe_options", "progress", "interrupt", "pictures"),
+    ("train", "runs"),
     ("cli", "commands", "bench", "__main__"),
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}

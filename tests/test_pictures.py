@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import pictures
+from minigan.runs import pictures
 
 
 def images(n: int, *shape: int) -> np.ndarray[Any, Any]:
@@ -120,9 +120,7 @@ def test_a_gif_needs_a_frame_and_a_caption_for_each(tmp_path: Path) -> None:
 
 def table(n: int) -> dict[str, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(0)
-    return {"step": np.arange(1, n + 1.0)} | {
-        name: rng.random(n) for name in ("d_loss", "g_loss", "d_real", "d_fake")
-    }
+    return {"step": np.arange(1, n + 1.0)} | {name: rng.random(n) for name in ("d_loss", "g_loss", "d_real", "d_fake")}
 
 
 EQUILIBRIUM = {"d_loss": math.log(4), "g_loss": math.log(2), "d_real": 0.5, "d_fake": 0.5}

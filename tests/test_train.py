@@ -25,16 +25,16 @@ import minigan
 from minigan import archive
 from minigan.backend import get_backend
 from minigan.cli import main
-from minigan.folder_lock import FolderLock
 from minigan.gan import METRICS
-from minigan.interrupt import Interrupted, StopRequest
 from minigan.nonfinite import NonFiniteError
-from minigan.run_folder import MetricsTable
+from minigan.runs.folder import MetricsTable
+from minigan.runs.interrupt import Interrupted, StopRequest
+from minigan.runs.lock import FolderLock
 from minigan.train import resume, train
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
 
-OPTIONS = {"latent": 4, "rate": 2e-4}
+OPTIONS = {"latent": 4, "lr": 2e-4}
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def quick_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
             file.write(f"{len(table['step'])} steps".encode())
 
     if "real_plots" not in request.fixturenames:
-        monkeypatch.setattr("minigan.pictures.plot_losses", plot)
+        monkeypatch.setattr("minigan.runs.pictures.plot_losses", plot)
 
 
 @pytest.fixture
@@ -277,9 +277,9 @@ def test_a_run_that_is_done_says_how_to_go_further(
         ({"recipe": "classic"}, "recipe: the run has gan, you asked for classic;"),
         ({"dtype": "float64"}, "dtype: the run has float32, you asked for float64;"),
         ({"d_pretrain": 9}, "d_pretrain: the run has 0, you asked for 9;"),
-        ({"options": {"rate": 1e-3}}, "rate: the run has 0.0002, you asked for 0.001;"),
+        ({"options": {"lr": 1e-3}}, "lr: the run has 0.0002, you asked for 0.001;"),
         ({"options": {"reuse_fakes": True}, "batch": 8}, "batch: .*; reuse_fakes: the run has False, you asked for"),
-        ({"options": {"rat": 1e-3}}, "no option rat; did you mean rate?"),
+        ({"options": {"lrr": 1e-3}}, "no option lrr; did you mean lr?"),
         ({"data": "digits"}, r"data: the run has 50 images of 8x8 .*, digits holds 10,000 images of 28x28"),
     ],
 )
@@ -298,7 +298,7 @@ def test_a_resumed_run_may_confirm_what_it_is_and_change_what_does_not_matter(
 ) -> None:
     folder = begin()
     same = {"recipe": "gan", "data": data, "batch": 4, "seed": 0, "d_pretrain": 0, "dtype": "float32"}
-    resume(folder, 5, options={"rate": 2e-4, "latent": 4}, quiet=True, **same)
+    resume(folder, 5, options={"lr": 2e-4, "latent": 4}, quiet=True, **same)
     resume(folder, 6, backend="reference", sample_every=3, checkpoint_every=7, quiet=True)
     config = json.loads((folder / "config.json").read_text())
     assert config | {"steps": 6, "backend": "reference", "sample_every": 3, "checkpoint_every": 7} == config
@@ -349,7 +349,7 @@ def test_a_config_with_a_value_of_another_kind_is_refused(begin: Callable[..., P
 
 
 def signal_at(step: int, number: int, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
-    from minigan.progress import Progress
+    from minigan.runs.progress import Progress
 
     def update(self: Progress, now: int, metrics: Any) -> None:
         if now == step:
@@ -525,8 +525,8 @@ def test_a_reader_that_goes_away_stops_the_run_after_saving(data: Path, tmp_path
 def test_divergence_ends_the_run_and_keeps_the_checkpoint(
     begin: Callable[..., Path], tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    with pytest.raises(NonFiniteError, match=r"stands at step 0; .* smaller --rate \(it was 1e\+30\)") as caught:
-        begin(options={"rate": 1e30}, steps=50)
+    with pytest.raises(NonFiniteError, match=r"stands at step 0; .* smaller --lr \(it was 1e\+30\)") as caught:
+        begin(options={"lr": 1e30}, steps=50)
     folder = tmp_path / "run"
     assert f"at step {caught.value.step}" in str(caught.value)
     assert minigan.GAN.load(folder / "checkpoint.npz").steps == 0
@@ -636,8 +636,8 @@ def test_two_runs_cannot_begin_in_one_empty_folder(begin: Callable[..., Path], t
     [
         ({"recipe": "gann"}, ValueError, "unknown recipe 'gann'"),
         ({"options": {"half_batch": True}}, ValueError, "no option half_batch; did you mean half_batches?"),
-        ({"options": {"rate": "fast"}}, TypeError, "rate takes a number, got 'fast'"),
-        ({"options": {"rate": -1}}, ValueError, "positive learning rate"),
+        ({"options": {"lr": "fast"}}, TypeError, "lr takes a number, got 'fast'"),
+        ({"options": {"lr": -1}}, ValueError, "positive learning rate"),
         ({"options": {"d_steps": True}}, TypeError, "d_steps takes a whole number, got True"),
         ({"options": {"updates": "both"}}, ValueError, "updates takes one of joint, separate, got 'both'"),
         ({"options": {"updates": "separate", "batches": "one"}}, ValueError, "contradicts"),

@@ -168,16 +168,16 @@ class NumpyBackend(Backend):
 
     # --- update rules ------------------------------------------------------------------------------------------
 
-    def sgd(self, p: Array, g: Array, v: Array, rate: float, momentum: float) -> None:
+    def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
         for block, tmp in self._flat_blocks(p):
             np.multiply(v[block], momentum, out=v[block])
             np.add(v[block], g[block], out=v[block])
-            np.multiply(v[block], rate, out=tmp)
+            np.multiply(v[block], lr, out=tmp)
             np.subtract(p[block], tmp, out=p[block])
 
-    def rmsprop(self, p: Array, g: Array, s: Array, rate: float, decay: float, eps: float) -> None:
-        # rate · g / (√((1−ρ) s) + ε) = a g / (√s + b)
-        a, b = rate / math.sqrt(1 - decay), eps / math.sqrt(1 - decay)
+    def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
+        # lr · g / (√((1−ρ) s) + ε) = a g / (√s + b)
+        a, b = lr / math.sqrt(1 - decay), eps / math.sqrt(1 - decay)
         for block, tmp in self._flat_blocks(p):
             np.multiply(g[block], g[block], out=tmp)
             np.multiply(s[block], decay, out=s[block])
@@ -189,11 +189,11 @@ class NumpyBackend(Backend):
             np.subtract(p[block], tmp, out=p[block])
 
     def adam(
-        self, p: Array, g: Array, m: Array, v: Array, rate: float, beta1: float, beta2: float, eps: float, t: int
+        self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
     ) -> None:
-        # With c = √((1−β₂)/(1−β₂ᵗ)):  rate · m̂/(√v̂ + ε) = a m/(√v + b),  a = rate (1−β₁)/(1−β₁ᵗ)/c,  b = ε/c
+        # With c = √((1−β₂)/(1−β₂ᵗ)):  lr · m̂/(√v̂ + ε) = a m/(√v + b),  a = lr (1−β₁)/(1−β₁ᵗ)/c,  b = ε/c
         c = math.sqrt((1 - beta2) / (1 - beta2**t))
-        a, b = rate * (1 - beta1) / (1 - beta1**t) / c, eps / c
+        a, b = lr * (1 - beta1) / (1 - beta1**t) / c, eps / c
         for block, tmp in self._flat_blocks(p):
             mb, vb, gb, pb = m[block], v[block], g[block], p[block]
             np.multiply(mb, beta1, out=mb)

@@ -160,28 +160,28 @@ class Backend:
 
     # --- update rules ------------------------------------------------------------------------------------------
 
-    def sgd(self, p: Array, g: Array, v: Array, rate: float, momentum: float) -> None:
-        """v ← μ v + g,   p ← p − rate · v."""
+    def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
+        """v ← μ v + g,   p ← p − lr · v."""
         v[...] = momentum * v + g
-        p[...] = p - rate * v
+        p[...] = p - lr * v
 
-    def rmsprop(self, p: Array, g: Array, s: Array, rate: float, decay: float, eps: float) -> None:
-        """s ← ρ s + g² (a sum, 1/(1−ρ) times the mean square),   p ← p − rate · g / (√((1−ρ) s) + ε)."""
+    def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
+        """s ← ρ s + g² (a sum, 1/(1−ρ) times the mean square),   p ← p − lr · g / (√((1−ρ) s) + ε)."""
         s[...] = decay * s + g * g
-        p[...] = p - rate * g / (self.xp.sqrt((1 - decay) * s) + eps)
+        p[...] = p - lr * g / (self.xp.sqrt((1 - decay) * s) + eps)
 
     def adam(
-        self, p: Array, g: Array, m: Array, v: Array, rate: float, beta1: float, beta2: float, eps: float, t: int
+        self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
     ) -> None:
         """Adam's step t = 1, 2, ...; m and v are sums, 1/(1−β) times the paper's moving averages.
 
-        m ← β₁ m + g,   v ← β₂ v + g²,   m̂ = m (1−β₁)/(1−β₁ᵗ),   v̂ = v (1−β₂)/(1−β₂ᵗ),   p ← p − rate · m̂/(√v̂ + ε)
+        m ← β₁ m + g,   v ← β₂ v + g²,   m̂ = m (1−β₁)/(1−β₁ᵗ),   v̂ = v (1−β₂)/(1−β₂ᵗ),   p ← p − lr · m̂/(√v̂ + ε)
         """
         m[...] = beta1 * m + g
         v[...] = beta2 * v + g * g
         m_hat = m * ((1 - beta1) / (1 - beta1**t))
         v_hat = v * ((1 - beta2) / (1 - beta2**t))
-        p[...] = p - rate * m_hat / (self.xp.sqrt(v_hat) + eps)
+        p[...] = p - lr * m_hat / (self.xp.sqrt(v_hat) + eps)
 
     # --- random numbers and data -------------------------------------------------------------------------------
 

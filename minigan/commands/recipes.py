@@ -6,8 +6,8 @@ import argparse
 import inspect
 import textwrap
 
-from ..recipe_options import recipe_options
 from ..recipes import RECIPES, get_recipe
+from ..recipes.options import recipe_options
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:

@@ -7,9 +7,10 @@ import math
 import os
 from pathlib import Path
 
-from .. import archive, pictures
+from .. import archive
 from ..gan import GAN
-from ..run import sample_images
+from ..runs import pictures
+from ..runs.loop import sample_images
 from . import whole
 
 _DESCRIPTION = """\

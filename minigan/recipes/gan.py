@@ -24,7 +24,7 @@ def build(
     *,
     objective: str = "non-saturating",
     real_target: float = 1.0,
-    rate: float = 5e-4,
+    lr: float = 5e-4,
     beta1: float = 0.5,
     eps: float = 1e-8,
     d_steps: int = 1,
@@ -43,7 +43,7 @@ def build(
 
     objective: "non-saturating" or "minimax"
     real_target: D's target for real samples; below 1 is one-sided label smoothing
-    rate: Adam's learning rate, of both networks
+    lr: Adam's learning rate, of both networks
     beta1: Adam's momentum
     eps: Adam's guard against division by zero
     d_steps: D updates per G update
@@ -73,7 +73,7 @@ def build(
         G,
         D,
         objective=get_objective(objective, real_target=real_target),
-        optimizer=Adam(rate, beta1=beta1, eps=eps),
+        optimizer=Adam(lr, beta1=beta1, eps=eps),
         d_steps=d_steps,
         updates=updates,
         batches=batches,

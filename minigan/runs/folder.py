@@ -27,9 +27,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .archive import write_atomically
-from .folder_lock import LOCK_FILE, FolderLock
-from .gan import METRICS
+from ..archive import write_atomically
+from .lock import LOCK_FILE, FolderLock
+from ..gan import METRICS
 
 __all__ = ["Config", "MetricsTable", "RunFolder", "naming"]
 

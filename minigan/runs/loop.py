@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from . import pictures
-from .datasets import Dataset, to_uint8
-from .gan import GAN, Metrics
+from ..datasets import Dataset, to_uint8
+from ..gan import GAN, Metrics
 from .interrupt import Interrupted, StopRequest
-from .nonfinite import NonFiniteError, first_nonfinite
-from .objectives import Minimax, NonSaturating, Objective
+from ..nonfinite import NonFiniteError, first_nonfinite
+from ..objectives import Minimax, NonSaturating, Objective
 from .progress import Progress
-from .run_folder import Config, RunFolder, naming
+from .folder import Config, RunFolder, naming
 
 __all__ = ["Run", "sample_images"]
 
@@ -64,12 +64,12 @@ class Run:
             except NonFiniteError as error:
                 self.folder.metrics.flush()  # the way to it is worth seeing
                 self._draw_losses()
-                rate = config.options.get("rate")
+                lr = config.options.get("lr")
                 raise NonFiniteError(
                     error.step,
                     error.array,
                     f"{error}; the checkpoint in {folder} stands at step {self.saved}; "
-                    "begin a new run with a smaller --rate" + (f" (it was {rate:g})" if rate else ""),
+                    "begin a new run with a smaller --lr" + (f" (it was {lr:g})" if lr else ""),
                 ) from error
             self._draw()
         except OSError as error:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .interrupt import StopRequest
-from .run_folder import naming
+from .folder import naming
 
 __all__ = ["Progress"]
 

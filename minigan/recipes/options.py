@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from .recipes import get_recipe
+from . import get_recipe
 
 __all__ = ["Option", "complete_options", "recipe_options"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .archive import StrPath, write_atomically
+from ..archive import StrPath, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
