@@ -41,7 +41,7 @@ def minigan_steps(start: str, batch: int) -> tuple[Step, Step, str]:
     from minigan.recipes import gan as recipe
 
     data = np.load(start)
-    gan = recipe.build((PIXELS,), reuse_fakes=True)
+    gan = recipe.build((PIXELS,), lr=2e-4, reuse_fakes=True)
     for net in ("G", "D"):
         getattr(gan, net).load_state_dict({k[2:]: data[k] for k in data.files if k.startswith(f"{net}.")})
     real = data["real"]
@@ -134,7 +134,7 @@ def starting_point(path: str, batch: int) -> None:
     from minigan.backend import Purpose, Stream
     from minigan.recipes import gan as recipe
 
-    gan = recipe.build((PIXELS,), reuse_fakes=True)
+    gan = recipe.build((PIXELS,), lr=2e-4, reuse_fakes=True)
     latents = np.empty((CHECKED_STEPS, batch, LATENT), np.float32)
     for t, z in enumerate(latents):
         gan.backend.normal(z, Stream(gan.seed, Purpose.LATENT_G, t))

@@ -5,7 +5,9 @@ Layers with hand-derived gradients (`minigan.nn`), losses on logits (`minigan.ob
 Begin reading at gan.py.
 """
 
-from . import datasets, objectives, optim
+from typing import TYPE_CHECKING, Any
+
+from . import objectives, optim
 from .backend import get_backend
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
@@ -29,6 +31,9 @@ from .nn import (
 from .nonfinite import NonFiniteError
 from .objectives import Minimax, NonSaturating, mean_squared_error, softmax_cross_entropy
 from .optim import SGD, Adam, RMSprop
+
+if TYPE_CHECKING:
+    from . import datasets
 
 __version__ = "0.1.0"
 
@@ -65,3 +70,12 @@ __all__ = [
     "optim",
     "softmax_cross_entropy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`minigan.datasets` is imported when it is first used: half of the import time is its."""
+    if name == "datasets":
+        from importlib import import_module
+
+        return import_module("minigan.datasets")
+    raise AttributeError(f"module 'minigan' has no attribute {name!r}")

@@ -8,11 +8,13 @@ plain values; nothing is unpickled.
 
 from __future__ import annotations
 
-import inspect
 import operator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import inspect
 
 
 class Spec:
@@ -94,6 +96,8 @@ def build(description: Any) -> Any:
 
 
 def _signature(cls: type) -> dict[str, inspect.Parameter]:
+    import inspect  # here, because it would double the time that `import minigan` adds to NumPy's
+
     if cls.__init__ is object.__init__:  # type: ignore[misc]
         return {}
     parameters = dict(inspect.signature(cls).parameters)

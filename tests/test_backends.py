@@ -220,9 +220,12 @@ def test_logistic_and_judge(backend: Backend, bench: tuple[int, str], n: int, ta
 
 
 def test_judge_counts_logits_above_zero(backend: Backend) -> None:
-    probability, share = backend.judge(backend.asarray(np.array([[-1000.0], [0.0], [1000.0], [2.0]], np.float32)))
-    assert float(probability) == pytest.approx((0 + 0.5 + 1 + 1 / (1 + math.exp(-2))) / 4)
-    assert float(share) == 0.5
+    values = np.array([-1000, -0.01, 0, 0.01, 1000], np.float32).reshape(-1, 1)
+    probability, share = backend.judge(backend.asarray(values))
+    assert float(probability) == pytest.approx(0.5)
+    assert float(share) == pytest.approx(2 / 5)
+    probability, _ = backend.judge(backend.asarray(values[3:4] * 200))
+    assert float(probability) == pytest.approx(1 / (1 + math.exp(-2)))
 
 
 # --- update rules ----------------------------------------------------------------------------------------------

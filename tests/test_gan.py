@@ -199,6 +199,21 @@ def test_the_same_seed_gives_the_same_bits(rule: str) -> None:
     assert not np.array_equal(one.D.flat, other.D.flat)
 
 
+@every_rule
+def test_no_two_draws_of_a_game_share_their_numbers(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latents, dropout masks and noise: each is asked for once, for one seed, purpose, step and layer."""
+    gan, asked = play(rule), []
+    for name in ("normal", "uniform"):
+        draw = getattr(gan.backend, name)
+        monkeypatch.setattr(
+            gan.backend, name, lambda out, stream, draw=draw: (asked.append(stream), draw(out, stream))[1]
+        )
+    gan.fit(data(), steps=4, batch=4, d_pretrain=2)
+    assert len(asked) > 20
+    assert len(set(asked)) == len(asked)
+    assert {stream.seed for stream in asked} == {gan.seed}
+
+
 def test_calls_by_hand_do_not_disturb_the_game() -> None:
     one, two = play(), play()
     for _ in range(3):

@@ -291,6 +291,7 @@ class Book:
 
     def __init__(self, gan: GAN, real: Array) -> None:
         self.gan, self.real, self.n = gan, real, len(real) // gan.d_steps
+        self.step, self.d_update = gan.steps, gan.d_updates
 
     def stream(self, purpose: Purpose, t: int) -> Stream:
         return Stream(self.gan.seed, purpose, t)
@@ -304,24 +305,24 @@ class Book:
         np.testing.assert_allclose(out, normals(stream, shape), atol=1e-5)
         return out
 
-    def own_fakes(self, G: Array, t: int, signs: list[Array]) -> Array:
-        """G's fakes in its own update t: batch statistics, always."""
+    def own_fakes(self, G: Array, signs: list[Array]) -> Array:
+        """G's fakes in its own update: batch statistics, always."""
         n = 2 * self.n if self.gan.half_batches else self.n
-        z = self.latents(n, Purpose.LATENT_G, t)
-        return evaluate(self.gan.G, G, z, True, self.stream(Purpose.G_FOR_G, t), signs=signs)
+        z = self.latents(n, Purpose.LATENT_G, self.step)
+        return evaluate(self.gan.G, G, z, True, self.stream(Purpose.G_FOR_G, self.step), signs=signs)
 
     def fakes_for_d(self, moment: Moment, k: int) -> Array:
-        """What D is shown in its update k of the first step."""
+        """What D is shown in update k of the step."""
         if self.gan.reuse_fakes and k == self.gan.d_steps - 1:
-            return self.own_fakes(moment.G, 0, [])
-        z, train = self.latents(self.n, Purpose.LATENT_D, k), self.gan.fake_statistics == "batch"
-        stream = self.stream(Purpose.G_FOR_D, k)
+            return self.own_fakes(moment.G, [])
+        t, train = self.d_update + k, self.gan.fake_statistics == "batch"
+        z, stream = self.latents(self.n, Purpose.LATENT_D, t), self.stream(Purpose.G_FOR_D, t)
         return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.statistics)
 
     def d_loss(self, D: Array, fake: Array, k: int, part: str, signs: list[Array]) -> float:
         gan, objective = self.gan, self.gan.objective
         real = self.real[k * self.n : (k + 1) * self.n]
-        on_real, on_fake = self.stream(Purpose.D_REAL, k), self.stream(Purpose.D_FAKE, k)
+        on_real, on_fake = (self.stream(p, self.d_update + k) for p in (Purpose.D_REAL, Purpose.D_FAKE))
         if part == "one":
             logits = evaluate(gan.D, D, np.concatenate([real, fake]), True, on_real, signs=signs)
             return d_value(objective, logits[: self.n], logits[self.n :])
@@ -333,8 +334,8 @@ class Book:
         return loss
 
     def g_loss(self, G: Array, D: Array, signs: list[Array]) -> float:
-        fake = self.own_fakes(G, 0, signs)
-        logits = evaluate(self.gan.D, D, fake, True, self.stream(Purpose.D_FOR_G, 0), signs=signs)
+        fake = self.own_fakes(G, signs)
+        logits = evaluate(self.gan.D, D, fake, True, self.stream(Purpose.D_FOR_G, self.step), signs=signs)
         return g_value(self.gan.objective, logits)
 
     def parts(self) -> list[tuple[int, str]]:
@@ -375,6 +376,7 @@ def test_whole_step(rule: dict[str, Any], n: int, simple: bool, seed: int) -> No
             Sequential(Dense(3, 4), Tanh(), Dropout(0.3), Dense(4, 1), backend=G.backend, dtype="float64"), rng
         )
     gan = GAN(G, D, optimizer=SGD(0.3), **rule)
+    gan.steps, gan.d_updates = (int(count) for count in rng.integers(0, 1000, 2))  # anywhere in a game
     real = rng.uniform(-1, 1, (gan.d_steps * n, 3))
     moments, book = record(gan), Book(gan, real)
     metrics = gan.step(real)

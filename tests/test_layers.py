@@ -349,6 +349,21 @@ def test_inputs_may_come_in_any_layout() -> None:
         assert y.dtype == dx.dtype == np.float32
 
 
+def test_activations_show_every_layer_and_move_nothing() -> None:
+    net = Sequential(Dense(3, 4), Tanh(), BatchNorm(4), Dropout(0.5), Dense(4, 2), seed=1)
+    before, calls = net.state_dict(), net.calls
+    for train in (True, False):
+        stream = Stream(1, Purpose.CALL)
+        shown = dict(net.activations(x32, train=train, stream=stream))
+        assert list(shown) == ["1.Tanh", "2.BatchNorm", "3.Dropout", "4.Dense"]
+        assert np.array_equal(shown["4.Dense"], run(net, x32, train=train, track=False, stream=stream))
+        np.testing.assert_allclose(
+            shown["1.Tanh"], np.tanh(x32 @ before["0.weight"].T + before["0.bias"]), rtol=1e-5, atol=1e-6
+        )
+    assert same(list(before.values()), list(net.state_dict().values()))
+    assert net.calls == calls
+
+
 def test_a_network_without_layers_is_the_identity() -> None:
     y, back = Sequential()(x32)
     assert np.array_equal(y, x32)

@@ -111,10 +111,11 @@ class NumpyBackend(Backend):
         n = len(x)
         self.column_sum(x, mean)
         np.divide(mean, n, out=mean)
-        for rows, (mean_,) in self._blocks(x, mean):  # `out` holds (x − mean)² for a moment
-            np.subtract(x[rows], mean_, out=out[rows])
-            np.multiply(out[rows], out[rows], out=out[rows])
-        self.column_sum(out, var)
+        for rows, (mean_,) in self._blocks(x, mean):
+            centred = self._temporary("product", x[rows].shape, x.dtype)
+            np.subtract(x[rows], mean_, out=centred)
+            np.multiply(centred, centred, out=centred)
+            self.column_sum(centred, var, accumulate=rows.start > 0)
         np.divide(var, n, out=var)
         np.add(var, eps, out=inv_std)
         np.sqrt(inv_std, out=inv_std)
@@ -131,11 +132,11 @@ class NumpyBackend(Backend):
 
     def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
         self.column_sum(dy, dbeta)
-        product = self._temporary("product", x.shape, x.dtype)
         for rows, (mean_,) in self._blocks(x, mean):
-            np.subtract(x[rows], mean_, out=product[rows])
-            np.multiply(product[rows], dy[rows], out=product[rows])
-        self.column_sum(product, dgamma)
+            product = self._temporary("product", x[rows].shape, x.dtype)
+            np.subtract(x[rows], mean_, out=product)
+            np.multiply(product, dy[rows], out=product)
+            self.column_sum(product, dgamma, accumulate=rows.start > 0)
         np.multiply(dgamma, inv_std, out=dgamma)
 
     def batchnorm_grad(

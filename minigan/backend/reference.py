@@ -87,7 +87,10 @@ class Backend:
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
     ) -> None:
-        """out = φ′ · dy, with φ′ written as a function of y = φ(·); dbias = its column sums, if asked for."""
+        """out = φ′ · dy, with φ′ written as a function of y = φ(·); dbias = its column sums, if asked for.
+
+        `out` may be `dy`.
+        """
         if act is None:
             out[...] = dy
         else:
@@ -129,7 +132,7 @@ class Backend:
         dbeta: Array,
         out: Array,
     ) -> None:
-        """out = γ inv_std (dy − dβ/N − x̂ dγ/N): the gradient when mean and variance depend on x."""
+        """out = γ inv_std (dy − dβ/N − x̂ dγ/N): the gradient when mean and variance depend on x; may be `dy`."""
         n = x.shape[0]
         x_hat = (x - mean) * inv_std
         out[...] = gamma * inv_std * (dy - dbeta / n - x_hat * (dgamma / n))

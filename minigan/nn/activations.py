@@ -43,9 +43,8 @@ class Activation(Layer):
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             if not inputs:
                 return None
-            dx = run.empty(x.shape)
-            run.backend.bias_act_grad(dy, y, self, dx)
-            return dx
+            run.backend.bias_act_grad(dy, y, self, out=dy)
+            return dy
 
         return y, back
 

@@ -85,25 +85,22 @@ class BatchNorm(Layer):
         from_batch = run.train
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            g = dy
             if act is not None:
-                g = run.empty(y.shape)
-                be.bias_act_grad(dy, y, act, out=g)
+                be.bias_act_grad(dy, y, act, out=dy)
             dgamma, dbeta = run.empty(gamma.shape), run.empty(beta.shape)
             if params or from_batch:
-                be.normalize_grad(g, x, mean, inv_std, dgamma, dbeta)
+                be.normalize_grad(dy, x, mean, inv_std, dgamma, dbeta)
             if params:
                 gamma.grad += dgamma
                 beta.grad += dbeta
             if not inputs:
                 return None
-            dx = run.empty(x.shape)
             if from_batch:
-                be.batchnorm_grad(g, x, gamma.data, mean, inv_std, dgamma, dbeta, dx)
+                be.batchnorm_grad(dy, x, gamma.data, mean, inv_std, dgamma, dbeta, out=dy)
             else:
                 be.xp.multiply(gamma.data, inv_std, out=dgamma)
-                be.xp.multiply(g, dgamma, out=dx)
-            return dx
+                be.xp.multiply(dy, dgamma, out=dy)
+            return dy
 
         return y, back
 

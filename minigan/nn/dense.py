@@ -2,7 +2,7 @@
 
     forward    y = x Wᵀ + b         x (N, in)   W (out, in)   b (out,)   y (N, out)
 
-With g = dL/dy, and y_no = Σ_i x_ni W_oi + b_o:
+With g = dL/dy (`dy` in the code), and y_no = Σ_i x_ni W_oi + b_o:
 
     dL/dW_oi = Σ_n g_no x_ni    →   dW = gᵀ x
     dL/db_o  = Σ_n g_no         →   db = column sums of g
@@ -59,20 +59,18 @@ class Dense(Layer):
             be.bias_act(y, None if bias is None else bias.data, act, out=y)
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            g = dy
             if act is not None:
-                g = run.empty(y.shape)
-                be.bias_act_grad(dy, y, act, out=g)
+                be.bias_act_grad(dy, y, act, out=dy)
             if params:
                 grad, accumulate = weight.claim_grad()
-                be.gemm(g.T, x, out=grad, accumulate=accumulate)
+                be.gemm(dy.T, x, out=grad, accumulate=accumulate)
                 if bias is not None:
                     grad, accumulate = bias.claim_grad()
-                    be.column_sum(g, out=grad, accumulate=accumulate)
+                    be.column_sum(dy, out=grad, accumulate=accumulate)
             if not inputs:
                 return None
             dx = run.empty(x.shape)
-            be.gemm(g, weight.data, out=dx)
+            be.gemm(dy, weight.data, out=dx)
             return dx
 
         return y, back

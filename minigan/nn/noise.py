@@ -37,9 +37,8 @@ class Dropout(Layer):
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             if not inputs:
                 return None
-            dx = run.empty(x.shape)
-            xp.multiply(dy, mask, out=dx)
-            return dx
+            xp.multiply(dy, mask, out=dy)
+            return dy
 
         return y, back
 
