@@ -128,7 +128,7 @@ def check_gradients(
             with closing(_derivatives(be, value, array, d, max(typical, abs(analytic)), tolerance)) as derivatives:
                 for found, rounding in derivatives:
                     # the first h sets the scale; a smaller one can only clear what many small kinks have blurred
-                    resolution = max(rounding, 1e-12, 1e-13 * largest)  # the analytic side rounds as well
+                    resolution = max(rounding, 1e-12, 1e-12 * largest)  # the analytic side rounds as well
                     scale = scale or max(typical, abs(analytic), abs(found), resolution / tolerance)
                     if not abs(analytic - found) / scale >= error:
                         error, numeric = abs(analytic - found) / scale, found

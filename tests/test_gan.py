@@ -646,6 +646,38 @@ def test_a_learning_rate_that_is_far_too_high_is_reported_not_played_on(updates:
 
 
 @pytest.mark.filterwarnings("error")
+def test_a_gradient_that_overflows_under_a_finite_loss_is_named() -> None:
+    """G makes zeros, D's logits are 0; but the way back multiplies 1e20, 1e15 and 1e10."""
+    gan = plain()
+    gan.G.load_state_dict(
+        {name: 0 * array for name, array in gan.G.state_dict().items()} | {"2.weight": _full(3, 4, 1e10)}
+    )
+    gan.D.load_state_dict({name: 0 * array for name, array in gan.D.state_dict().items()})
+    gan.D.load_state_dict({**gan.D.state_dict(), "0.weight": _full(4, 3, 1e20), "2.weight": _full(1, 4, 1e15)})
+    before = everything(gan)
+    with pytest.raises(NonFiniteError, match="in the update of G: infinity in 4 of 4 elements") as caught:
+        gan.update_generator(4)
+    assert caught.value.array == "the gradient of G.0.bias"
+    assert same(everything(gan), before)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_gradient_whose_norm_alone_overflows_is_reported() -> None:
+    G, D = Sequential(Dense(2, 3)), Sequential(Dense(3, 1))
+    G.load_state_dict({"0.weight": _full(3, 2, 0), "0.bias": np.full(3, -3e38)})
+    D.load_state_dict({"0.weight": _full(1, 3, 0), "0.bias": np.zeros(1)})
+    gan = GAN(G, D)
+    with pytest.raises(NonFiniteError, match="overflow") as caught:
+        gan.update_discriminator(np.full((4, 3), 3e38, "float32"))
+    assert caught.value.array == "the norm of D's gradient"
+    assert not D.flat.any()
+
+
+def _full(n_out: int, n_in: int, value: float) -> Array:
+    return np.full((n_out, n_in), float(value))
+
+
+@pytest.mark.filterwarnings("error")
 def test_what_breaks_in_gs_update_is_reported_there() -> None:
     gan = plain()
     gan.update_discriminator(data(4))

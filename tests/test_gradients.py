@@ -441,9 +441,13 @@ class Affine(Layer):
                 db = 0
             if self.mistake == "dx is nan":
                 dx = dx * np.nan
-            if params:
+            if self.mistake == "assigns":
+                W.grad, b.grad = dW, db
+            elif params or self.mistake == "ignores params":
                 W.grad += dW
                 b.grad += db
+            if self.mistake == "dx only with params" and not params:
+                dx = 0 * dx
             return dx
 
         return x @ W.data.T + b.data, back
@@ -516,6 +520,20 @@ def test_gradcheck_fails_a_wrong_affine_layer(mistake: str, seed: int) -> None:
     inside = Sequential(Dense(4, 4), Tanh(), Affine(4, 3, mistake), LeakyReLU(), Dense(3, 2), seed=seed)
     with pytest.raises(GradientError):
         gradcheck(inside, x, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        ("assigns", r"the gradient of 0\.weight does not add up"),
+        ("ignores params", r"params=False\) changes the gradient of 0\.weight"),
+        ("dx only with params", r"dL/dx differs between back\(dy\) and back\(dy, params=False\)"),
+    ],
+)
+def test_gradcheck_fails_a_backward_that_breaks_its_contract(mistake: str, words: str) -> None:
+    """D runs twice before it steps, and is held fixed in G's update: both halves of a backward must be right."""
+    with pytest.raises(GradientError, match=words):
+        gradcheck(Affine(4, 3, mistake), np.random.default_rng(0).standard_normal((6, 4)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -679,6 +697,7 @@ def test_fresh_parameters_hide_no_mistake() -> None:
     x = np.random.default_rng(0).standard_normal((6, 4))
     with pytest.raises(GradientError):
         gradcheck(ForgetsGamma(4), x)
+    assert worst(gradcheck(ForgetsGamma(4), x, randomize=False)) <= 1e-6  # as it would pass, were it fresh
     with pytest.raises(GradientError):
         gradcheck(ForgetsVariance(4, eps=1e-12), x, train=False)
 

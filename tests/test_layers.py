@@ -745,6 +745,22 @@ def test_layers_of_ones_own_take_part_in_everything() -> None:
     assert (net.state_dict()["2.weight"] != 2).any()
 
 
+class Mean(Layer):
+    """The mean over the features; its gradient is a view that repeats one number, and cannot be written to."""
+
+    def forward(self, x: Any, run: Any) -> Any:
+        def back(dy: Any, params: bool, inputs: bool) -> Any:
+            return np.broadcast_to(dy / x.shape[1], x.shape)
+
+        return x.mean(axis=1, keepdims=True), back
+
+
+@pytest.mark.parametrize("before", [Tanh(), BatchNorm(4), Dropout(0.2), GaussianNoise(), Reshape(4)], ids=repr)
+def test_a_backward_may_return_a_broadcast_view(before: Layer) -> None:
+    for layers in ([before, Mean()], [Dense(4, 4), build(before.describe()), Mean()]):
+        assert worst(minigan.gradcheck(Sequential(*layers), np.hstack([x32, x32[:, :1]]))) <= 1e-6
+
+
 # --- how weights begin -----------------------------------------------------------------------------------------
 
 

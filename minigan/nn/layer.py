@@ -96,7 +96,8 @@ class Layer(Spec):
 
     A subclass writes `forward(x, run)`, which returns `(y, back)`. `back(dy, params, inputs)` gets dL/dy, adds
     dL/dparameter to each `Parameter.grad` if `params`, and returns dL/dx if `inputs` (else None is fine). It may
-    overwrite dy, which is the layer's own by then, but not what the forward has kept: `back` can be called again.
+    overwrite dy, which is the layer's own by then, but not what the forward has kept, for `back` can be called again;
+    for the same reason it returns no array that it keeps: the layer before will overwrite it.
     Constructor arguments are kept in attributes of the same name. Parameters and buffers (arrays that are saved but
     not trained) are registered by assigning to `self.parameters[name]` and `self.buffers[name]`.
     """

@@ -137,6 +137,8 @@ class Sequential:
             stop = 0 if inputs else min(trained, default=len(backs))
             for i in reversed(range(stop, len(backs))):
                 dy = backs[i](dy, params, inputs or i > stop)
+                if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
+                    dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
             return dy if inputs else None
 
         return y, back
