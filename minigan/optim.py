@@ -34,27 +34,25 @@ class Schedule(Spec):
         raise NotImplementedError
 
 
-class Linear(Schedule):
-    """From `start` to `end` in equal steps over `steps` updates, then constant."""
+class Ramp(Schedule):
+    """From `start` to `end` over `steps` updates, then constant."""
 
     def __init__(self, start: float, end: float, steps: int) -> None:
         _positive("steps", steps)
         self.start = start
         self.end = end
         self.steps = steps
+
+
+class Linear(Ramp):
+    """From `start` to `end` in equal steps over `steps` updates, then constant."""
 
     def __call__(self, t: int) -> float:
         return self.start + (self.end - self.start) * min(t / self.steps, 1.0)
 
 
-class Cosine(Schedule):
+class Cosine(Ramp):
     """From `start` to `end` along half a cosine over `steps` updates, then constant (Loshchilov and Hutter 2017)."""
-
-    def __init__(self, start: float, end: float, steps: int) -> None:
-        _positive("steps", steps)
-        self.start = start
-        self.end = end
-        self.steps = steps
 
     def __call__(self, t: int) -> float:
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * min(t / self.steps, 1.0))) / 2
