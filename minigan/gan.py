@@ -140,7 +140,7 @@ class GAN:
         if len(real) % self.d_steps:
             raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
         n = len(real) // self.d_steps
-        fakes = self._fakes(n) if self.reuse_fakes else None
+        fakes = self._fakes_for_G(n) if self.reuse_fakes else None
         for k in range(self.d_steps):
             metrics = self.update_discriminator(real[k * n : (k + 1) * n], fakes if k == self.d_steps - 1 else None)
         metrics |= self.update_generator(2 * n if self.half_batches else n, fakes)
@@ -149,40 +149,10 @@ class GAN:
     @np.errstate(all="ignore")  # overflow is looked for below, and reported with its place
     def update_discriminator(self, real: Array, fakes: Fakes | None = None) -> dict[str, Array]:
         """D descends its loss on real samples and as many fakes; G is held fixed."""
-        D, arena, n, t = self.D, self._arena_D, len(real), self.d_updates
-        arena.rewind()
-        if fakes is None:
-            latent, dropout = Stream(self.seed, Purpose.LATENT_D, t), Stream(self.seed, Purpose.G_FOR_D, t)
-            fakes = self._make_fakes(n, arena, latent, dropout, self.fake_statistics == "batch", track=False)
-        fake = fakes.samples
-        on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
-
-        if self.updates == "separate":
-            logits_real, loss_real, norm_real = self._separate(self.objective.real, real, on_real, None)
-            logits_fake, loss_fake, norm_fake = self._separate(self.objective.fake, fake, on_fake, fakes)
-            loss, norm = loss_real + loss_fake, (norm_real**2 + norm_fake**2) ** 0.5
-        else:
-            D.zero_grad()
-            dlogits = arena.empty((2 * n, 1), D.dtype)
-            halves = dlogits[:n], dlogits[n:]
-            if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
-                both = arena.empty((2 * n, *real.shape[1:]), D.dtype)
-                both[:n], both[n:] = real, fake
-                logits, back = D(both, arena=arena, stream=on_real)
-                logits_real, logits_fake = logits[:n], logits[n:]
-                loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-                back(dlogits, inputs=False)
-                seen = {"real and fake samples": (both, on_real)}
-            else:
-                logits_real, back_real = D(real, arena=arena, stream=on_real)
-                logits_fake, back_fake = D(fake, track=False, arena=arena, stream=on_fake)
-                loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-                back_real(halves[0], inputs=False)
-                back_fake(halves[1], inputs=False)
-                seen = {"real samples": (real, on_real), "fakes": (fake, on_fake)}
-            norm = self._check_finite("D", loss, real, fakes, seen)
-            self.d_opt.step()
-
+        self._arena_D.rewind()
+        fakes = fakes or self._fakes_for_D(len(real))
+        learn = self._joint_update if self.updates == "joint" else self._separate_updates
+        loss, norm, logits_real, logits_fake = learn(real, fakes)
         self.d_updates += 1
         d_real, accuracy_real = self.backend.judge(logits_real)
         d_fake, error_fake = self.backend.judge(logits_fake)
@@ -199,7 +169,7 @@ class GAN:
     def update_generator(self, n: int, fakes: Fakes | None = None) -> dict[str, Array]:
         """G descends its loss on n fakes, through a D that is held fixed."""
         G, D, arena = self.G, self.D, self._arena_G
-        fakes = fakes or self._fakes(n)
+        fakes = fakes or self._fakes_for_G(n)
         stream = Stream(self.seed, Purpose.D_FOR_G, self.steps)
         logits, back_D = D(fakes.samples, track=False, arena=arena, stream=stream)
         loss, dlogits = self.objective.generator(logits, arena)
@@ -211,25 +181,63 @@ class GAN:
         self.steps += 1
         return {"g_loss": loss, "g_grad_norm": norm}
 
-    def _separate(
-        self, term: Callable[[Array, Array, Backend], Array], samples: Array, stream: Stream, fakes: Fakes | None
+    def _joint_update(self, real: Array, fakes: Fakes) -> tuple[Array, Array, Array, Array]:
+        """One update of D on real samples and fakes: loss, gradient norm, and the logits of both."""
+        D, arena, n, t = self.D, self._arena_D, len(real), self.d_updates
+        on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
+        dlogits = arena.empty((2 * n, 1), D.dtype)
+        dreal, dfake = halves = dlogits[:n], dlogits[n:]
+        D.zero_grad()
+        if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
+            both = arena.empty((2 * n, *real.shape[1:]), D.dtype)
+            both[:n], both[n:] = real, fakes.samples
+            logits, back = D(both, arena=arena, stream=on_real)
+            logits_real, logits_fake = logits[:n], logits[n:]
+            loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
+            back(dlogits, inputs=False)
+            seen = {"real and fake samples": (both, on_real)}
+        else:
+            logits_real, back_real = D(real, arena=arena, stream=on_real)
+            logits_fake, back_fake = D(fakes.samples, track=False, arena=arena, stream=on_fake)
+            loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
+            back_real(dreal, inputs=False)
+            back_fake(dfake, inputs=False)
+            seen = {"real samples": (real, on_real), "fakes": (fakes.samples, on_fake)}
+        norm = self._check_finite("D", loss, real, fakes, seen)
+        self.d_opt.step()
+        return loss, norm, logits_real, logits_fake
+
+    def _separate_updates(self, real: Array, fakes: Fakes) -> tuple[Array, Array, Array, Array]:
+        """An update of D on real samples, then one on fakes, through weights that the first has changed."""
+        objective = self.objective
+        loss_real, norm_real, logits_real = self._half_update(objective.real, real, None, Purpose.D_REAL)
+        loss_fake, norm_fake, logits_fake = self._half_update(objective.fake, None, fakes, Purpose.D_FAKE)
+        return loss_real + loss_fake, (norm_real**2 + norm_fake**2) ** 0.5, logits_real, logits_fake
+
+    def _half_update(
+        self, term: Callable[[Array, Array, Backend], Array], real: Array | None, fakes: Fakes | None, purpose: Purpose
     ) -> tuple[Array, Array, Array]:
-        """One D update on real samples alone, or on fakes alone; returns logits, loss and gradient norm."""
+        kind, samples = ("real samples", real) if fakes is None else ("fakes", fakes.samples)
+        stream = Stream(self.seed, purpose, self.d_updates)
         self.D.zero_grad()
         logits, back = self.D(samples, track=fakes is None, arena=self._arena_D, stream=stream)
         dlogits = self._arena_D.empty(logits.shape, logits.dtype)
         loss = term(logits, dlogits, self.backend)
         back(dlogits, inputs=False)
-        real, kind = (None, "fakes") if fakes else (samples, "real samples")
         norm = self._check_finite("D", loss, real, fakes, {kind: (samples, stream)})
         self.d_opt.step()
-        return logits, loss, norm
+        return loss, norm, logits
 
-    def _fakes(self, n: int) -> Fakes:
-        """n fakes for G's own update."""
+    def _fakes_for_G(self, n: int) -> Fakes:
+        """n fakes for G's own update, which alone moves G's running statistics."""
         self._arena_G.rewind()
         latent, dropout = (Stream(self.seed, p, self.steps) for p in (Purpose.LATENT_G, Purpose.G_FOR_G))
         return self._make_fakes(n, self._arena_G, latent, dropout, train=True, track=True)
+
+    def _fakes_for_D(self, n: int) -> Fakes:
+        """n fakes for D's update."""
+        latent, dropout = (Stream(self.seed, p, self.d_updates) for p in (Purpose.LATENT_D, Purpose.G_FOR_D))
+        return self._make_fakes(n, self._arena_D, latent, dropout, self.fake_statistics == "batch", track=False)
 
     def _make_fakes(self, n: int, arena: Arena, latent: Stream, dropout: Stream, train: bool, track: bool) -> Fakes:
         z = self._latents(n, latent, arena)
@@ -296,7 +304,7 @@ class GAN:
     def sample(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
         """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
 
-        seed: of the latents; default: the GAN's own seed. The first samples do not depend on n.
+        seed: of the latents; default: the GAN's own seed. The first latents do not depend on n.
         Raises ValueError if n is less than 1.
         """
         if n < 1:
