@@ -658,6 +658,9 @@ def test_values_that_are_not_finite_do_not_pass() -> None:
         gradcheck(Sequential(Dense(2, 2)), np.array([[np.nan, 1.0], [1.0, 2.0]]))
     with pytest.raises((GradientError, ValueError), match="finite"):
         gradcheck(Square(), np.array([[np.inf, 1.0]]))
+    for value in (math.nan, math.inf):  # though the gradient looks well
+        with pytest.raises(ValueError, match=f"the value is {value} at the point"):
+            check_gradients(lambda value=value: value, {"a": np.ones(2)}, {"a": np.ones(2)})
 
 
 class ForgetsGamma(BatchNorm):
