@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..archive import write_atomically
-from .lock import LOCK_FILE, FolderLock
 from ..gan import METRICS
+from .lock import LOCK_FILE, FolderLock
 
 __all__ = ["Config", "MetricsTable", "RunFolder", "naming"]
 

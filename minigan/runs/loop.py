@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from . import pictures
 from ..datasets import Dataset, to_uint8
 from ..gan import GAN, Metrics
-from .interrupt import Interrupted, StopRequest
 from ..nonfinite import NonFiniteError, first_nonfinite
 from ..objectives import Minimax, NonSaturating, Objective
-from .progress import Progress
+from . import pictures
 from .folder import Config, RunFolder, naming
+from .interrupt import Interrupted, StopRequest
+from .progress import Progress
 
 __all__ = ["Run", "sample_images"]
 

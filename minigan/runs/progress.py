@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from .interrupt import StopRequest
 from .folder import naming
+from .interrupt import StopRequest
 
 __all__ = ["Progress"]
 
