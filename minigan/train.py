@@ -2,7 +2,8 @@
 
 `train` begins a run and `resume` goes on with one; both check everything before they write anything, and hand over
 to runs/loop.py. All random numbers are functions of (seed, step), so a run that was stopped and resumed is the same,
-bit for bit, as one that never was; only another backend or other versions of the libraries may round differently.
+bit for bit, as one that never was; only another backend, other versions of the libraries or another number of BLAS
+threads may round differently.
 """
 
 from __future__ import annotations
