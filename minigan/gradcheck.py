@@ -166,7 +166,7 @@ def _derivatives(
             up, down, half_up, half_down = at(h), at(-h), at(h / 2), at(-h / 2)
             coarse, fine = (up - down) / (2 * h), (half_up - half_down) / h
             bend, half_bend = (up - 2 * centre + down) / h, 4 * (half_up - 2 * centre + half_down) / h
-            rounding = 32 * trembling / h  # few samples of a tremble, so with a margin
+            rounding = 64 * trembling / h  # few samples of a tremble, so with a margin
             allowed = tolerance * max(scale, abs(fine))
             if abs(fine - coarse) <= allowed + rounding and abs(half_bend - bend) <= 0.1 * allowed + rounding:
                 yield (4 * fine - coarse) / 3, float(rounding)
