@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from .. import proof
 from ..backend import get_backend
+from . import whole
 
 
 def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -20,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     )
     parser.add_argument("--dtype", nargs="+", choices=("float64", "float32"), default=["float64", "float32"],
                         help="float64 is held against finite differences, float32 against float64")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of inputs, parameters and directions; default 0")
+    parser.add_argument("--seed", type=whole, default=0, help="of inputs, parameters and directions; default 0")
 
 
 def run(args: argparse.Namespace) -> int:

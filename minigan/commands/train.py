@@ -20,7 +20,7 @@ from the other. A run writes a folder with pictures of samples (samples/, sample
 (losses.png, metrics.csv), the settings (config.json) and the GAN itself (checkpoint.npz).
 
   minigan train                                       digits, in about a minute
-  minigan train classic --data mnist --lr 1e-4      another recipe, on all of MNIST, learning more slowly
+  minigan train classic --data mnist --lr 1e-4        another recipe, on all of MNIST, learning more slowly
   minigan train --data photos/                        a folder of PNGs of one size
   minigan train --resume runs/gan-digits-1            after Ctrl-C, exactly as if it had never stopped
   minigan train --resume runs/gan-digits-1 --steps 20000
