@@ -58,7 +58,7 @@ def train(
 
     recipe: a name from `minigan.recipes`. data: what `minigan.datasets.load` takes; images (N, H, W[, C]).
     steps: G updates in all, batch: images per update; by default the recipe's.
-    backend: "auto", "numpy" or "cupy". dtype: "float32" or "float64", of all arithmetic.
+    backend: "auto", "numpy", "numba" or "cupy". dtype: "float32" or "float64", of all arithmetic.
     seed: of weights, noise and the order of the images, 0 or more.
     out: the folder, new or empty; by default `runs/RECIPE-DATA-1`, with the next free number.
     sample_every: steps between pictures in `samples/`. checkpoint_every: between checkpoints.
@@ -241,4 +241,4 @@ def _versions(be: Backend) -> dict[str, str]:
     from . import __version__
 
     versions = {"minigan": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    return versions if be.xp is np else {**versions, be.xp.__name__: be.xp.__version__}
+    return {**versions, **be.versions()}

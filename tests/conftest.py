@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 # The arrays here are small and test processes run side by side: a second BLAS thread would only be in their way.
@@ -28,10 +27,20 @@ settings.register_profile(
 settings.load_profile("minigan")
 
 
-@pytest.fixture(scope="session", params=["numpy", "reference", pytest.param("cupy", marks=pytest.mark.gpu)])
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend in turn, one object for the whole session, so that its scratch memory is stale in every test."""
+NAMES = ["numpy", "numpy, shared", "numba", "numba, shared", "reference", pytest.param("cupy", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend in turn, one object for the whole session, so that its scratch memory is stale in every test.
+
+    "shared": by three threads, however small the arrays are.
+    """
+    name, _, shared = request.param.partition(", ")
     try:
-        yield get_backend(request.param)
+        be = get_backend(name, 3 if shared else None)
     except (ImportError, RuntimeError) as error:
         pytest.skip(str(error))
+    if shared:
+        be.PRODUCT = be.SWEEP = 1  # type: ignore[attr-defined]
+    return be

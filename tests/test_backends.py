@@ -15,9 +15,11 @@ from hypothesis.extra import numpy as hnp
 from networks import normals, seeds, uniforms
 
 from minigan import LeakyReLU, ReLU, Sigmoid, Softplus, Tanh, get_backend
-from minigan.backend import Arena, Backend, Heap, Purpose, Stream, numpy_backend, philox
+from minigan.backend import Arena, Backend, Heap, Purpose, Stream, absent, numba_backend, numpy_backend, philox
 from minigan.backend.cupy_backend import CupyBackend
+from minigan.backend.numba_backend import NumbaBackend
 from minigan.backend.numpy_backend import NumpyBackend
+from minigan.backend.team import blas_threads
 
 Array = np.ndarray[Any, Any]
 
@@ -81,7 +83,7 @@ benches = st.tuples(seeds, dtypes)
 # --- the interface ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", [NumpyBackend, CupyBackend])
+@pytest.mark.parametrize("cls", [NumpyBackend, NumbaBackend, CupyBackend])
 def test_operations_have_the_names_and_signatures_of_the_reference(cls: type[Backend]) -> None:
     assert public(cls) == public(Backend)
 
@@ -89,19 +91,40 @@ def test_operations_have_the_names_and_signatures_of_the_reference(cls: type[Bac
 def test_get_backend_names_what_there_is() -> None:
     assert get_backend("numpy").name == "numpy"
     assert get_backend("reference").name == "reference"
-    assert get_backend("auto").name in ("numpy", "cupy")
+    assert get_backend("auto").name == next(n for n in ("cupy", "numba", "numpy") if n not in absent())
     be = get_backend("numpy")
     assert get_backend(be) is be
     assert repr(be) == "<minigan backend 'numpy'>"
-    with pytest.raises(ValueError, match=r"unknown backend 'jax': choose one of auto, numpy, cupy, reference"):
+    with pytest.raises(ValueError, match=r"unknown backend 'jax': choose one of auto, numpy, numba, cupy, reference"):
         get_backend("jax")
+
+
+def test_threads_are_a_choice_of_the_cpu_backends() -> None:
+    be = get_backend("numpy", threads=3)
+    assert isinstance(be, NumpyBackend)
+    assert be.threads == 3
+    assert NumpyBackend().threads == (blas_threads.count() or 1)
+    for threads in (0, -1, 1.5, "2"):
+        with pytest.raises((ValueError, TypeError), match="threads"):
+            get_backend("numpy", threads=threads)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the reference backend has no threads to choose, got 2"):
+        get_backend("reference", threads=2)
+
+
+def test_numba_says_which_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "numba", None)
+    numba_backend._compiled.cache_clear()
+    with pytest.raises(ImportError, match=r"minigan\[fast\]"):
+        get_backend("numba")
+    assert set(absent()) >= {"numba"}
+    assert get_backend("auto").name in ("numpy", "cupy")
 
 
 def test_cupy_says_which_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "cupy", None)
     with pytest.raises(ImportError, match=r"minigan\[cuda12\]"):
         get_backend("cupy")
-    assert get_backend("auto").name == "numpy"
+    assert get_backend("auto").name in ("numpy", "numba")
 
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(max_dims=3)), dtypes)
@@ -137,6 +160,23 @@ def test_gemm(
     call(backend, backend.asarray(x), backend.asarray(y), result)
     expected = np.einsum("ik,kj->ij", left.astype("f8"), right.astype("f8")) + (out if accumulate else 0)
     close(backend.to_numpy(result), expected.astype(b.dtype), b.dtype, 100)
+
+
+@given(benches, st.lists(st.tuples(sides, sides, sides, st.booleans(), st.booleans()), min_size=1, max_size=4))
+def test_gemms_are_products_that_need_nothing_of_each_other(
+    backend: Backend, bench: tuple[int, str], products: list[tuple[int, int, int, bool, bool]]
+) -> None:
+    b = Bench(backend, *bench)
+    arrays: list[Array] = []
+    for m, k, n, transposed, accumulate in products:
+        left = b.draw(k, m) if transposed else b.draw(m, k)
+        arrays += [left, b.draw(k, n), b.draw(m, n) if accumulate else b.junk(m, n)]
+
+    def call(be: Backend, *arrays: Any) -> None:
+        triples = zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True)
+        be.gemms([(a.T if t else a, w, out, acc) for (a, w, out), (*_, t, acc) in zip(triples, products, strict=True)])
+
+    b.same(call, *arrays)
 
 
 @given(benches, sides, sides, st.booleans())

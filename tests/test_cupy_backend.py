@@ -91,7 +91,7 @@ def test_without_a_device_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPa
     fake_cupy.install(monkeypatch, devices=0)
     with pytest.raises(RuntimeError, match="no CUDA device; choose backend='numpy'"):
         minigan.get_backend("cupy")
-    assert minigan.get_backend("auto").name == "numpy"
+    assert minigan.get_backend("auto").name in ("numpy", "numba")
 
 
 def test_without_cupy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -467,7 +467,7 @@ def test_killed_at_any_moment_the_run_goes_on_as_if_it_had_not_been(
     reached, moment = 0, random.Random(os.getpid())
     for attempt in range(4):
         options = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
-        first = ["gan", "--data", str(data), "--batch", "4", *options, "--out", str(folder)]
+        first = ["gan", "--data", str(data), "--backend", "numpy", "--batch", "4", *options, "--out", str(folder)]
         process = launch(*words, *(["--resume", str(folder)] if attempt else first))
         try:
             wait_for(lambda: (folder / "checkpoint.npz").exists() and (folder / "config.json").exists(), process)

@@ -2,49 +2,77 @@
 
 reference.py       the operations, in plain array code: what every backend must agree with
 numpy_backend.py   on the CPU
+numba_backend.py   on the CPU, with the loops of sweeps.py compiled
 cupy_backend.py    on a GPU
 philox.py          random numbers as a function of (seed, purpose, step)
+team.py            threads that share a job
 arena.py           memory that is reused from step to step
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .arena import Arena, Heap
 from .philox import Purpose, Stream
 from .reference import Backend
 
-__all__ = ["Arena", "Backend", "Heap", "Purpose", "Stream", "get_backend"]
+__all__ = ["Arena", "Backend", "Heap", "Purpose", "Stream", "absent", "get_backend"]
 
-NAMES = ("auto", "numpy", "cupy", "reference")
+NAMES = ("auto", "numpy", "numba", "cupy", "reference")
 
 
-def get_backend(name: str | Backend = "auto") -> Backend:
-    """A new backend by name: `"numpy"`, `"cupy"`, or `"auto"` (CuPy if it finds a GPU, else NumPy).
+def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Backend:
+    """A new backend by name.
+
+    "numpy"      NumPy on the CPU
+    "numba"      the same with its sweeps compiled: quicker, but Numba must be installed
+    "cupy"       CuPy on a GPU
+    "auto"       the first of cupy, numba and numpy that works here
+    "reference"  plain array code on the CPU: slow, the oracle of the tests
 
     A backend is an ordinary object that is passed on explicitly, never a global setting: two can live in one
-    process. `"reference"` is the slow plain-array oracle. A Backend is returned as it is.
+    process. A Backend is returned as it is. threads: of a CPU backend, by default as many as BLAS would use.
 
-    Raises ValueError for another name, ImportError if CuPy is asked for and not installed, RuntimeError if CuPy
-    finds no GPU.
+    Raises ValueError for another name, or threads where there is no choice; ImportError if what a backend needs is
+    not installed; RuntimeError if CuPy finds no GPU.
 
     >>> get_backend("numpy").name
     'numpy'
     """
     if isinstance(name, Backend):
         return name
-    if name == "reference":
-        return Backend()
+    if name == "auto":
+        return get_backend(next(n for n in ("cupy", "numba", "numpy") if n not in absent((n,))), threads)
     if name == "numpy":
         from .numpy_backend import NumpyBackend
 
-        return NumpyBackend()
+        return NumpyBackend(threads)
+    if name == "numba":
+        from .numba_backend import NumbaBackend
+
+        return NumbaBackend(threads)
+    if threads is not None and name in NAMES:
+        raise ValueError(f"the {name} backend has no threads to choose, got {threads}")
+    if name == "reference":
+        return Backend()
     if name == "cupy":
         from .cupy_backend import CupyBackend
 
         return CupyBackend()
-    if name == "auto":
-        try:
-            return get_backend("cupy")
-        except (ImportError, RuntimeError):
-            return get_backend("numpy")
     raise ValueError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}")
+
+
+def absent(names: Iterable[str] = ("numpy", "numba", "cupy")) -> dict[str, str]:
+    """Which of these backends do not work here, and why.
+
+    >>> absent(["numpy"])
+    {}
+    """
+    reasons = {}
+    for name in names:
+        try:
+            get_backend(name)
+        except (ImportError, RuntimeError) as error:
+            reasons[name] = str(error)
+    return reasons

@@ -1,109 +1,224 @@
-"""The CPU backend: NumPy with `out=`, blocked so that what is read again is still in cache.
+"""The CPU backend: NumPy with `out=`, cut so that what is read again is still in cache and two cores have work.
 
 A ufunc streams its operands through the core once per call. On arrays larger than the cache, five ufuncs in a row
-read memory five times. So sweeps over large arrays are cut into blocks of `BLOCK` elements (256 KiB of float32),
-and all the ufuncs of a sweep run on one block before the next begins.
+read memory five times. So sweeps over large arrays are cut into blocks of `BLOCK` elements (512 KiB of float32),
+and all the ufuncs of a sweep run on one block before the next begins. What is large enough is shared by the threads
+of a team (team.py), products included: each piece of a product is a call of BLAS on one thread.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..spec import whole
 from . import philox
 from .philox import Stream
 from .reference import Backend
+from .team import blas_threads, cut, team
 
 Array = Any
 
-BLOCK = 1 << 16
+BLOCK = 1 << 17
 BOOL, UINT8, FLOAT32 = np.dtype(bool), np.dtype(np.uint8), np.dtype(np.float32)
 
 
 class NumpyBackend(Backend):
-    """NumPy on the CPU. Scratch memory belongs to the instance: use one instance per thread."""
+    """NumPy on the CPU.
+
+    threads: how many threads compute, the calling one included. By default as many as BLAS would use, which
+    OPENBLAS_NUM_THREADS sets; 1 where BLAS is none that can be held to one thread meanwhile.
+    """
 
     name = "numpy"
+    PRODUCT = 8e6  # FLOPs: a product of twice as many is shared, since waking a thread costs about 25 µs
+    SWEEP = 1 << 19  # passes over an element: a sweep of twice as many is shared
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
-        self._scratch: dict[tuple[str, Any], Array] = {}
+        self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
+        self._team = team(self.threads)
+        self._scratch: dict[tuple[str, Any, int], Array] = {}
+        self._slot = _Slot()
         self._ones: dict[Any, Array] = {}
         self._generator: Any = None
         self._orders: dict[tuple[int, int, int], Array] = {}
 
+    # --- cutting and sharing -----------------------------------------------------------------------------------
+
     def _temporary(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Scratch that the next request for the same role may overwrite."""
-        size = math.prod(shape)
-        buffer = self._scratch.get((role, dtype))
+        """Scratch that the next request for the same role may overwrite, but for one in another piece of the job."""
+        size, key = math.prod(shape), (role, dtype, self._slot.number)
+        buffer = self._scratch.get(key)
         if buffer is None or buffer.size < size:
-            buffer = self._scratch[role, dtype] = np.empty(size, dtype)
+            buffer = self._scratch[key] = np.empty(size, dtype)
         return buffer[:size].reshape(shape)
 
-    # --- linear algebra ----------------------------------------------------------------------------------------
+    def _share(self, work: Callable[[Any], object], pieces: Sequence[Any], share: bool = True) -> None:
+        """Call `work` with each piece, on the threads of the team.
 
-    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
-        target = self._temporary("gemm", out.shape, out.dtype) if accumulate else out
-        np.dot(a, b, out=target)  # as matmul, but through BLAS for an outer product as well
-        if accumulate:
-            np.add(out, target, out=out)
+        Scratch belongs to the piece and not to the thread: who does which piece is chance, and a thread that does
+        one for the first time would allocate in the middle of a run.
+        """
 
-    def column_sum(self, x: Array, out: Array, accumulate: bool = False) -> None:
-        ones = self._ones.get(x.dtype)
-        if ones is None or ones.size < len(x):
-            ones = self._ones[x.dtype] = np.ones(len(x), x.dtype)
-        target = self._temporary("sum", out.shape, out.dtype) if accumulate else out
-        np.dot(ones[: len(x)], x, out=target)  # BLAS is quicker than np.sum over the first axis
-        if accumulate:
-            np.add(out, target, out=out)
+        def numbered(i: int) -> None:
+            self._slot.number = i
+            try:
+                work(pieces[i])
+            finally:
+                self._slot.number = 0
 
-    def norm(self, x: Array) -> Array:
-        flat = x.reshape(-1)
-        with np.errstate(over="ignore"):
-            square = np.dot(flat, flat)
-        if np.finfo(x.dtype).tiny < square < np.inf:
-            return np.sqrt(square)
-        return super().norm(x)  # the square over- or underflows, or some value is not finite
+        if len(pieces) == 1:
+            self._team.do(work, pieces, share=False)
+        else:
+            self._team.do(numbered, range(len(pieces)), share)
 
-    # --- layers ------------------------------------------------------------------------------------------------
+    def _parts(self, n: int, size: int, passes: int = 4) -> list[slice]:
+        """n rows of an array of `size` elements, a part for each thread that is worth waking."""
+        return cut(n, min(self.threads, size * passes // self.SWEEP))
 
-    def _blocks(self, x: Array, *vectors: Array) -> Iterator[tuple[slice, tuple[Array, ...]]]:
+    def _blocks(self, rows: slice, x: Array, *vectors: Array) -> Iterator[tuple[slice, *tuple[Array, ...]]]:
         """Blocks of rows that fit the cache, each with the vectors (features,) spread over as many rows.
 
         NumPy would spread a vector itself, into a fresh buffer in every call; here it is done once for all blocks.
         """
-        rows = min(len(x), max(1, BLOCK * len(x) // max(1, x.size)))
-        wide = [self._temporary(f"wide{i}", (rows, v.size), v.dtype) for i, v in enumerate(vectors)]
+        step = min(rows.stop - rows.start, max(1, BLOCK * len(x) // max(1, x.size)))
+        wide = [self._temporary(f"wide{i}", (step, v.size), v.dtype) for i, v in enumerate(vectors)]
         for target, vector in zip(wide, vectors, strict=True):
             np.copyto(target, vector)
-        for i in range(0, len(x), rows):
-            yield slice(i, i + rows), tuple(w[: len(x) - i] for w in wide)
+        for i in range(rows.start, rows.stop, step):
+            block = slice(i, min(i + step, rows.stop))
+            yield block, *(w[: block.stop - i] for w in wide)
+
+    def _sweep(self, work: Callable[..., object], x: Array, *vectors: Array) -> None:
+        """Call work(rows, *vectors spread over them) for all rows of x (N, features), block by block."""
+
+        def part(rows: slice) -> None:
+            for block, *wide in self._blocks(rows, x, *vectors):
+                work(block, *wide)
+
+        self._share(part, self._parts(len(x), x.size))
+
+    def _sweep_and_sum(
+        self,
+        work: Callable[..., Array],
+        x: Array,
+        *vectors: Array,
+        out: Array,
+        accumulate: bool = False,
+        passes: int = 4,
+    ) -> None:
+        """The same, where work returns an array of the block's shape; out_j = Σ_i of what it returns."""
+        parts = self._parts(len(x), x.size, passes)
+        sums = self._temporary("sums", (len(parts), out.size), out.dtype)
+        ones = self._ones_of(len(x), x.dtype)
+
+        def part(i: int) -> None:
+            added = self._temporary("added", out.shape, out.dtype)
+            sums[i] = 0
+            for block, *wide in self._blocks(parts[i], x, *vectors):
+                np.dot(ones[: block.stop - block.start], work(block, *wide), out=added)  # quicker than np.sum
+                np.add(sums[i], added, out=sums[i])
+
+        self._share(part, range(len(parts)))
+        for i in range(len(parts)):
+            np.add(out, sums[i], out=out) if accumulate or i else np.copyto(out, sums[i])
+
+    def _flat_sweep(self, work: Callable[[slice, Array], object], p: Array) -> None:
+        """Call work(block, scratch) for all of the flat array p."""
+
+        def part(rows: slice) -> None:
+            for i in range(rows.start, rows.stop, BLOCK):
+                block = slice(i, min(i + BLOCK, rows.stop))
+                work(block, self._temporary("sweep", (block.stop - i,), p.dtype))
+
+        self._share(part, self._parts(p.size, p.size))
+
+    # --- linear algebra ----------------------------------------------------------------------------------------
+
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        self.gemms([(a, b, out, accumulate)])
+
+    def gemms(self, products: Sequence[tuple[Array, Array, Array, bool]]) -> None:
+        flops = [2.0 * out.size * a.shape[1] for a, _, out, _ in products]
+        total = sum(flops)
+        threads = min(self.threads, int(total / self.PRODUCT))
+        pieces = [
+            piece
+            for product, part in zip(products, flops, strict=True)
+            for piece in _cut_product(*product, pieces=round(threads * part / total) if threads > 1 else 1)
+        ]
+        self._share(self._multiply, pieces, share=threads > 1)
+
+    def _multiply(self, product: tuple[Array, Array, Array, bool]) -> None:
+        a, b, out, accumulate = product
+        target = self._temporary("gemm", out.shape, out.dtype) if accumulate else out
+        if target.flags.c_contiguous:
+            np.dot(a, b, out=target)  # as matmul, but through BLAS for an outer product as well
+        else:
+            np.matmul(a, b, out=target)  # into columns of a larger array
+        if accumulate:
+            np.add(out, target, out=out)
+
+    def _ones_of(self, n: int, dtype: Any) -> Array:
+        ones = self._ones.get(dtype)
+        if ones is None or ones.size < n:
+            ones = self._ones[dtype] = np.ones(n, dtype)
+        return ones[:n]
+
+    def column_sum(self, x: Array, out: Array, accumulate: bool = False) -> None:
+        self._sweep_and_sum(lambda rows: x[rows], x, out=out, accumulate=accumulate, passes=1)
+
+    def norm(self, x: Array) -> Array:
+        flat = x.reshape(-1)
+        parts = self._parts(flat.size, flat.size, passes=1)
+        squares = np.zeros(len(parts))
+
+        def square(i: int) -> None:
+            with np.errstate(over="ignore"):
+                squares[i] = np.dot(flat[parts[i]], flat[parts[i]])
+
+        self._share(square, range(len(parts)))
+        total = squares.sum()
+        if np.finfo(x.dtype).tiny < total < np.inf:
+            return x.dtype.type(math.sqrt(total))
+        return super().norm(x)  # the square over- or underflows, or some value is not finite
+
+    # --- layers ------------------------------------------------------------------------------------------------
 
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
-        for rows, vectors in self._blocks(x, *(() if bias is None else (bias,))):
+        def work(rows: slice, *wide: Array) -> None:
             source, target = x[rows], out[rows]
-            if vectors:
-                source = np.add(source, vectors[0], out=target)
+            if wide:
+                source = np.add(source, wide[0], out=target)
             if act is not None:
                 act.value(np, source, target, self._temporary("act", target.shape, target.dtype))
             elif source is not target:
                 np.copyto(target, source)
 
+        self._sweep(work, x, *(() if bias is None else (bias,)))
+
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
     ) -> None:
-        for rows, _ in self._blocks(dy):
+        def work(rows: slice) -> Array:
             if act is None:
-                np.copyto(out[rows], dy[rows])
+                if out is not dy:
+                    np.copyto(out[rows], dy[rows])
             else:
                 slope = self._temporary("act", y[rows].shape, y.dtype)
                 act.slope(np, y[rows], slope, self._temporary("mask", slope.shape, BOOL))
                 np.multiply(slope, dy[rows], out=out[rows])
-        if dbias is not None:
-            self.column_sum(out, dbias, accumulate)
+            return out[rows]
+
+        if dbias is None:
+            self._sweep(work, dy)
+        else:
+            self._sweep_and_sum(work, dy, out=dbias, accumulate=accumulate)
 
     def batchnorm(
         self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
@@ -111,11 +226,13 @@ class NumpyBackend(Backend):
         n = len(x)
         self.column_sum(x, mean)
         np.divide(mean, n, out=mean)
-        for rows, (mean_,) in self._blocks(x, mean):
-            centred = self._temporary("product", x[rows].shape, x.dtype)
+
+        def squares(rows: slice, mean_: Array) -> Array:
+            centred = self._temporary("product", mean_.shape, x.dtype)
             np.subtract(x[rows], mean_, out=centred)
-            np.multiply(centred, centred, out=centred)
-            self.column_sum(centred, var, accumulate=rows.start > 0)
+            return np.multiply(centred, centred, out=centred)
+
+        self._sweep_and_sum(squares, x, mean, out=var)
         np.divide(var, n, out=var)
         np.add(var, eps, out=inv_std)
         np.sqrt(inv_std, out=inv_std)
@@ -125,18 +242,23 @@ class NumpyBackend(Backend):
     def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
         np.multiply(gamma, inv_std, out=scale)
-        for rows, (mean_, scale_, beta_) in self._blocks(x, mean, scale, beta):
+
+        def work(rows: slice, mean_: Array, scale_: Array, beta_: Array) -> None:
             np.subtract(x[rows], mean_, out=out[rows])
             np.multiply(out[rows], scale_, out=out[rows])
             np.add(out[rows], beta_, out=out[rows])
 
+        self._sweep(work, x, mean, scale, beta)
+
     def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
         self.column_sum(dy, dbeta)
-        for rows, (mean_,) in self._blocks(x, mean):
-            product = self._temporary("product", x[rows].shape, x.dtype)
+
+        def products(rows: slice, mean_: Array) -> Array:
+            product = self._temporary("product", mean_.shape, x.dtype)
             np.subtract(x[rows], mean_, out=product)
-            np.multiply(product, dy[rows], out=product)
-            self.column_sum(product, dgamma, accumulate=rows.start > 0)
+            return np.multiply(product, dy[rows], out=product)
+
+        self._sweep_and_sum(products, x, mean, out=dgamma)
         np.multiply(dgamma, inv_std, out=dgamma)
 
     def batchnorm_grad(
@@ -150,36 +272,71 @@ class NumpyBackend(Backend):
         dbeta: Array,
         out: Array,
     ) -> None:
-        # x̂ dγ/N = (x − mean) · slope with slope = inv_std dγ/N: one pass less than forming x̂
-        n = len(x)
-        slope = self._temporary("slope", gamma.shape, gamma.dtype)
-        shift = self._temporary("shift", gamma.shape, gamma.dtype)
-        scale = self._temporary("scale", gamma.shape, gamma.dtype)
-        np.multiply(inv_std, dgamma, out=slope)
-        np.divide(slope, n, out=slope)
-        np.divide(dbeta, n, out=shift)
-        np.multiply(gamma, inv_std, out=scale)
-        for rows, (mean_, slope_, shift_, scale_) in self._blocks(x, mean, slope, shift, scale):
-            centred = self._temporary("product", x[rows].shape, x.dtype)
+        slope, shift, scale = self._batchnorm_grad_factors(len(x), gamma, inv_std, dgamma, dbeta)
+
+        def work(rows: slice, mean_: Array, slope_: Array, shift_: Array, scale_: Array) -> None:
+            centred = self._temporary("product", mean_.shape, x.dtype)
             np.subtract(x[rows], mean_, out=centred)
             np.multiply(centred, slope_, out=centred)
             np.subtract(dy[rows], shift_, out=out[rows])
             np.subtract(out[rows], centred, out=out[rows])
             np.multiply(out[rows], scale_, out=out[rows])
 
+        self._sweep(work, x, mean, slope, shift, scale)
+
+    def _batchnorm_grad_factors(
+        self, n: int, gamma: Array, inv_std: Array, dgamma: Array, dbeta: Array
+    ) -> tuple[Array, Array, Array]:
+        """slope, shift, scale of out = scale (dy − shift − (x − mean) slope), one pass less than with x̂."""
+        slope, shift, scale = (self._temporary(name, gamma.shape, gamma.dtype) for name in ("slope", "shift", "scale"))
+        np.multiply(inv_std, dgamma, out=slope)
+        np.divide(slope, n, out=slope)
+        np.divide(dbeta, n, out=shift)
+        np.multiply(gamma, inv_std, out=scale)
+        return slope, shift, scale
+
+    # --- losses ------------------------------------------------------------------------------------------------
+
+    def logistic(self, logits: Array, target: float, grad: Array) -> Array:
+        n, real = logits.size, logits.dtype.type
+        size, tail, log, factor = (self._temporary(f"l{i}", logits.shape, logits.dtype) for i in range(4))
+        positive = self._temporary("mask", logits.shape, BOOL)
+        np.greater_equal(logits, 0, out=positive)
+        np.abs(logits, out=size)
+        np.exp(np.negative(size, out=tail), out=tail)
+        np.log1p(tail, out=log)
+        np.add(tail, 1, out=factor)
+        small = np.divide(tail, factor, out=tail)
+        np.subtract(small, real(target), out=grad)
+        np.subtract(real(1 - target), small, out=grad, where=positive)
+        np.divide(grad, n, out=grad)
+        np.copyto(factor, real(target))
+        np.copyto(factor, real(1 - target), where=positive)
+        np.add(np.multiply(factor, size, out=factor), log, out=factor)
+        return np.divide(factor, n, out=factor).sum()
+
+    def judge(self, logits: Array) -> tuple[Array, Array]:
+        probability = self._temporary("l0", logits.shape, logits.dtype)
+        positive = np.greater(logits, 0, out=self._temporary("mask", logits.shape, BOOL))
+        np.exp(np.negative(np.clip(logits, -80, 80, out=probability), out=probability), out=probability)
+        np.divide(1, np.add(probability, 1, out=probability), out=probability)
+        return probability.mean(), logits.dtype.type(np.count_nonzero(positive) / logits.size)
+
     # --- update rules ------------------------------------------------------------------------------------------
 
     def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
-        for block, tmp in self._flat_blocks(p):
+        def work(block: slice, tmp: Array) -> None:
             np.multiply(v[block], momentum, out=v[block])
             np.add(v[block], g[block], out=v[block])
             np.multiply(v[block], lr, out=tmp)
             np.subtract(p[block], tmp, out=p[block])
 
+        self._flat_sweep(work, p)
+
     def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
-        # lr · g / (√((1−ρ) s) + ε) = a g / (√s + b)
-        a, b = lr / math.sqrt(1 - decay), eps / math.sqrt(1 - decay)
-        for block, tmp in self._flat_blocks(p):
+        a, b = self._rmsprop_factors(lr, decay, eps)
+
+        def work(block: slice, tmp: Array) -> None:
             np.multiply(g[block], g[block], out=tmp)
             np.multiply(s[block], decay, out=s[block])
             np.add(s[block], tmp, out=s[block])
@@ -189,13 +346,14 @@ class NumpyBackend(Backend):
             np.multiply(tmp, a, out=tmp)
             np.subtract(p[block], tmp, out=p[block])
 
+        self._flat_sweep(work, p)
+
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
     ) -> None:
-        # With c = √((1−β₂)/(1−β₂ᵗ)):  lr · m̂/(√v̂ + ε) = a m/(√v + b),  a = lr (1−β₁)/(1−β₁ᵗ)/c,  b = ε/c
-        c = math.sqrt((1 - beta2) / (1 - beta2**t))
-        a, b = lr * (1 - beta1) / (1 - beta1**t) / c, eps / c
-        for block, tmp in self._flat_blocks(p):
+        a, b = self._adam_factors(lr, beta1, beta2, eps, t)
+
+        def work(block: slice, tmp: Array) -> None:
             mb, vb, gb, pb = m[block], v[block], g[block], p[block]
             np.multiply(mb, beta1, out=mb)
             np.add(mb, gb, out=mb)
@@ -208,9 +366,18 @@ class NumpyBackend(Backend):
             np.multiply(tmp, a, out=tmp)
             np.subtract(pb, tmp, out=pb)
 
-    def _flat_blocks(self, p: Array) -> Iterator[tuple[slice, Array]]:
-        for i in range(0, p.size, BLOCK):
-            yield slice(i, i + BLOCK), self._temporary("sweep", (min(BLOCK, p.size - i),), p.dtype)
+        self._flat_sweep(work, p)
+
+    @staticmethod
+    def _rmsprop_factors(lr: float, decay: float, eps: float) -> tuple[float, float]:
+        """a, b with lr · g / (√((1−ρ) s) + ε) = a g / (√s + b)."""
+        return lr / math.sqrt(1 - decay), eps / math.sqrt(1 - decay)
+
+    @staticmethod
+    def _adam_factors(lr: float, beta1: float, beta2: float, eps: float, t: int) -> tuple[float, float]:
+        """a, b with lr · m̂/(√v̂ + ε) = a m/(√v + b):  a = lr (1−β₁)/(1−β₁ᵗ)/c,  b = ε/c,  c = √((1−β₂)/(1−β₂ᵗ))."""
+        c = math.sqrt((1 - beta2) / (1 - beta2**t))
+        return lr * (1 - beta1) / (1 - beta1**t) / c, eps / c
 
     # --- random numbers and data -------------------------------------------------------------------------------
 
@@ -263,10 +430,40 @@ class NumpyBackend(Backend):
             done += count
 
     def gather(self, data: Array, indices: Array, out: Array) -> None:
-        if data.dtype != np.uint8:
-            np.take(data, indices, axis=0, out=out, mode="clip")  # "clip": "raise" would copy `out`
-            return
-        rows = self._temporary("gather", out.shape, UINT8)
-        np.take(data, indices, axis=0, out=rows, mode="clip")
-        np.multiply(rows, out.dtype.type(2 / 255), out=out)
-        np.subtract(out, 1, out=out)
+        def part(rows: slice) -> None:
+            target = out[rows]
+            if data.dtype != np.uint8:
+                np.take(data, indices[rows], axis=0, out=target, mode="clip")  # "clip": "raise" would copy `out`
+                return
+            pixels = self._temporary("gather", target.shape, UINT8)
+            np.take(data, indices[rows], axis=0, out=pixels, mode="clip")
+            np.copyto(target, pixels)  # not as part of the product, which would convert in a buffer of its own
+            np.multiply(target, out.dtype.type(2 / 255), out=target)
+            np.subtract(target, 1, out=target)
+
+        self._share(part, self._parts(len(out), out.size))
+
+
+class _Slot(threading.local):
+    """The number of the piece that a thread is at."""
+
+    number = 0
+
+
+def _cut_product(
+    a: Array, b: Array, out: Array, accumulate: bool, pieces: int
+) -> Iterator[tuple[Array, Array, Array, bool]]:
+    """out = a b as products of parts: rows of a long `a`, columns of b otherwise.
+
+    BLAS copies both factors into an order of its own. Cut by rows, it copies b once for each piece, which shows if
+    the rows are few; columns of a transposed `a` would be slow to copy.
+    """
+    m, n = out.shape
+    if pieces < 2:
+        yield a, b, out, accumulate
+    elif (m < 96 or not a.flags.c_contiguous) and n >= 32 and a.shape[1] > 1:
+        for columns in cut(n, pieces, multiple=16):
+            yield a, b[:, columns], out[:, columns], accumulate
+    else:
+        for rows in cut(m, pieces, multiple=8):
+            yield a[rows], b, out[rows], accumulate

@@ -10,6 +10,7 @@ arguments so named, scalars come back as 0-d arrays (on a GPU: without waiting f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,10 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"<minigan backend {self.name!r}>"
+
+    def versions(self) -> dict[str, str]:
+        """The libraries that compute, with their versions."""
+        return {self.xp.__name__: self.xp.__version__}
 
     # --- arrays ------------------------------------------------------------------------------------------------
 
@@ -61,6 +66,11 @@ class Backend:
         """out = a b, or out += a b. `a` (m, k) and `b` (k, n) may be transposed views."""
         product = self.xp.matmul(a, b)
         out[...] = out + product if accumulate else product
+
+    def gemms(self, products: Sequence[tuple[Array, Array, Array, bool]]) -> None:
+        """Several products (a, b, out, accumulate) that need nothing of each other, side by side where that pays."""
+        for a, b, out, accumulate in products:
+            self.gemm(a, b, out, accumulate)
 
     def column_sum(self, x: Array, out: Array, accumulate: bool = False) -> None:
         """out_j = Σ_i x_ij, or added to it."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from .. import proof
-from ..backend import get_backend
+from ..backend import absent
 from . import whole
 
 
@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument(
         "--backend",
         nargs="+",
-        choices=("numpy", "cupy", "reference"),
+        choices=("numpy", "numba", "cupy", "reference"),
         help="which backends to check; default: all that are here",
     )
     parser.add_argument("--dtype", nargs="+", choices=("float64", "float32"), default=["float64", "float32"],
@@ -49,10 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _present() -> list[str]:
-    names = ["numpy", "cupy"]
-    try:
-        get_backend("cupy")
-    except (ImportError, RuntimeError) as error:
-        print(f"without cupy: {error}")
-        names.remove("cupy")
-    return names
+    reasons = absent()
+    for name, reason in reasons.items():
+        print(f"without {name}: {reason}")
+    return [name for name in ("numpy", "numba", "cupy") if name not in reasons]

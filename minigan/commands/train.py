@@ -72,8 +72,8 @@ def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
                            "(default: digits)"},
         "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
         "--batch": {**count, "help": f"images in an update (default: {batch})"},
-        "--backend": {"choices": ("auto", "numpy", "cupy"), "help": "auto takes CuPy where there is a GPU "
-                                                                   "(default: auto)"},
+        "--backend": {"choices": ("auto", "numpy", "numba", "cupy"),
+                      "help": "auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)"},
         "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
                                     "(default: 0)"},
         "--out": {"metavar": "DIR", "help": "a new or empty folder (default: runs/RECIPE-DATA-1, next free number)"},

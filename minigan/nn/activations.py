@@ -28,6 +28,8 @@ Array = Any
 class Activation(Layer):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
+    leak: float | None = None  # a, where φ(x) = max(x, a x) with 0 ≤ a < 1: some backends have a quicker way then
+
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         """out = φ(x); `out` may be `x`, `tmp` is scratch of the same shape."""
         raise NotImplementedError
@@ -60,6 +62,10 @@ class LeakyReLU(Activation):
             raise ValueError(f"LeakyReLU needs a negative_slope in [0, 1), got {negative_slope}")
         self.negative_slope = negative_slope
 
+    @property
+    def leak(self) -> float:  # type: ignore[override]
+        return self.negative_slope
+
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.multiply(x, self.negative_slope, out=tmp)
         xp.maximum(x, tmp, out=out)
@@ -73,6 +79,8 @@ class LeakyReLU(Activation):
 
 class ReLU(Activation):
     """max(x, 0)."""
+
+    leak = 0.0
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.maximum(x, 0, out=out)

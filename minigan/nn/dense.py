@@ -59,18 +59,19 @@ class Dense(Layer):
             be.bias_act(y, None if bias is None else bias.data, act, out=y)
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            if act is not None:
+            if params and bias is not None:
+                db, accumulate = bias.claim_grad()
+                be.bias_act_grad(dy, y, act, out=dy, dbias=db, accumulate=accumulate)
+            elif act is not None:
                 be.bias_act_grad(dy, y, act, out=dy)
+            dx, products = None, []
             if params:
-                grad, accumulate = weight.claim_grad()
-                be.gemm(dy.T, x, out=grad, accumulate=accumulate)
-                if bias is not None:
-                    grad, accumulate = bias.claim_grad()
-                    be.column_sum(dy, out=grad, accumulate=accumulate)
-            if not inputs:
-                return None
-            dx = run.empty(x.shape)
-            be.gemm(dy, weight.data, out=dx)
+                dw, accumulate = weight.claim_grad()
+                products.append((dy.T, x, dw, accumulate))
+            if inputs:
+                dx = run.empty(x.shape)
+                products.append((dy, weight.data, dx, False))
+            be.gemms(products)
             return dx
 
         return y, back

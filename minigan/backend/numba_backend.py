@@ -1,0 +1,172 @@
+"""The CPU backend with compiled sweeps: one pass over memory for a whole formula, where NumPy makes one per ufunc.
+
+The loops are those of `sweeps.py`, which Numba compiles to machine code the first time that each is called; the code
+is kept on disk for the next process. They let go of Python's lock and are shared by the team of the NumPy backend;
+Numba's own threads are never started. Everything that is no such sweep is inherited: products, random numbers,
+losses, and activations other than the leaky ReLU, whose tanh and exp NumPy computes as well as anybody.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import numpy_backend, sweeps
+from .numpy_backend import NumpyBackend
+from .team import cut
+
+Array = Any
+
+
+class NumbaBackend(NumpyBackend):
+    """NumPy on the CPU, with sweeps compiled by Numba. threads: as for the NumPy backend.
+
+    Raises ImportError if Numba is not installed.
+    """
+
+    name = "numba"
+
+    def __init__(self, threads: int | None = None) -> None:
+        super().__init__(threads)
+        self._run = _compiled()
+
+    def versions(self) -> dict[str, str]:
+        return {**super().versions(), "numba": self._run.version}
+
+    def _share_rows(self, work: Callable[[slice], object], x: Array, passes: int = 1) -> None:
+        self._share(work, self._parts(len(x), x.size, passes))
+
+    def _share_columns(self, work: Callable[[int, int], object], x: Array, passes: int = 1) -> None:
+        """Call work(lo, hi) for ranges of columns that fit the cache: for several passes over each, or sums."""
+        threads = min(self.threads, passes * x.size // self.SWEEP)
+        ranges = cut(x.shape[1], max(threads, math.ceil(x.size / numpy_backend.BLOCK)), multiple=16)
+        self._share(lambda c: work(c.start, c.stop), ranges, share=threads > 1)
+
+    # --- layers ------------------------------------------------------------------------------------------------
+
+    def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
+        if bias is None or getattr(act, "leak", None) is None:
+            return super().bias_act(x, bias, act, out)
+        if out is not x:
+            np.copyto(out, x)
+        leak = x.dtype.type(act.leak)
+        return self._share_rows(lambda rows: self._run.bias_leaky(out[rows], bias, leak), x)
+
+    def bias_act_grad(
+        self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
+    ) -> None:
+        if dy.ndim != 2 or getattr(act, "leak", None) is None:
+            return super().bias_act_grad(dy, y, act, out, dbias, accumulate)
+        if out is not dy:
+            np.copyto(out, dy)
+        leak = dy.dtype.type(act.leak)
+        if dbias is None:
+            return self._share_rows(lambda rows: self._run.leaky_grad(out[rows], y[rows], leak), dy)
+        total = self._temporary("total", dbias.shape, dbias.dtype) if accumulate else dbias
+        self._share_columns(lambda lo, hi: self._run.leaky_grad_sum(out, y, leak, total, lo, hi), dy)
+        if accumulate:
+            np.add(dbias, total, out=dbias)
+        return None
+
+    def batchnorm(
+        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
+    ) -> None:
+        n, scale = len(x), self._temporary("scale", gamma.shape, gamma.dtype)
+
+        def work(lo: int, hi: int) -> None:
+            c = slice(lo, hi)
+            self._run.column_sum(x, mean, lo, hi)
+            np.divide(mean[c], n, out=mean[c])
+            self._run.square_sum(x, mean, var, lo, hi)
+            np.divide(var[c], n, out=var[c])
+            np.add(var[c], eps, out=inv_std[c])
+            np.sqrt(inv_std[c], out=inv_std[c])
+            np.divide(1, inv_std[c], out=inv_std[c])
+            np.multiply(gamma[c], inv_std[c], out=scale[c])
+            self._run.normalize(x, mean, scale, beta, out, lo, hi)
+
+        self._share_columns(work, x, passes=3)
+
+    def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
+        scale = self._temporary("scale", gamma.shape, gamma.dtype)
+        np.multiply(gamma, inv_std, out=scale)
+        self._share_columns(lambda lo, hi: self._run.normalize(x, mean, scale, beta, out, lo, hi), x)
+
+    def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
+        self._share_columns(lambda lo, hi: self._run.normalize_grad(dy, x, mean, dgamma, dbeta, lo, hi), x)
+        np.multiply(dgamma, inv_std, out=dgamma)
+
+    def batchnorm_grad(
+        self,
+        dy: Array,
+        x: Array,
+        gamma: Array,
+        mean: Array,
+        inv_std: Array,
+        dgamma: Array,
+        dbeta: Array,
+        out: Array,
+    ) -> None:
+        if out is not dy:
+            np.copyto(out, dy)
+        slope, shift, scale = self._batchnorm_grad_factors(len(x), gamma, inv_std, dgamma, dbeta)
+        self._share_rows(lambda rows: self._run.batchnorm_grad(out[rows], x[rows], mean, slope, shift, scale), x)
+
+    # --- losses ------------------------------------------------------------------------------------------------
+
+    def logistic(self, logits: Array, target: float, grad: Array) -> Array:
+        if not (logits.flags.c_contiguous and grad.flags.c_contiguous):
+            return super().logistic(logits, target, grad)
+        return logits.dtype.type(self._run.logistic(logits, logits.dtype.type(target), grad))
+
+    def judge(self, logits: Array) -> tuple[Array, Array]:
+        if not logits.flags.c_contiguous:
+            return super().judge(logits)
+        probability, share = self._run.judge(logits)
+        return logits.dtype.type(probability), logits.dtype.type(share)
+
+    # --- update rules ------------------------------------------------------------------------------------------
+
+    def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
+        real = p.dtype.type
+        self._share_rows(lambda i: self._run.sgd(p[i], g[i], v[i], real(lr), real(momentum)), p, passes=4)
+
+    def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
+        real, (a, b) = p.dtype.type, self._rmsprop_factors(lr, decay, eps)
+        self._share_rows(lambda i: self._run.rmsprop(p[i], g[i], s[i], real(decay), real(a), real(b)), p, passes=4)
+
+    def adam(
+        self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
+    ) -> None:
+        real, (a, b) = p.dtype.type, self._adam_factors(lr, beta1, beta2, eps, t)
+        self._share_rows(
+            lambda i: self._run.adam(p[i], g[i], m[i], v[i], real(beta1), real(beta2), real(a), real(b)), p, passes=4
+        )
+
+
+@functools.cache
+def _compiled() -> SimpleNamespace:
+    """The loops of sweeps.py, each compiled at its first call, and the version of the compiler."""
+    try:
+        import numba
+    except ImportError as error:
+        raise ImportError(
+            'the numba backend needs Numba, which is not installed: pip install "minigan[fast]", '
+            "or choose the numpy backend"
+        ) from error
+    loops = {name: f for name, f in vars(sweeps).items() if getattr(f, "__module__", None) == sweeps.__name__}
+    return SimpleNamespace(version=numba.__version__, **{name: _compile(numba.njit, f) for name, f in loops.items()})
+
+
+def _compile(njit: Any, loop: Callable[..., Any]) -> Any:
+    """The loop as machine code, which lets go of Python's lock; kept on disk if there is a place for it."""
+    options = {"nogil": True, "error_model": "numpy"}  # division by zero is infinite, as in NumPy
+    try:
+        return njit(cache=True, **options)(loop)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(**options)(loop)

@@ -1,0 +1,142 @@
+"""The sweeps over memory as loops over single numbers: one pass each, with every intermediate in a register.
+
+NumPy makes a pass over memory for every `+` and `*`; these loops make one for the whole formula. Run by Python they
+would take seconds, so nobody runs them: `numba_backend` compiles them to machine code. They are written for a
+compiler that turns inner loops into vector instructions: the inner index runs along a row of a contiguous array,
+column sums are kept for all columns at once, and what is changed in place comes as one argument, since two that
+might overlap would forbid it. Threads share a loop by rows, or by columns from `lo` to `hi`.
+
+The formulas are those of `reference.py`, which says what the letters mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+def bias_leaky(x: Array, bias: Array, leak: Any) -> None:
+    """x ← max(x + bias, leak · (x + bias)), for a leak in [0, 1)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            shifted = x[i, j] + bias[j]
+            x[i, j] = max(shifted, leak * shifted)
+
+
+def leaky_grad(dy: Array, y: Array, leak: Any) -> None:
+    """dy ← dy · φ′, φ′ = 1 where y > 0 and leak elsewhere."""
+    one = y.dtype.type(1)
+    for i in range(dy.shape[0]):
+        for j in range(dy.shape[1]):
+            dy[i, j] *= one if y[i, j] > 0 else leak  # a product and not a choice: a store that is always made
+
+
+def leaky_grad_sum(dy: Array, y: Array, leak: Any, total: Array, lo: int, hi: int) -> None:
+    """The same, and its column sums."""
+    one = y.dtype.type(1)
+    total = total[lo:hi]
+    total[:] = 0
+    for i in range(len(dy)):
+        gi, yi = dy[i, lo:hi], y[i, lo:hi]
+        for j in range(total.size):
+            g = gi[j] * (one if yi[j] > 0 else leak)
+            gi[j] = g
+            total[j] += g
+
+
+def column_sum(x: Array, total: Array, lo: int, hi: int) -> None:
+    """total_j = Σ_i x_ij."""
+    total = total[lo:hi]
+    total[:] = 0
+    for i in range(len(x)):
+        xi = x[i, lo:hi]
+        for j in range(total.size):
+            total[j] += xi[j]
+
+
+def square_sum(x: Array, mean: Array, total: Array, lo: int, hi: int) -> None:
+    """total_j = Σ_i (x_ij − mean_j)²."""
+    mean, total = mean[lo:hi], total[lo:hi]
+    total[:] = 0
+    for i in range(len(x)):
+        xi = x[i, lo:hi]
+        for j in range(total.size):
+            centred = xi[j] - mean[j]
+            total[j] += centred * centred
+
+
+def normalize(x: Array, mean: Array, scale: Array, beta: Array, out: Array, lo: int, hi: int) -> None:
+    """out = (x − mean) · scale + β."""
+    mean, scale, beta = mean[lo:hi], scale[lo:hi], beta[lo:hi]
+    for i in range(len(x)):
+        xi, yi = x[i, lo:hi], out[i, lo:hi]
+        for j in range(mean.size):
+            yi[j] = (xi[j] - mean[j]) * scale[j] + beta[j]
+
+
+def normalize_grad(dy: Array, x: Array, mean: Array, dgamma: Array, dbeta: Array, lo: int, hi: int) -> None:
+    """dβ_j = Σ_i dy_ij and dγ_j = Σ_i dy_ij (x_ij − mean_j), still without the factor inv_std."""
+    mean, dgamma, dbeta = mean[lo:hi], dgamma[lo:hi], dbeta[lo:hi]
+    dgamma[:] = 0
+    dbeta[:] = 0
+    for i in range(len(x)):
+        gi, xi = dy[i, lo:hi], x[i, lo:hi]
+        for j in range(mean.size):
+            dbeta[j] += gi[j]
+            dgamma[j] += gi[j] * (xi[j] - mean[j])
+
+
+def batchnorm_grad(dy: Array, x: Array, mean: Array, slope: Array, shift: Array, scale: Array) -> None:
+    """dy ← scale · (dy − shift − (x − mean) · slope)."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            dy[i, j] = scale[j] * (dy[i, j] - shift[j] - (x[i, j] - mean[j]) * slope[j])
+
+
+def logistic(logits: Array, target: Any, grad: Array) -> Any:
+    """grad = (σ(l) − t)/n; returns mean(softplus(l) − t l). Through e^−|l|, as in reference.py."""
+    one, n = logits.dtype.type(1), logits.dtype.type(logits.size)
+    flat, out, loss = logits.reshape(-1), grad.reshape(-1), 0.0
+    for i in range(flat.size):
+        size, positive = abs(flat[i]), flat[i] >= 0
+        tail = np.exp(-size)
+        small = tail / (one + tail)
+        out[i] = ((one - target) - small if positive else small - target) / n
+        loss += ((one - target if positive else target) * size + np.log1p(tail)) / n
+    return loss
+
+
+def judge(logits: Array) -> Any:
+    """The mean of σ(logits), and the share of logits above 0."""
+    one, n = logits.dtype.type(1), logits.dtype.type(logits.size)
+    flat, probability, above = logits.reshape(-1), 0.0, 0
+    for i in range(flat.size):
+        tail = np.exp(-abs(flat[i]))
+        probability += (one if flat[i] >= 0 else tail) / (one + tail)
+        above += flat[i] > 0
+    return probability / n, above / n
+
+
+def sgd(p: Array, g: Array, v: Array, lr: Any, momentum: Any) -> None:
+    """v ← μ v + g,   p ← p − lr · v."""
+    for i in range(p.size):
+        v[i] = momentum * v[i] + g[i]
+        p[i] -= lr * v[i]
+
+
+def rmsprop(p: Array, g: Array, s: Array, decay: Any, a: Any, b: Any) -> None:
+    """s ← ρ s + g²,   p ← p − a g/(√s + b)."""
+    for i in range(p.size):
+        s[i] = decay * s[i] + g[i] * g[i]
+        p[i] -= a * g[i] / (np.sqrt(s[i]) + b)
+
+
+def adam(p: Array, g: Array, m: Array, v: Array, beta1: Any, beta2: Any, a: Any, b: Any) -> None:
+    """m ← β₁ m + g,   v ← β₂ v + g²,   p ← p − a m/(√v + b)."""
+    for i in range(p.size):
+        m[i] = beta1 * m[i] + g[i]
+        v[i] = beta2 * v[i] + g[i] * g[i]
+        p[i] -= a * m[i] / (np.sqrt(v[i]) + b)
