@@ -453,15 +453,15 @@ class _Slot(threading.local):
 def _cut_product(
     a: Array, b: Array, out: Array, accumulate: bool, pieces: int
 ) -> Iterator[tuple[Array, Array, Array, bool]]:
-    """out = a b as products of parts: rows of a long `a`, columns of b otherwise.
+    """out = a b as products of columns of b, or of rows of a where there are few columns.
 
-    BLAS copies both factors into an order of its own. Cut by rows, it copies b once for each piece, which shows if
-    the rows are few; columns of a transposed `a` would be slow to copy.
+    BLAS copies both factors into an order of its own, and each piece copies the whole of the factor that is not cut.
+    Here that is mostly the smaller one: a batch, not the weights.
     """
     m, n = out.shape
     if pieces < 2:
         yield a, b, out, accumulate
-    elif (m < 96 or not a.flags.c_contiguous) and n >= 32 and a.shape[1] > 1:
+    elif n >= 16 * pieces and a.shape[1] > 1:  # into columns of an array; BLAS is not asked for outer products then
         for columns in cut(n, pieces, multiple=16):
             yield a, b[:, columns], out[:, columns], accumulate
     else:
