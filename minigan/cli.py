@@ -26,6 +26,7 @@ COMMANDS = {
     "sample": "make images with a trained GAN",
     "recipes": "list the GANs that can be trained, or the options of one",
     "gradcheck": "prove every gradient, layer by layer",
+    "bench": "time a training step and its parts, beside PyTorch and JAX",
     "info": "what minigan runs on here: versions, BLAS, cores, GPU",
 }
 

@@ -20,14 +20,18 @@ from typing import Any, NamedTuple
 
 from . import peak
 
-ANSWER_SECONDS = 120.0  # for an answer, before a process is taken for dead: importing, compiling, a few long steps
+ANSWER_SECONDS = 300.0  # for an answer, before a process is taken for dead: importing, compiling, a few long steps
 SAMPLE_SECONDS = 2e-3  # a sample is at least as long, from as many calls as that takes
 WARM_UP_SECONDS = 0.2
 WORKER = (sys.executable, "-m", "minigan.bench.worker")
 
 
 class WorkerError(RuntimeError):
-    """A contestant is out; the message says why in one sentence."""
+    """A contestant is out; the message says why in one sentence. wrong: because its results are."""
+
+    def __init__(self, message: str, wrong: bool = False) -> None:
+        super().__init__(message)
+        self.wrong = wrong
 
 
 class WorkerProcess:
@@ -59,7 +63,7 @@ class WorkerProcess:
         Raises WorkerError with the reason if the worker refuses, dies, or takes longer than its patience; in the
         last two cases it is over.
         """
-        with suppress(OSError):  # a dead process cannot be written to; that it is dead is found out below
+        with suppress(OSError, ValueError):  # a process that is over cannot be written to; found out below
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -78,7 +82,7 @@ class WorkerProcess:
             self.close()
             raise WorkerError(f"{self.name} answered with something else than JSON and was stopped")
         if "error" in answer:
-            raise WorkerError(str(answer["error"]))
+            raise WorkerError(str(answer["error"]), bool(answer.get("wrong")))
         return answer
 
     def close(self) -> None:
@@ -159,7 +163,7 @@ def take_turns(workers: Mapping[Any, WorkerProcess], pace: Pace) -> tuple[dict[A
                 del seconds[key]
                 continue
             times = answer["seconds"][-samples:]
-            peak.check_clock(str(key), min(times) * calls, answer["tick"])
+            peak.check_clock(workers[key].name, min(times) * calls, answer["tick"])
             seconds[key] += times
     return seconds, failures
 

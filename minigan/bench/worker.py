@@ -8,8 +8,8 @@ contestant's threads and memory never meet another's:
     {"do": "part", "part": NAME, "batch": N, "width": W}           {"about": TEXT}
     {"do": "time", "samples": N, "calls": K}                       {"seconds": [N times per call], "tick": SECONDS}
 
-"time" repeats what was prepared last: a sample is K calls and one wait for them. What goes wrong is answered with
-{"error": SENTENCE}. Settings of threads are those of the environment, untouched.
+"time" repeats what was prepared last: a sample is K calls and one wait for them. What fails is answered with
+{"error": SENTENCE, "wrong": whether results differ from the reference's}. Settings of threads are those of the environment, untouched.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Worker:
         try:
             return do[request["do"]](request)
         except Exception as error:  # whatever a library raises: this contestant is out, the others go on
-            return {"error": " ".join(f"{error}".split())[:400] or type(error).__name__}
+            sentence = " ".join(f"{error}".split())[:400] or type(error).__name__
+            return {"error": sentence, "wrong": isinstance(error, ArithmeticError)}
 
     def _ceilings(self, request: dict[str, Any]) -> Answer:
         return asdict(ceilings.measure(get_backend(self.name), request.get("seconds", 0.1)))
