@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,8 @@ def cpu() -> str:
 def cpu_features() -> set[str]:
     """The instruction sets that NumPy has found, by its names."""
     try:
-        from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[attr-defined]
-    except ImportError:  # a private name: some NumPy may lack it
+        features = import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):  # a private name: some NumPy may lack it
         return set()
     return {name for name, present in features.items() if present}
 

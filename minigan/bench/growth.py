@@ -15,7 +15,7 @@ CLIFF = 1.2  # a larger step that takes so much longer per FLOP than the next sm
 def curves(figures: Iterable[Figure], over: str) -> dict[tuple[str, str], list[Figure]]:
     """The figures of each (who, device), in the order of `over`: "batch" or "width"."""
     found: dict[tuple[str, str], list[Figure]] = {}
-    for figure in sorted(figures, key=lambda f: getattr(f, over)):  # type: ignore[no-any-return]
+    for figure in sorted(figures, key=lambda f: getattr(f, over)):
         found.setdefault((figure.who, figure.device), []).append(figure)
     return found
 
@@ -53,7 +53,7 @@ def crossover(report: Report) -> float | None:
 
 
 def cliffs(report: Report) -> list[str]:
-    """A line for each place where more work makes every FLOP of minigan's step dearer, which asks for an explanation."""
+    """A line for each place where more work makes every FLOP of minigan's step dearer: it asks for an explanation."""
     lines = []
     for over in ("batch", "width"):
         for (who, device), figures in curves(fixed(report, over), over).items():

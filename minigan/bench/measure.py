@@ -6,7 +6,7 @@ import datetime
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..backend import Backend
 from . import environment
@@ -34,7 +34,7 @@ class Plan:
     grid: Sequence[tuple[int, float]]
     opponents: Sequence[str] = ()
     parts: bool = True
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
 
 
 def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str], None] = lambda line: None) -> Report:

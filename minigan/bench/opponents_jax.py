@@ -6,6 +6,7 @@ Products are asked for in full float32, which is what the others compute; on a G
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
 from .opponents import Losses, Opponent, Start, UnavailableError
@@ -18,7 +19,7 @@ def make(name: str, device: str, start: Start) -> Opponent:
     """JAX on "cpu" or "gpu". Raises UnavailableError with the reason if JAX or its GPU is missing."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or it would take most of the GPU's memory
     try:
-        import jax
+        jax = _jax()
     except ImportError:
         raise UnavailableError("JAX is not installed") from None
     try:
@@ -50,10 +51,15 @@ def make(name: str, device: str, start: Start) -> Opponent:
     )
 
 
+def _jax() -> Any:
+    """JAX, as a module without types: most who check this package do not have it."""
+    import_module("jax.numpy")
+    return import_module("jax")
+
+
 def _initial_state(start: Start) -> dict[str, Any]:
     """Parameters, running statistics, Adam's moments of both networks and the count of updates."""
-    import jax
-    import jax.numpy as jnp
+    jax, jnp = _jax(), _jax().numpy
 
     def split(state: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
         arrays = {name: jnp.asarray(array) for name, array in state.items()}
@@ -61,14 +67,13 @@ def _initial_state(start: Start) -> dict[str, Any]:
         return {name: a for name, a in arrays.items() if name not in running}, running
 
     (G, running), (D, _) = split(start.G), split(start.D)
-    zeros = lambda: jax.tree.map(jnp.zeros_like, {"G": G, "D": D})  # noqa: E731
-    return {"G": G, "D": D, "running": running, "m": zeros(), "v": zeros(), "t": jnp.zeros((), jnp.int32)}
+    m, v = (jax.tree.map(jnp.zeros_like, {"G": G, "D": D}) for _ in range(2))
+    return {"G": G, "D": D, "running": running, "m": m, "v": v, "t": jnp.zeros((), jnp.int32)}
 
 
 def _steps(start: Start) -> tuple[Any, Any]:
     """The step on given latents, which returns the losses, and the step that draws its own."""
-    import jax
-    import jax.numpy as jnp
+    jax, jnp = _jax(), _jax().numpy
 
     G_sizes, D_sizes = sizes(start.width)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from importlib import import_module
 from typing import Any
 
 from .opponents import Losses, Opponent, Start, UnavailableError
@@ -15,7 +16,7 @@ def make(name: str, device: str, start: Start) -> Opponent:
     Raises UnavailableError or ImportError with the reason if PyTorch or its GPU is missing.
     """
     try:
-        import torch
+        torch = _torch()
     except ImportError:
         raise UnavailableError("PyTorch is not installed") from None
     if device == "gpu" and not torch.cuda.is_available():
@@ -48,6 +49,11 @@ def make(name: str, device: str, start: Start) -> Opponent:
     return Opponent(checked, timed, synchronize, about)
 
 
+def _torch() -> Any:
+    """PyTorch, as a module without types: most who check this package do not have it."""
+    return import_module("torch")
+
+
 class _Step:
     """Networks, optimizers and `play()`, one step on the latents in `z`.
 
@@ -55,8 +61,7 @@ class _Step:
     """
 
     def __init__(self, start: Start, device: Any, best: bool) -> None:
-        import torch
-        from torch import nn
+        torch = _torch()
 
         self.best, self.device = best, device
         G_sizes, D_sizes = sizes(start.width)
@@ -68,12 +73,12 @@ class _Step:
         self.z = torch.empty((start.batch, LATENT), device=device)
         ones, zeros = torch.ones(start.batch, 1, device=device), torch.zeros(start.batch, 1, device=device)
         self.real_then_fake, self.real_only = torch.cat([ones, zeros]), ones
-        self.bce = nn.BCEWithLogitsLoss()
+        self.bce = torch.nn.BCEWithLogitsLoss()
         self.new_optimizers({"fused": True} if best else {})
         self.run = self.eager
 
     def new_optimizers(self, options: dict[str, Any]) -> None:
-        import torch
+        torch = _torch()
 
         settings = {"lr": LR, "betas": (BETA1, BETA2), "eps": ADAM_EPS} | options
         self.g_opt, self.d_opt = (torch.optim.Adam(net.parameters(), **settings) for net in (self.G, self.D))
@@ -82,7 +87,7 @@ class _Step:
         self.run()
 
     def eager(self) -> None:
-        import torch
+        torch = _torch()
 
         fake = self.call_G(self.z)
         self.d_opt.zero_grad()
@@ -104,7 +109,7 @@ class _Step:
 
     def compile(self) -> None:
         """Both networks through torch.compile, for exactly these shapes."""
-        import torch
+        torch = _torch()
 
         torch.compiler.reset()  # after 8 versions of one function it would stop compiling without a word
         self.call_G = torch.compile(self.G, dynamic=False)
@@ -116,7 +121,7 @@ class _Step:
         The steps that warm up and the capture need real memory and real optimizer state; what they changed is put
         back in place afterwards, for a graph knows its arrays by address.
         """
-        import torch
+        torch = _torch()
 
         self.new_optimizers({"fused": True, "capturable": True})
         before = [{name: t.clone() for name, t in net.state_dict().items()} for net in (self.G, self.D)]
@@ -142,7 +147,7 @@ class _Step:
 
 
 def _network(sizes: tuple[int, ...], generator: bool) -> Any:
-    from torch import nn
+    nn = _torch().nn
 
     layers: list[Any] = []
     for n_in, n_out in itertools.pairwise(sizes[:-1]):

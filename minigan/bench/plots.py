@@ -73,9 +73,7 @@ def _name(who: str, device: str) -> str:
 def _curve(axes: Axes, figures: list[Figure], over: str, scale: Any, colour: str, name: str) -> None:
     """Medians with a band from quartile to quartile. scale(figure): what a second is multiplied with."""
     x = [getattr(f, over) for f in figures]
-    low, middle, high = (
-        [getattr(f.timing, which) * scale(f) for f in figures] for which in ("low", "median", "high")
-    )
+    low, middle, high = ([getattr(f.timing, which) * scale(f) for f in figures] for which in ("low", "median", "high"))
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.plot(x, middle, STYLE[figures[0].device], marker="o", markersize=4, color=colour, label=name)
 
@@ -151,14 +149,14 @@ def _roof(axes: Axes, report: Report, device: str) -> None:
     for f in parts:
         axes.plot(f.work.intensity, f.work.flops / f.timing.median / 1e9, markers[f.who], color=colours[f.subject],
                   markersize=8, alpha=0.85)  # fmt: skip
-    for name, points in curves(steps, "batch").items():
+    for (contestant, _), points in curves(steps, "batch").items():
         axes.plot([f.work.intensity for f in points], [f.work.flops / f.timing.median / 1e9 for f in points],
-                  f"-{markers[name[0]]}", color="black", markersize=5, linewidth=0.6, alpha=0.75)  # fmt: skip
+                  f"-{markers[contestant]}", color="black", markersize=5, linewidth=0.6, alpha=0.75)  # fmt: skip
     axes.plot([], [], "-", color="black", label=f"the step, batch {batches[0]} to {batches[-1]}")
     for subject, colour in colours.items():
         axes.plot([], [], "s", color=colour, label=f"{subject}, batch {middle}")
-    for name, marker in markers.items():
-        axes.plot([], [], marker, color="white", markeredgecolor="black", label=label(name))
+    for contestant, marker in markers.items():
+        axes.plot([], [], marker, color="white", markeredgecolor="black", label=label(contestant))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.minorticks_off()

@@ -52,8 +52,8 @@ def build(width: float = 1.0, backend: Backend | str | None = None, seed: int = 
         layers[0].extend([Dense(n_in, n_out), LeakyReLU(SLOPE), BatchNorm(n_out, momentum=MOMENTUM, eps=EPS)])
     for n_in, n_out in itertools.pairwise(D_sizes[:-1]):
         layers[1].extend([Dense(n_in, n_out), LeakyReLU(SLOPE)])
-    G = Sequential(*layers[0], Dense(*G_sizes[-2:]), Tanh(), backend=backend, seed=2 * seed)
-    D = Sequential(*layers[1], Dense(*D_sizes[-2:]), backend=G.backend, seed=2 * seed + 1)
+    G = Sequential(*layers[0], Dense(G_sizes[-2], G_sizes[-1]), Tanh(), backend=backend, seed=2 * seed)
+    D = Sequential(*layers[1], Dense(D_sizes[-2], D_sizes[-1]), backend=G.backend, seed=2 * seed + 1)
     rule = Adam(LR, beta1=BETA1, beta2=BETA2, eps=ADAM_EPS)
     return GAN(G, D, objective="non-saturating", optimizer=rule, reuse_fakes=True, seed=seed)
 

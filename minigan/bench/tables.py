@@ -41,7 +41,7 @@ def bounds(report: Report) -> str:
         peak = report.peaks[device]
         copies = ", ".join(f"{rate / 1e9:,.0f} ({_size(moved)})" for moved, rate in ceilings.copies)
         lines += [
-            f"{device.upper()} ceilings   product {ceilings.gemm / 1e9:,.0f} GFLOP/s; copy, GB/s (bytes moved): {copies}",
+            f"{device.upper()} ceilings   GEMM {ceilings.gemm / 1e9:,.0f} GFLOP/s; copy, GB/s (bytes moved): {copies}",
             f"{device.upper()} peak       {peak.flops / 1e9:,.0f} GFLOP/s = {peak.how}; nothing above it is printed",
         ]
     return "\n".join(lines)
@@ -114,12 +114,13 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[
     | numpy | 10.5 |
     """
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    aligned = [
-        "| " + " | ".join(cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) + " |"  # noqa: E501
-        for row in (head, *rows)
-    ]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        return f"| {' | '.join(cells)} |"
+
     rule = "|" + "|".join(f":{'-' * (w + 1)}" if i in left else f"{'-' * (w + 1)}:" for i, w in enumerate(widths)) + "|"
-    return "\n".join([aligned[0], rule, *aligned[1:]])
+    return "\n".join([line(head), rule, *map(line, rows)])
 
 
 def _place(figure: Figure) -> tuple[str, str, int, float]:

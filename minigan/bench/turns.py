@@ -45,7 +45,7 @@ class WorkerProcess:
         self, name: str, device: str, command: Sequence[str] = WORKER, patience: float = ANSWER_SECONDS
     ) -> None:
         self.name, self.device, self.patience = name, device, patience
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
             [*command, name, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )

@@ -1,8 +1,8 @@
 """What an operation costs on paper: FLOPs, and the bytes that have to move whatever the code.
 
 One FLOP is an addition, multiplication, division, comparison or maximum, and also one square root, exponential,
-logarithm, sine or hyperbolic tangent, which take several instructions: of those the count is a lower bound. Philox's integer
-arithmetic is not counted. Products (GEMM) are kept apart from all the rest.
+logarithm, sine or hyperbolic tangent, which take several instructions: of those the count is a lower bound. Philox's
+integer arithmetic is not counted. Products (GEMM) are kept apart from all the rest.
 
 Bytes: each array that the operation needs is read once and each result is written once, 4 bytes a number
 (float32). An operation that streams its operands twice moves more than is counted here, one that finds them in a
@@ -166,6 +166,11 @@ def _product(a: Any, b: Any, out: Any) -> Work:
     return gemm(a.shape[0], a.shape[1], out.shape[1])
 
 
+def _size(x: Any) -> tuple[int, int]:
+    """Samples and features; what has more axes, or one, is taken as so many features."""
+    return len(x), x.size // max(1, len(x))
+
+
 def _name(act: Any) -> str:
     return "" if act is None else type(act).__name__
 
@@ -174,9 +179,9 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "gemm": lambda a: _product(a["a"], a["b"], a["out"]),
     "column_sum": lambda a: column_sum(*a["x"].shape),
     "norm": lambda a: norm(a["x"].size),
-    "bias_act": lambda a: bias_act(*a["x"].shape, _name(a["act"]), a["bias"] is not None),
+    "bias_act": lambda a: bias_act(*_size(a["x"]), _name(a["act"]), a["bias"] is not None),
     "bias_act_grad": lambda a: total(
-        [bias_act_grad(*a["dy"].shape, _name(a["act"]))]
+        [bias_act_grad(*_size(a["dy"]), _name(a["act"]))]
         + ([column_sum(*a["dy"].shape)] if a.get("dbias") is not None else [])
     ),
     "batchnorm": lambda a: batchnorm(*a["x"].shape),

@@ -9,7 +9,8 @@ contestant's threads and memory never meet another's:
     {"do": "time", "samples": N, "calls": K}                       {"seconds": [N times per call], "tick": SECONDS}
 
 "time" repeats what was prepared last: a sample is K calls and one wait for them. What fails is answered with
-{"error": SENTENCE, "wrong": whether results differ from the reference's}. Settings of threads are those of the environment, untouched.
+{"error": SENTENCE, "wrong": whether results differ from the reference's}. Settings of threads are
+those of the environment, untouched.
 """
 
 from __future__ import annotations

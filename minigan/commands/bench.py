@@ -31,12 +31,13 @@ BACKENDS = tuple(name for name in NAMES if name != "auto")
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
-    parser.add_argument("--batch", type=whole, nargs="+", metavar="N", default=None,
-                        help=f"batch sizes (default: {' '.join(map(str, BATCHES))}; {PROFILED_BATCH} with --profile)")  # fmt: skip
-    parser.add_argument("--width", type=_number, nargs="+", metavar="W", default=None,
+    sizes = f"{' '.join(map(str, BATCHES))}; {PROFILED_BATCH} with --profile"
+    names = ", ".join(BACKENDS)
+    parser.add_argument("--batch", type=whole, nargs="+", metavar="N", help=f"batch sizes (default: {sizes})")
+    parser.add_argument("--width", type=_number, nargs="+", metavar="W",
                         help="what the hidden sizes are multiplied with (default: 1)")  # fmt: skip
-    parser.add_argument("--backend", nargs="+", choices=BACKENDS, default=None, metavar="NAME",
-                        help=f"of {', '.join(BACKENDS)} (default: all that work here; numpy with --profile)")  # fmt: skip
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS, metavar="NAME",
+                        help=f"of {names} (default: all that work here; numpy with --profile)")  # fmt: skip
     parser.add_argument("--against", nargs="+", choices=(*OPPONENTS, "all", "none"), default=list(QUICK),
                         metavar="NAME",
                         help=f"of {', '.join(OPPONENTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
@@ -103,8 +104,8 @@ def _present(names: list[str] | None) -> dict[str, Backend]:
     if names is not None:
         return {name: get_backend(name) for name in names}
     present, absent = environment.backends()
-    if absent.pop("cupy", ""):
-        print("no GPU columns, the CPU's only: see GPU below", file=sys.stderr)
+    if no_gpu := absent.pop("cupy", ""):
+        print(f"no GPU, only the CPU's columns: {no_gpu}", file=sys.stderr)
     for name, reason in absent.items():
         print(f"without {name}: {reason}", file=sys.stderr)
     return present
