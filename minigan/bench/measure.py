@@ -58,7 +58,7 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
         for device in devices:
             progress(f"ceilings of the {device.upper()}: products and copies")
             first = next(workers[name, where] for name, where in ours if where == device)
-            answer = first.ask(do="ceilings")
+            answer = first.ask(do="ceilings", seconds=min(0.1, plan.pace.seconds / 10))
             copies = tuple((int(size), float(rate)) for size, rate in answer["copies"])
             report.ceilings[device] = Ceilings(float(answer["gemm"]), copies)
         steps: Workers = dict(workers)

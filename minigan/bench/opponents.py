@@ -141,7 +141,7 @@ def _minigan(name: str, device: str, start: Start) -> Opponent:
     backend = get_backend(name)
     gan = _gan(start, backend)
     real = backend.asarray(start.real)
-    about = f"minigan on {name}, numpy {np.__version__} with {environment.blas()}, {environment.blas_threads()} threads"
+    about = f"minigan on numpy {np.__version__}, {environment.blas()}, BLAS threads {environment.blas_threads()}"
     return Opponent(lambda: _step(gan, real), lambda: gan.step(real), backend.synchronize, about)
 
 

@@ -37,17 +37,21 @@ class WorkerError(RuntimeError):
 class WorkerProcess:
     """A process of `worker.py`.
 
-    name, device: of the contestant. command: what is started, with both appended. patience: seconds to wait for an
+    name, device: of the contestant. command: what is started, with both appended (default: WORKER). patience: seconds to wait for an
     answer.
     """
 
     def __init__(
-        self, name: str, device: str, command: Sequence[str] = WORKER, patience: float = ANSWER_SECONDS
+        self, name: str, device: str, command: Sequence[str] | None = None, patience: float = ANSWER_SECONDS
     ) -> None:
         self.name, self.device, self.patience = name, device, patience
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
-            [*command, name, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+            [*(command or WORKER), name, device],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
         )
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
