@@ -37,8 +37,8 @@ class WorkerError(RuntimeError):
 class WorkerProcess:
     """A process of `worker.py`.
 
-    name, device: of the contestant. command: what is started, with both appended (default: WORKER). patience: seconds to wait for an
-    answer.
+    name, device: of the contestant. command: what is started, with both appended (default: WORKER). patience:
+    seconds to wait for an answer.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class WorkerProcess:
             self.close()
             raise WorkerError(f"{self.name} did not answer within {self.patience:g} s and was stopped") from None
         if line is None:
+            self._answers.put(None)  # for whoever asks again
             raise WorkerError(self._last_words())
         try:
             answer = json.loads(line)
