@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from . import peak
 ANSWER_SECONDS = 300.0  # for an answer, before a process is taken for dead: importing, compiling, a few long steps
 SAMPLE_SECONDS = 2e-3  # a sample is at least as long, from as many calls as that takes
 WARM_UP_SECONDS = 0.2
+PAUSE_SECONDS = 0.03  # before a turn: threads of OpenBLAS and OpenMP go on spinning about as long after their work
 WORKER = (sys.executable, "-m", "minigan.bench.worker")
 
 
@@ -161,6 +163,7 @@ def take_turns(workers: Mapping[Any, WorkerProcess], pace: Pace) -> tuple[dict[A
     for _ in range(pace.rounds):
         for key in list(seconds):
             samples, calls = plans[key]
+            time.sleep(PAUSE_SECONDS)
             try:
                 answer = workers[key].ask(do="time", samples=samples + (samples > 1), calls=calls)
             except WorkerError as error:
