@@ -295,6 +295,17 @@ def test_the_tables_say_what_was_measured() -> None:
     assert len({len(line) for line in tables.part_table(full()).splitlines()}) == 1  # aligned
 
 
+def test_ceilings() -> None:
+    one, other = Ceilings(2e9, ((100, 5e9), (10_000, 3e9))), Ceilings(1e9, ((100, 6e9), (10_000, 2e9)))
+    assert one.best(other) == Ceilings(2e9, ((100, 6e9), (10_000, 3e9)))
+    with pytest.raises(ValueError, match="expected ceilings of the same copies"):
+        one.best(Ceilings(1e9, ((200, 6e9), (10_000, 2e9))))
+    assert one.share(10**9, 1000, 1.0) == (0.5, 1000 / 5e9)  # as far from 100 as from 10,000: the first
+    assert one.memory == 3e9
+    fast = sample(figure("numpy", seconds=step.step_work(32).flops / 1.7e11))  # the sample's ceiling is 1.5e11
+    assert "is above the GEMM ceiling" in tables.text(fast)
+
+
 def test_the_crossover_of_cpu_and_gpu() -> None:
     def times(cpu: dict[int, float], gpu: dict[int, float]) -> Report:
         return sample(

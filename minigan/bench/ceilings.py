@@ -47,6 +47,18 @@ class Ceilings:
         """Bytes per second of the largest copy, which no cache holds."""
         return self.copies[-1][1]
 
+    def best(self, other: Ceilings) -> Ceilings:
+        """The higher of two measurements of the same ceilings, one by one: the other one was disturbed.
+
+        Raises ValueError if they are of different sizes of copies.
+        """
+        copies = []
+        for (size, ours), (same, theirs) in zip(self.copies, other.copies, strict=True):
+            if size != same:
+                raise ValueError(f"expected ceilings of the same copies, got {size} and {same} bytes")
+            copies.append((size, max(ours, theirs)))
+        return Ceilings(max(self.gemm, other.gemm), tuple(copies))
+
     def share(self, flops: float, moved: float, seconds: float) -> tuple[float, float]:
         """Which parts of the ceilings are reached: of the product's and of the copy's."""
         return flops / seconds / self.gemm, moved / seconds / self.copy_rate(moved)

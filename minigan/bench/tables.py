@@ -21,7 +21,7 @@ def text(report: Report) -> str:
     ]
     if report.parts():
         blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report)]
-    if notes := [*unstable(report.figures), *cliffs(report), *_crossover(report)]:
+    if notes := [*unstable(report.figures), *low_ceilings(report), *cliffs(report), *_crossover(report)]:
         blocks.append("\n".join(notes))
     if absences := [f"{who}: {why}" for who, why in (*report.absent.items(), *report.wrong.items())]:
         blocks.append("Not measured:\n" + "\n".join(absences))
@@ -98,6 +98,16 @@ def fastest(report: Report, figure: Figure) -> Figure | None:
 def unstable(figures: Sequence[Figure]) -> list[str]:
     """A line for each figure that should not be believed; the tables mark them with *."""
     return [f"* unstable: {f.name}: {f.timing.unstable}" for f in figures if f.timing.unstable]
+
+
+def low_ceilings(report: Report) -> list[str]:
+    """A line if some figure is above its measured ceiling by more than noise, so that the shares say little."""
+    lines = []
+    for figure in report.figures:
+        ceilings, work = report.ceilings[figure.device], figure.work
+        if ceilings.share(work.flops, work.bytes, figure.timing.median)[0] > 1.1:
+            lines.append(f"{figure.name} is above the GEMM ceiling: the machine was busy when that was measured")
+    return lines[:1]
 
 
 def label(who: str) -> str:

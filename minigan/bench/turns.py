@@ -58,11 +58,6 @@ class WorkerProcess:
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        return self._process.pid
-
     def ask(self, **request: Any) -> dict[str, Any]:
         """The answer to a request.
 
