@@ -37,6 +37,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train classic --data mnist     another recipe, other data
   minigan train --resume DIR             go on with a run that was stopped, or further than planned
   minigan sample DIR --n 100 --out FILE  images from what it has learned
+  minigan bench                          what a step of training costs here
 """
 
 

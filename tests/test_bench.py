@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fake_cupy
 import numpy as np
 import pytest
 
 from minigan.backend import Backend, get_backend
 from minigan.backend.numpy_backend import NumpyBackend
 from minigan.bench import (
+    ceilings,
     environment,
     growth,
     opponents,
@@ -752,3 +754,30 @@ def test_the_opponents_are_those_that_their_modules_can_make() -> None:
     assert callable(opponents_torch.make)
     assert callable(opponents_jax.make)
     assert not set(opponents.OPPONENTS) & {"numpy", "cupy", "reference", "auto", "all", "none"}
+
+
+# --- the GPU's side, on a stand-in -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def device_backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The CuPy backend over NumPy arrays that refuse to meet the host's: mixing the two is found on any machine."""
+    fake_cupy.install(monkeypatch)
+    return get_backend("cupy")
+
+
+def test_arrays_of_the_device_stay_there(device_backend: Backend, start: opponents.Start) -> None:
+    assert environment.device(device_backend) == "gpu"
+    for part in parts.PARTS:
+        parts.prepare(part, device_backend, 4, 0.1)()
+    opponent = opponents.make_opponent("cupy", "gpu", start)
+    opponents.check_losses("cupy", play(opponent), opponents.expected_losses(start))
+    assert profile.measure(device_backend, 4, 0.1, seconds=0.01).backend == "cupy"
+
+
+def test_the_ceilings_of_a_device(device_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ceilings.GEMM_SIZES, "gpu", (8, 16))
+    monkeypatch.setitem(ceilings.COPY_BYTES, "gpu", (64, 256))
+    found = ceilings.measure(device_backend, seconds=0.001)
+    assert found.gemm > 0
+    assert [size for size, _ in found.copies] == [64, 256]

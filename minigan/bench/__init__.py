@@ -12,6 +12,7 @@ peak.py         what the hardware cannot exceed; a figure above it is refused
 environment.py  the machine and its software
 measure.py      the whole measurement
 report.py       its results as JSON, and back
+growth.py       the crossover of CPU and GPU, and cliffs
 tables.py       as text
 plots.py        as pictures
 profile.py      where the time of a step goes

@@ -141,7 +141,10 @@ def _minigan(name: str, device: str, start: Start) -> Opponent:
     backend = get_backend(name)
     gan = _gan(start, backend)
     real = backend.asarray(start.real)
-    about = f"minigan on numpy {np.__version__}, {environment.blas()}, BLAS threads {environment.blas_threads()}"
+    if device == "gpu":
+        about = f"minigan on cupy {backend.xp.__version__}"
+    else:
+        about = f"minigan on numpy {np.__version__}, {environment.blas()}, BLAS threads {environment.blas_threads()}"
     return Opponent(lambda: _step(gan, real), lambda: gan.step(real), backend.synchronize, about)
 
 
