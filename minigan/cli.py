@@ -26,6 +26,7 @@ COMMANDS = {
     "sample": "make images with a trained GAN",
     "recipes": "list the GANs that can be trained, or the options of one",
     "gradcheck": "prove every gradient, layer by layer",
+    "bench": "time a training step and its parts, beside PyTorch and JAX",
     "info": "what minigan runs on here: versions, BLAS, cores, GPU",
 }
 
@@ -36,6 +37,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train classic --data mnist     another recipe, other data
   minigan train --resume DIR             go on with a run that was stopped, or further than planned
   minigan sample DIR --n 100 --out FILE  images from what it has learned
+  minigan bench                          what a step of training costs here
 """
 
 

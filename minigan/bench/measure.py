@@ -1,0 +1,142 @@
+"""The whole measurement: who is here, what the machine can do, the step, and its parts."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ..backend import Backend
+from . import environment
+from .ceilings import Ceilings
+from .opponents import OPPONENTS, check_losses, expected_losses, make_start, save_start
+from .parts import PARTS, part_work
+from .peak import Peak, cpu_peak, gpu_peak
+from .report import SCHEMA, Figure, Report
+from .statistics import summarise
+from .step import step_work
+from .turns import Pace, WorkerError, WorkerProcess, processes, take_turns
+from .work import Work
+
+Contestant = tuple[str, str]  # name, device
+Workers = dict[Contestant, WorkerProcess]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: the step at each (batch, width) of `grid`, and its parts if `parts`, at this pace.
+
+    opponents: names of `OPPONENTS`; each plays on every device on which one of the backends computes.
+    """
+
+    grid: Sequence[tuple[int, float]]
+    opponents: Sequence[str] = ()
+    parts: bool = True
+    pace: Pace = field(default_factory=Pace)
+
+
+def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str], None] = lambda line: None) -> Report:
+    """Run a plan on these backends (at least one), which are present.
+
+    progress: gets a line now and then. Raises RuntimeError for a figure above the hardware's peak, or if nothing at
+    all could be measured.
+    """
+    ours = [(name, environment.device(backend)) for name, backend in backends.items()]
+    devices = list(dict.fromkeys(device for _, device in ours))
+    theirs = [(name, device) for device in devices for name in plan.opponents if device in OPPONENTS[name]]
+    report = Report(
+        SCHEMA,
+        datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"),
+        environment.facts(),
+        {device: _peak(device, backends) for device in devices},
+        {},
+    )
+    contestants = sorted([*ours, *theirs], key=lambda contestant: devices.index(contestant[1]))
+    with processes(contestants) as workers, tempfile.TemporaryDirectory() as folder:
+        first = {device: next(workers[c] for c in ours if c[1] == device) for device in devices}
+        for device in devices:
+            progress(f"ceilings of the {device.upper()}: products and copies")
+            report.ceilings[device] = _ceilings(first[device], plan.pace)
+        steps: Workers = dict(workers)
+        for batch, width in plan.grid:
+            progress(f"the step at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
+            _steps(report, steps, batch, width, plan.pace, os.path.join(folder, "start.npz"))
+        if not report.steps():
+            reasons = "; ".join({**report.absent, **report.wrong}.values())
+            raise RuntimeError(f"no step could be measured: {reasons}")
+        if plan.parts:
+            for batch, width in plan.grid:
+                progress(f"its parts at batch {batch}, width {width:g}")
+                for part in PARTS:
+                    _part(report, {c: workers[c] for c in ours if c in steps}, part, batch, width, plan.pace)
+        for device in devices:  # once more, minutes later: nothing disturbs a machine all the time
+            with suppress(WorkerError):  # it died since, and its figures are reported as absent
+                report.ceilings[device] = report.ceilings[device].best(_ceilings(first[device], plan.pace))
+    return report
+
+
+def _ceilings(worker: WorkerProcess, pace: Pace) -> Ceilings:
+    answer = worker.ask(do="ceilings", seconds=min(0.1, pace.seconds / 10))
+    copies = tuple((int(size), float(rate)) for size, rate in answer["copies"])
+    return Ceilings(float(answer["gemm"]), copies)
+
+
+def _peak(device: str, backends: Mapping[str, Backend]) -> Peak:
+    if device == "cpu":
+        features, clock = environment.cpu_features(), environment.highest_clock()
+        return cpu_peak(environment.usable_cores(), features, clock)
+    backend = next(b for b in backends.values() if environment.device(b) == "gpu")
+    return gpu_peak(environment.gpu_properties(backend)[0])
+
+
+def _label(contestant: Contestant) -> str:
+    name, device = contestant
+    return name if device == "cpu" else f"{name} ({device.upper()})"
+
+
+def _steps(report: Report, workers: Workers, batch: int, width: float, pace: Pace, start_file: str) -> None:
+    """The step of everyone at one size; who fails is noted and removed from `workers`."""
+    start = make_start(batch, width)
+    save_start(start_file, start)
+    expected = expected_losses(start)
+    for contestant, worker in list(workers.items()):
+        try:
+            answer = worker.ask(do="step", start=start_file)
+            check_losses(_label(contestant), answer["losses"], expected)
+            report.about[_label(contestant)] = answer["about"]
+        except WorkerError as error:
+            report.absent[_label(contestant)] = str(error)
+            workers.pop(contestant)
+        except ArithmeticError as error:
+            report.wrong[_label(contestant)] = str(error)
+            workers.pop(contestant)
+    for contestant, reason in _turns(report, workers, "step", batch, width, step_work(batch, width), pace).items():
+        report.absent[_label(contestant)] = reason
+        workers.pop(contestant)
+
+
+def _part(report: Report, workers: Workers, part: str, batch: int, width: float, pace: Pace) -> None:
+    """One part on every backend at one size; a backend that fails at it is noted."""
+    ready: Workers = {}
+    for contestant, worker in workers.items():
+        try:
+            worker.ask(do="part", part=part, batch=batch, width=width)
+            ready[contestant] = worker
+        except WorkerError as error:
+            (report.wrong if error.wrong else report.absent)[f"{_label(contestant)}, {part}"] = str(error)
+    brief = pace._replace(seconds=pace.seconds / 4)  # there are many of them, and they are shorter than a step
+    for contestant, reason in _turns(report, ready, part, batch, width, part_work(part, batch, width), brief).items():
+        report.absent[f"{_label(contestant)}, {part}"] = reason
+
+
+def _turns(
+    report: Report, workers: Workers, subject: str, batch: int, width: float, work: Work, pace: Pace
+) -> dict[Contestant, str]:
+    """Time what the workers have prepared, add the figures, return the reasons of those that failed."""
+    seconds, failures = take_turns(workers, pace)
+    for (name, device), times in seconds.items():
+        report.add(Figure(subject, name, device, batch, width, work, summarise(times)))
+    return failures

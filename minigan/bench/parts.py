@@ -1,0 +1,186 @@
+"""The parts of a step, alone: all its products, all its batchnorm, and so on, on arrays of the step's own shapes.
+
+Each part repeats the operations of one kind that one step needs, in the order in which the step asks for them, so
+that the milliseconds of the parts can be held against those of the step. Alone, a part finds its operands where
+the part itself left them, not where the operation before would have: the sum is near the step, not equal to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend, Purpose, Stream
+from ..nn import LeakyReLU, Tanh
+from . import work
+from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, PIXELS, SLOPE, Operation, operations
+from .work import Work
+
+Array = Any
+
+PARTS = {  # name: operations of the backend
+    "gemm": ("gemm",),
+    "elementwise": ("bias_act", "bias_act_grad", "column_sum"),
+    "batchnorm": ("batchnorm", "normalize_grad", "batchnorm_grad"),
+    "optimizer": ("adam",),
+    "random": ("normal",),
+    "losses": ("logistic",),
+    "gather": ("minibatch", "gather"),
+}
+IMAGES = 10_000  # the data set of the part "gather", which is not in the step: it is what `fit` does before it
+TOLERANCE = 2e-3  # of a backend's floats against the reference's, relative to the largest; integers must be equal
+
+
+def part_operations(part: str, batch: int, width: float = 1.0) -> list[Operation]:
+    """The operations of a part.
+
+    Raises ValueError for another name.
+
+    >>> part_operations("random", 32)
+    [Operation(name='normal', shape=(3200,), detail='')]
+    """
+    if part not in PARTS:
+        raise ValueError(f"unknown part {part!r}: choose one of {', '.join(PARTS)}")
+    if part == "gather":
+        return [Operation("minibatch", (batch,)), Operation("gather", (batch, PIXELS))]
+    return [op for op in operations(batch, width) if op.name in PARTS[part]]
+
+
+def part_work(part: str, batch: int, width: float = 1.0) -> Work:
+    """FLOPs and bytes of a part."""
+    return work.total(op.work for op in part_operations(part, batch, width))
+
+
+def prepare(part: str, backend: Backend, batch: int, width: float = 1.0) -> Callable[[], None]:
+    """The part as a function without arguments, once its results agree with those of the reference backend.
+
+    Raises ArithmeticError, naming the operation, if they do not.
+    """
+    calls = []
+    for seed, op in enumerate(part_operations(part, batch, width)):
+        call, results = _prepared(op, backend, np.random.default_rng(seed))
+        oracle, expected = _prepared(op, Backend(), np.random.default_rng(seed))
+        call()
+        oracle()
+        for ours, theirs in zip(results, expected, strict=True):
+            _compare(op, backend, backend.to_numpy(ours), theirs)
+        calls.append(call)
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
+def _compare(op: Operation, backend: Backend, ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> None:
+    scale = float(np.abs(theirs).max()) or 1.0
+    error = float(np.abs(ours.astype(np.float64) - theirs).max()) / scale
+    allowed = TOLERANCE if theirs.dtype.kind == "f" else 0.0
+    if not error <= allowed:  # NaN is an error as well
+        raise ArithmeticError(
+            f"{op.name} {op.detail} on {op.shape} of backend {backend.name!r} is wrong: it differs from the "
+            f"reference by {error:.1e} of the largest value (allowed: {allowed:.0e}); it is not timed"
+        )
+
+
+def _prepared(op: Operation, be: Backend, rng: np.random.Generator) -> tuple[Callable[[], object], list[Array]]:
+    """A call of the operation on random arrays of its own, and the arrays that it writes."""
+    return _PREPARE[op.name](op, be, lambda *shape: be.asarray(rng.standard_normal(shape, np.float32)))
+
+
+Draw = Callable[..., Array]
+Prepared = tuple[Callable[[], object], list[Array]]
+
+
+def _gemm(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    m, k, n = op.shape
+    a = draw(k, m).T if op.detail == "gᵀ x" else draw(m, k)
+    b = draw(n, k).T if op.detail == "x Wᵀ" else draw(k, n)
+    out = be.empty((m, n), np.float32)
+    return lambda: be.gemm(a, b, out=out), [out]
+
+
+def _activation(op: Operation) -> Any:
+    return {"LeakyReLU": LeakyReLU(SLOPE), "Tanh": Tanh(), "": None}[op.detail]
+
+
+def _bias_act(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    x, bias, act = draw(*op.shape), draw(op.shape[1]), _activation(op)
+    return lambda: be.bias_act(x, bias, act, out=x), [x]  # in place, as Dense does it
+
+
+def _bias_act_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    dy, y, act = draw(*op.shape), be.xp.tanh(draw(*op.shape)), _activation(op)
+    out = be.empty(op.shape, np.float32)  # not over dy: repeated, that would shrink into denormal numbers
+    return lambda: be.bias_act_grad(dy, y, act, out=out), [out]
+
+
+def _column_sum(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    x, out = draw(*op.shape), be.empty(op.shape[1:], np.float32)
+    return lambda: be.column_sum(x, out=out), [out]
+
+
+def _batchnorm(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    x, gamma, beta = draw(*op.shape), draw(op.shape[1]), draw(op.shape[1])
+    out, (mean, var, inv_std) = be.empty(op.shape, np.float32), (be.empty(op.shape[1:], np.float32) for _ in range(3))
+    return lambda: be.batchnorm(x, gamma, beta, EPS, out, mean, var, inv_std), [out, var, inv_std]
+
+
+def _normalize_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    dy, x, mean, inv_std = draw(*op.shape), draw(*op.shape), draw(op.shape[1]), draw(op.shape[1])
+    dgamma, dbeta = be.empty(op.shape[1:], np.float32), be.empty(op.shape[1:], np.float32)
+    return lambda: be.normalize_grad(dy, x, mean, inv_std, dgamma, dbeta), [dgamma, dbeta]
+
+
+def _batchnorm_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    dy, x = draw(*op.shape), draw(*op.shape)
+    gamma, mean, inv_std, dgamma, dbeta = (draw(op.shape[1]) for _ in range(5))
+    out = be.empty(op.shape, np.float32)
+    return lambda: be.batchnorm_grad(dy, x, gamma, mean, inv_std, dgamma, dbeta, out), [out]
+
+
+def _logistic(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    logits, grad = draw(*op.shape, 1), be.empty((*op.shape, 1), np.float32)
+    return lambda: be.logistic(logits, 1.0, grad), [grad]
+
+
+def _adam(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    p, g, m, v = draw(*op.shape), draw(*op.shape), draw(*op.shape), be.xp.square(draw(*op.shape))
+    return lambda: be.adam(p, g, m, v, LR, BETA1, BETA2, ADAM_EPS, 10), [p, m, v]
+
+
+def _normal(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    out = be.empty((op.shape[0] // LATENT, LATENT), np.float32)
+    return lambda: be.normal(out, Stream(0, Purpose.LATENT_G, 0)), [out]
+
+
+def _minibatch(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    out = be.empty(op.shape, np.int64)
+    return lambda: be.minibatch(out, IMAGES, 0, 0), [out]
+
+
+def _gather(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    rng = np.random.default_rng(0)
+    data = be.asarray(rng.integers(0, 256, (IMAGES, op.shape[1]), np.uint8))
+    indices = be.asarray(rng.integers(0, IMAGES, op.shape[0]))
+    out = be.empty(op.shape, np.float32)
+    return lambda: be.gather(data, indices, out), [out]
+
+
+_PREPARE: dict[str, Callable[[Operation, Backend, Draw], Prepared]] = {
+    "gemm": _gemm,
+    "bias_act": _bias_act,
+    "bias_act_grad": _bias_act_grad,
+    "column_sum": _column_sum,
+    "batchnorm": _batchnorm,
+    "normalize_grad": _normalize_grad,
+    "batchnorm_grad": _batchnorm_grad,
+    "logistic": _logistic,
+    "adam": _adam,
+    "normal": _normal,
+    "minibatch": _minibatch,
+    "gather": _gather,
+}

@@ -1,0 +1,153 @@
+"""The results as text: GitHub's Markdown, aligned so that a terminal shows them as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .growth import cliffs, crossover
+from .opponents import OPPONENTS
+from .report import Figure, Report
+
+PLAIN = "reference"  # the backend in plain array code, which the others are held against
+
+
+def text(report: Report) -> str:
+    """Everything a report has to say, for people."""
+    blocks = [
+        "\n".join(f"{name:14}{fact}" for name, fact in report.environment.items()),
+        bounds(report),
+        "One step: a pass of G, a pass of D over real and fake, a pass of D for G, two Adam updates",
+        step_table(report),
+    ]
+    if report.parts():
+        blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report)]
+    if notes := [*unstable(report.figures), *low_ceilings(report), *cliffs(report), *_crossover(report)]:
+        blocks.append("\n".join(notes))
+    if absences := [f"{who}: {why}" for who, why in (*report.absent.items(), *report.wrong.items())]:
+        blocks.append("Not measured:\n" + "\n".join(absences))
+    blocks.append("\n".join(f"{who}: {about}" for who, about in report.about.items()))
+    return "\n\n".join(blocks)
+
+
+def _crossover(report: Report) -> list[str]:
+    meeting = crossover(report)
+    return [] if meeting is None else [f"the GPU is faster than the CPU from batch {meeting:.0f}"]
+
+
+def bounds(report: Report) -> str:
+    """Peaks and ceilings of each device, one line each."""
+    lines = []
+    for device, ceilings in report.ceilings.items():
+        peak = report.peaks[device]
+        copies = ", ".join(f"{rate / 1e9:,.0f} ({_size(moved)})" for moved, rate in ceilings.copies)
+        lines += [
+            f"{device.upper()} ceilings   GEMM {ceilings.gemm / 1e9:,.0f} GFLOP/s; copy, GB/s (bytes moved): {copies}",
+            f"{device.upper()} peak       {peak.flops / 1e9:,.0f} GFLOP/s = {peak.how}; nothing above it is printed",
+        ]
+    return "\n".join(lines)
+
+
+def step_table(report: Report) -> str:
+    """A row for each contestant at each size: medians, and ratios to minigan's fastest backend on the same device."""
+    rows = []
+    for figure in sorted(report.steps(), key=lambda f: (f.width, f.batch, f.device)):
+        best = fastest(report, figure)
+        ratio = f"{figure.timing.median / best.timing.median:.2f}" if best else "–"
+        seconds, work = figure.timing.median, figure.work
+        products, copies = report.ceilings[figure.device].share(work.flops, work.bytes, seconds)
+        rows.append([
+            f"{figure.batch}", f"{figure.width:g}", figure.device.upper(), label(figure.who), _ms(figure),
+            _quartiles(figure), f"{1e6 * figure.timing.median / figure.batch:.1f}",
+            f"{work.flops / seconds / 1e9:.1f}", f"{work.bytes / seconds / 1e9:.1f}", f"{100 * products:.0f} %",
+            f"{100 * copies:.0f} %", ratio,
+        ])  # fmt: skip
+    head = ["batch", "width", "device", "who", "ms/step", "quartiles", "µs/image", "GFLOP/s", "GB/s",
+            "of GEMM ceiling", "of copy ceiling", "× minigan's best"]  # fmt: skip
+    return markdown(head, rows, left=(2, 3))
+
+
+def part_table(report: Report) -> str:
+    """A row for each part and backend at each size, plain array code and the others side by side.
+
+    "plain / this" is the time of the plain array code divided by that of this backend.
+    """
+    rows = []
+    order = {part: i for i, part in enumerate(dict.fromkeys(f.subject for f in report.parts()))}
+    for figure in sorted(report.parts(), key=lambda f: (f.width, f.batch, order[f.subject], f.device)):
+        plain = next((f for f in report.parts() if f.who == PLAIN and _place(f) == _place(figure)), None)
+        ratio = f"{plain.timing.median / figure.timing.median:.1f}" if plain else "–"
+        seconds, work = figure.timing.median, figure.work
+        products, copies = report.ceilings[figure.device].share(work.flops, work.bytes, seconds)
+        rows.append([
+            f"{figure.batch}", f"{figure.width:g}", figure.subject, figure.who, _ms(figure), _quartiles(figure),
+            f"{work.flops / 1e6:.3g}", f"{work.bytes / 1e6:.3g}", f"{work.intensity:.2g}",
+            f"{work.flops / seconds / 1e9:.3g}", f"{work.bytes / seconds / 1e9:.3g}",
+            f"{100 * products:.0f} %", f"{100 * copies:.0f} %", ratio,
+        ])  # fmt: skip
+    head = ["batch", "width", "part", "who", "ms", "quartiles", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s",
+            "of GEMM ceiling", "of copy ceiling", "plain / this"]  # fmt: skip
+    return markdown(head, rows, left=(2, 3))
+
+
+def fastest(report: Report, figure: Figure) -> Figure | None:
+    """The fastest step of minigan at the size and on the device of `figure`."""
+    ours = [f for f in report.steps() if f.who not in OPPONENTS and _place(f) == _place(figure)]
+    return min(ours, key=lambda f: f.timing.median, default=None)
+
+
+def unstable(figures: Sequence[Figure]) -> list[str]:
+    """A line for each figure that should not be believed; the tables mark them with *."""
+    return [f"* unstable: {f.name}: {f.timing.unstable}" for f in figures if f.timing.unstable]
+
+
+def low_ceilings(report: Report) -> list[str]:
+    """A line if some figure is above its measured ceiling by more than noise, so that the shares say little."""
+    lines = []
+    for figure in report.figures:
+        ceilings, work = report.ceilings[figure.device], figure.work
+        if ceilings.share(work.flops, work.bytes, figure.timing.median)[0] > 1.1:
+            lines.append(f"{figure.name} is above the GEMM ceiling: the machine was busy when that was measured")
+    return lines[:1]
+
+
+def label(who: str) -> str:
+    """How a contestant is called: minigan's backends by its name."""
+    return who if who in OPPONENTS else f"minigan {who}"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """A table; columns are aligned to the right but for those in `left`.
+
+    >>> print(markdown(["who", "ms"], [["numpy", "10.5"]], left=[0]))
+    | who   |   ms |
+    |:------|-----:|
+    | numpy | 10.5 |
+    """
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        return f"| {' | '.join(cells)} |"
+
+    rule = "|" + "|".join(f":{'-' * (w + 1)}" if i in left else f"{'-' * (w + 1)}:" for i, w in enumerate(widths)) + "|"
+    return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def _place(figure: Figure) -> tuple[str, str, int, float]:
+    return figure.subject, figure.device, figure.batch, figure.width
+
+
+def _ms(figure: Figure) -> str:
+    return f"{1e3 * figure.timing.median:.4g}{'*' if figure.timing.unstable else ''}"
+
+
+def _quartiles(figure: Figure) -> str:
+    return f"{1e3 * figure.timing.low:.4g} to {1e3 * figure.timing.high:.4g}"
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:g} {unit}"
+        size /= 1024
+    return f"{size:g} GiB"

@@ -1,0 +1,200 @@
+"""What an operation costs on paper: FLOPs, and the bytes that have to move whatever the code.
+
+One FLOP is an addition, multiplication, division, comparison or maximum, and also one square root, exponential,
+logarithm, sine or hyperbolic tangent, which take several instructions: of those the count is a lower bound. Philox's
+integer arithmetic is not counted. Products (GEMM) are kept apart from all the rest.
+
+Bytes: each array that the operation needs is read once and each result is written once, 4 bytes a number
+(float32). An operation that streams its operands twice moves more than is counted here, one that finds them in a
+cache moves less through memory. Scalars do not count.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ..backend import Backend
+
+FLOAT = 4  # bytes
+
+_VALUE = {"LeakyReLU": 2, "ReLU": 1, "Tanh": 1, "Sigmoid": 4, "Softplus": 6, "": 0}  # φ(x), per element
+_SLOPE = {"LeakyReLU": 1, "ReLU": 1, "Tanh": 2, "Sigmoid": 2, "Softplus": 3, "": 0}  # φ′ from y, per element
+
+
+@dataclass(frozen=True)
+class Work:
+    """FLOPs of products, FLOPs of everything else, and bytes."""
+
+    gemm_flops: int = 0
+    other_flops: int = 0
+    bytes: int = 0
+
+    @property
+    def flops(self) -> int:
+        """All FLOPs."""
+        return self.gemm_flops + self.other_flops
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs per byte, the abscissa of a roofline."""
+        return self.flops / self.bytes if self.bytes else 0.0
+
+
+def total(parts: Iterable[Work]) -> Work:
+    """The sum of several pieces of work."""
+    parts = list(parts)
+    return Work(sum(w.gemm_flops for w in parts), sum(w.other_flops for w in parts), sum(w.bytes for w in parts))
+
+
+def gemm(m: int, k: int, n: int) -> Work:
+    """(m, k) times (k, n): m n dot products of k multiplications and k additions."""
+    return Work(gemm_flops=2 * m * k * n, bytes=FLOAT * (m * k + k * n + m * n))
+
+
+def column_sum(n: int, features: int) -> Work:
+    return Work(0, n * features, FLOAT * (n * features + features))
+
+
+def bias_act(n: int, features: int, act: str = "", bias: bool = True) -> Work:
+    """x + b and φ: x is read, y written."""
+    size = n * features
+    return Work(0, size * (_VALUE.get(act, 1) + bias), FLOAT * (2 * size + bias * features))
+
+
+def bias_act_grad(n: int, features: int, act: str = "") -> Work:
+    """φ′(y) · dy: both are read, the product is written."""
+    size = n * features
+    return Work(0, size * (_SLOPE.get(act, 1) + 1), FLOAT * 3 * size)
+
+
+def batchnorm(n: int, features: int) -> Work:
+    """Mean 1, variance 3, (x − μ) · (γ/s) + β 3 an element; x read, y written, five vectors."""
+    size = n * features
+    return Work(0, 7 * size + 6 * features, FLOAT * (2 * size + 5 * features))
+
+
+def normalize(n: int, features: int) -> Work:
+    size = n * features
+    return Work(0, 3 * size + features, FLOAT * (2 * size + 4 * features))
+
+
+def normalize_grad(n: int, features: int) -> Work:
+    """Σ dy 1, Σ dy (x − μ) 3 an element, then times 1/s; dy and x read, four vectors."""
+    size = n * features
+    return Work(0, 4 * size + features, FLOAT * (2 * size + 4 * features))
+
+
+def batchnorm_grad(n: int, features: int) -> Work:
+    """γ/s · (dy − dβ/N − (x − μ) · dγ/(N s)): 5 an element; dy and x read, dx written, five vectors."""
+    size = n * features
+    return Work(0, 5 * size + 4 * features, FLOAT * (3 * size + 5 * features))
+
+
+def logistic(n: int) -> Work:
+    """|l|, e^−|l|, σ and its difference from the target, /n: 6; softplus, target, sum: 5."""
+    return Work(0, 11 * n, FLOAT * 2 * n)
+
+
+def judge(n: int) -> Work:
+    """e^−l, 1 +, 1 /, sum, l > 0, sum."""
+    return Work(0, 6 * n, FLOAT * n)
+
+
+def norm(size: int) -> Work:
+    return Work(0, 2 * size, FLOAT * size)
+
+
+def adam(size: int) -> Work:
+    """m 2, v 3, √v + ε 2, divide, scale, subtract: 10 a parameter; p, g, m, v read and p, m, v written."""
+    return Work(0, 10 * size, FLOAT * 7 * size)
+
+
+def sgd(size: int) -> Work:
+    return Work(0, 4 * size, FLOAT * 5 * size)
+
+
+def rmsprop(size: int) -> Work:
+    return Work(0, 8 * size, FLOAT * 5 * size)
+
+
+def normal(size: int) -> Work:
+    """Box and Muller's transform of a pair of uniform numbers: log, root, sine, cosine and 5 more, for two."""
+    return Work(0, 9 * ((size + 1) // 2), FLOAT * size)
+
+
+def uniform(size: int) -> Work:
+    return Work(0, 0, FLOAT * size)
+
+
+def minibatch(n: int) -> Work:
+    """Indices of 8 bytes, from integer arithmetic."""
+    return Work(0, 0, 8 * n)
+
+
+def gather(n: int, features: int, itemsize: int = 1) -> Work:
+    """Rows of uint8 become floats in [−1, 1], 2 FLOPs a pixel; rows of floats are copied."""
+    size = n * features
+    return Work(0, 2 * size if itemsize == 1 else 0, size * (itemsize + FLOAT) + 8 * n)
+
+
+def of_call(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work | None:
+    """The work of one call of a backend's operation, from the shapes of its arguments; None if it is unknown here.
+
+    Every operation whose name begins with "gemm" is a product or a list of (a, b, out, ...): its FLOPs are counted.
+    """
+    if operation.startswith("gemm") and args and isinstance(args[0], (list, tuple)):
+        return total(_product(*product[:3]) for product in args[0])
+    count = _CALLS.get(operation)
+    if count is None:
+        return None
+    try:
+        return count(_signature(operation).bind(None, *args, **kwargs).arguments)
+    except (TypeError, KeyError):  # another signature than the reference's: no count is better than a wrong one
+        return None
+
+
+@cache
+def _signature(operation: str) -> inspect.Signature:
+    return inspect.signature(getattr(Backend, operation))
+
+
+def _product(a: Any, b: Any, out: Any) -> Work:
+    return gemm(a.shape[0], a.shape[1], out.shape[1])
+
+
+def _size(x: Any) -> tuple[int, int]:
+    """Samples and features; what has more axes, or one, is taken as so many features."""
+    return len(x), x.size // max(1, len(x))
+
+
+def _name(act: Any) -> str:
+    return "" if act is None else type(act).__name__
+
+
+_CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
+    "gemm": lambda a: _product(a["a"], a["b"], a["out"]),
+    "column_sum": lambda a: column_sum(*a["x"].shape),
+    "norm": lambda a: norm(a["x"].size),
+    "bias_act": lambda a: bias_act(*_size(a["x"]), _name(a["act"]), a["bias"] is not None),
+    "bias_act_grad": lambda a: total(
+        [bias_act_grad(*_size(a["dy"]), _name(a["act"]))]
+        + ([column_sum(*a["dy"].shape)] if a.get("dbias") is not None else [])
+    ),
+    "batchnorm": lambda a: batchnorm(*a["x"].shape),
+    "normalize": lambda a: normalize(*a["x"].shape),
+    "normalize_grad": lambda a: normalize_grad(*a["x"].shape),
+    "batchnorm_grad": lambda a: batchnorm_grad(*a["x"].shape),
+    "logistic": lambda a: logistic(a["logits"].size),
+    "judge": lambda a: judge(a["logits"].size),
+    "adam": lambda a: adam(a["p"].size),
+    "sgd": lambda a: sgd(a["p"].size),
+    "rmsprop": lambda a: rmsprop(a["p"].size),
+    "normal": lambda a: normal(a["out"].size),
+    "uniform": lambda a: uniform(a["out"].size),
+    "minibatch": lambda a: minibatch(a["out"].size),
+    "gather": lambda a: gather(len(a["out"]), a["out"][0].size if len(a["out"]) else 0, a["data"].dtype.itemsize),
+}

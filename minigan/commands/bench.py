@@ -1,0 +1,141 @@
+"""`minigan bench`: what the canonical GAN step costs here, on every backend and beside other libraries."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+from ..backend import NAMES, Backend, get_backend
+from ..bench import environment, plots, profile, report, tables
+from ..bench.measure import Plan, measure
+from ..bench.opponents import OPPONENTS
+from ..bench.turns import Pace
+from . import whole
+
+_DESCRIPTION = """\
+Time one training step (G 100-256-512-1024-784 with batchnorm, D 784-512-256-1) and its parts, on every backend that
+works here, beside PyTorch and JAX where they are installed. Each contestant is a process of its own; they take turns.
+
+  minigan bench                              about two minutes; tables, and JSON and plots in runs/bench-...
+  minigan bench --batch 64 --against none    minigan alone
+  minigan bench --sweep                      batch 8 to 4096 and width 1/4 to 4: how the cost grows
+  minigan bench --profile                    where the time of a step goes, layer by layer
+"""
+BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), 128, 10
+SWEEP = tuple((2**n, 1.0) for n in range(3, 13)) + tuple((128, width) for width in (0.25, 0.5, 2.0, 4.0))
+QUICK = ("torch-eager", "torch-best", "torch-cudagraph", "jax")  # all but the one that compiles for half a minute
+BACKENDS = tuple(name for name in NAMES if name != "auto")
+
+
+def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    parser.description = _DESCRIPTION
+    sizes = f"{' '.join(map(str, BATCHES))}; {PROFILED_BATCH} with --profile"
+    names = ", ".join(BACKENDS)
+    parser.add_argument("--batch", type=whole, nargs="+", metavar="N", help=f"batch sizes (default: {sizes})")
+    parser.add_argument("--width", type=_number, nargs="+", metavar="W",
+                        help="what the hidden sizes are multiplied with (default: 1)")  # fmt: skip
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS, metavar="NAME",
+                        help=f"of {names} (default: all that work here; numpy with --profile)")  # fmt: skip
+    parser.add_argument("--against", nargs="+", choices=(*OPPONENTS, "all", "none"), metavar="NAME",
+                        help=f"of {', '.join(OPPONENTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
+    parser.add_argument("--parts", action=argparse.BooleanOptionalAction,
+                        help="time the step's parts as well (default: yes, but not with --sweep)")  # fmt: skip
+    parser.add_argument(
+        "--sweep", action="store_true", default=None, help="batch 8 to 4096, and width 1/4 to 4 at batch 128"
+    )
+    parser.add_argument("--profile", action="store_true", help="say where the time of a step goes, and nothing else")
+    parser.add_argument("--rounds", type=whole, metavar="N", help="turns of each contestant (default: 10)")
+    parser.add_argument("--seconds", type=_number, default=2.0, metavar="S",
+                        help="for each figure of a step, about; a quarter for a part (default: 2)")  # fmt: skip
+    parser.add_argument("--out", metavar="DIR",
+                        help="where bench.json and the plots go (default: runs/bench-PROCESSOR)")  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    _check(args)
+    batches = args.batch or [PROFILED_BATCH] if args.profile else args.batch or BATCHES
+    grid = SWEEP if args.sweep else tuple(dict.fromkeys((b, w) for w in args.width or [1.0] for b in batches))
+    if args.profile:
+        for name in args.backend or ["numpy"]:
+            for batch, width in grid:
+                print(profile.table(profile.measure(get_backend(name), batch, width, args.seconds)), flush=True)
+        return 0
+    folder = _folder(args.out)
+    against = list(dict.fromkeys(args.against or QUICK))
+    opponents = {"all": list(OPPONENTS), "none": []}.get(against[0], against)
+    parts = not args.sweep if args.parts is None else args.parts
+    plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds))
+    found = measure(_present(args.backend), plan, _progress)
+    print(tables.text(found))
+    report.save(folder / "bench.json", found)
+    written = [folder / "bench.json"]
+    if plots.available():
+        written += plots.draw(found, folder)
+    else:
+        print('\nno plots: they need Matplotlib, which is not installed; run: pip install "minigan[cli]"')
+    print(f"\nwritten: {', '.join(map(str, written))}")
+    return 1 if found.wrong else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be measured. Raises ValueError with a sentence."""
+    for batch in args.batch or ():
+        if batch < 2:
+            raise ValueError(f"--batch takes whole numbers of 2 or more (batchnorm needs two samples), got {batch}")
+    for width in args.width or ():
+        if not 0 < width <= 64:
+            raise ValueError(f"--width takes numbers above 0, up to 64, got {width:g}")
+    if args.sweep and (args.batch or args.width):
+        raise ValueError("--sweep has batch sizes and widths of its own; leave out --batch and --width")
+    if args.profile:
+        for flag in ("sweep", "against", "parts", "rounds", "out"):
+            if getattr(args, flag) is not None:
+                raise ValueError(f"--profile looks into one step and prints what it sees; leave out --{flag}")
+    if args.rounds is not None and args.rounds < 1:
+        raise ValueError(f"--rounds takes a whole number of 1 or more, got {args.rounds}")
+    if not 0 < args.seconds <= 3600:
+        raise ValueError(f"--seconds takes a number above 0, up to 3600, got {args.seconds:g}")
+    if args.against and len(args.against) > 1 and {"all", "none"} & set(args.against):
+        raise ValueError("--against takes names, or all, or none, not a mixture")
+
+
+def _folder(out: str | None) -> Path:
+    """Where the results go, made before anything is measured.
+
+    Raises ValueError if it is a file, FileNotFoundError if there is no folder to make it in.
+    """
+    folder = Path(out or f"runs/bench-{environment.slug(environment.facts())}")
+    if out is not None and not folder.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in; create it first")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out takes a folder, but {folder} is a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _present(names: list[str] | None) -> dict[str, Backend]:
+    """The backends asked for, or all that work here; those that do not are named in one line each."""
+    if names is not None:
+        return {name: get_backend(name) for name in names}
+    present, absent = environment.backends()
+    if no_gpu := absent.pop("cupy", ""):
+        print(f"no GPU, only the CPU's columns: {no_gpu}", file=sys.stderr)
+    for name, reason in absent.items():
+        print(f"without {name}: {reason}", file=sys.stderr)
+    return present
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+    return number

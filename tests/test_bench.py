@@ -1,0 +1,783 @@
+"""`minigan bench`: counts, statistics, refusals, contestants and processes. No test depends on how long things take."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import sys
+import types
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fake_cupy
+import numpy as np
+import pytest
+
+from minigan.backend import Backend, get_backend
+from minigan.backend.numpy_backend import NumpyBackend
+from minigan.bench import (
+    ceilings,
+    environment,
+    growth,
+    opponents,
+    opponents_jax,
+    opponents_torch,
+    parts,
+    peak,
+    plots,
+    profile,
+    report,
+    step,
+    tables,
+    turns,
+    work,
+)
+from minigan.bench.ceilings import Ceilings
+from minigan.bench.measure import Plan, measure
+from minigan.bench.opponents import UnavailableError
+from minigan.bench.report import Figure, Report
+from minigan.bench.statistics import Timing, summarise
+from minigan.bench.turns import Pace, WorkerError, WorkerProcess, take_turns
+from minigan.bench.work import Work
+from minigan.bench.worker import Worker
+from minigan.cli import main
+
+ROOT = Path(__file__).parent.parent
+SMALL = 1 / 256  # G 100-1-2-4-784, D 784-2-1-1: small enough to count by hand
+
+
+# --- counts ----------------------------------------------------------------------------------------------------
+
+
+def test_the_work_of_a_tiny_step_by_hand() -> None:
+    """Batch 2: every product's m k n, summed with a pencil."""
+    assert step.sizes(SMALL) == ((100, 1, 2, 4, 784), (784, 2, 1, 1))
+    g_forward = 200 + 4 + 16 + 6272  # 2·100·1 + 2·1·2 + 2·2·4 + 2·4·784
+    d_forward_on_both = 6272 + 8 + 4  # 4·784·2 + 4·2·1 + 4·1·1
+    d_backward = (4 + 4) + (8 + 8) + 6272  # weights and input of each layer; no input of the first
+    d_forward, d_to_its_input = 3136 + 4 + 2, 2 + 4 + 3136
+    g_backward = (6272 + 6272) + (16 + 16) + (4 + 4) + 200
+    products = g_forward + d_forward_on_both + d_backward + d_forward + d_to_its_input + g_backward
+    assert products == 38_140
+    counted = step.step_work(2, SMALL)
+    assert counted.gemm_flops == 2 * 38_140
+    assert len(step.products(2, SMALL)) == 4 + 3 + 5 + 3 + 3 + 7
+
+    adam = parts.part_work("optimizer", 2, SMALL)
+    G = (100 + 1) + (2 + 2) + (8 + 4) + (3136 + 784) + 2 * (1 + 2 + 4)
+    D = (1568 + 2) + (2 + 1) + (1 + 1)
+    assert adam == Work(0, 10 * (G + D), 7 * 4 * (G + D))
+
+    leaky = 2 * (1 + 2 + 4) + 4 * (2 + 1) + 2 * (2 + 1)  # elements of G's hidden layers, of D's on 4 and on 2
+    tanh, logits = 2 * 784, 4 + 2
+    forward = 3 * leaky + 2 * tanh + logits
+    backward = 2 * leaky + 3 * tanh
+    sums = 2 * (1 + 2 + 4 + 784) + 4 * (2 + 1 + 1)  # of the gradients of biases: G's, and D's in its own update
+    assert parts.part_work("elementwise", 2, SMALL).other_flops == forward + backward + sums
+
+
+@pytest.mark.parametrize(("batch", "width"), [(2, SMALL), (5, 0.1)])
+def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float) -> None:
+    """As a multiset: a backend may be asked for the two products of a backward in either order, or for both at once."""
+    recorder = profile.Recorder(noting=True)
+    gan = step.build(width, profile.WatchedBackend(get_backend("numpy"), recorder))
+    recorder.calls.clear()  # the sample that the constructor sends through
+    gan.step(np.zeros((batch, step.PIXELS), np.float32))
+    asked = Counter(
+        tuple(map(int, product.split("×")))
+        for call in recorder.calls
+        if call.operation.startswith("gemm")
+        for product in call.shape.split(", ")
+    )
+    assert asked == Counter(step.products(batch, width))
+    counted = [call.work for call in recorder.calls if call.work is not None]
+    assert work.total(counted).gemm_flops == step.step_work(batch, width).gemm_flops
+
+
+def test_the_canonical_sizes() -> None:
+    assert step.sizes() == ((100, 256, 512, 1024, 784), (784, 512, 256, 1))
+    gan = step.build()
+    assert (gan.G.size, gan.D.size) == (1_489_936, 533_505)
+    assert [op.shape for op in step.operations(32) if op.name == "adam"] == [(533_505,), (1_489_936,)]
+    for width in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="positive number"):
+            step.sizes(width)
+
+
+def test_a_list_of_products_is_counted_like_single_ones() -> None:
+    a, b, out = np.ones((3, 4)), np.ones((4, 5)), np.ones((3, 5))
+    one = work.of_call("gemm", (a, b), {"out": out})
+    assert one == Work(2 * 3 * 4 * 5, 0, 4 * (12 + 20 + 15))
+    assert work.of_call("gemms", ([(a, b, out, False), (a, b, out, True)],), {}) == work.total([one, one])
+    assert work.of_call("something_new", (a,), {}) is None
+
+
+def test_parts_cover_the_operations_of_the_step() -> None:
+    counted = Counter(op for part in parts.PARTS if part != "gather" for op in parts.part_operations(part, 4, 0.1))
+    assert counted == Counter(step.operations(4, 0.1))
+    with pytest.raises(ValueError, match="unknown part 'nothing': choose one of gemm"):
+        parts.part_operations("nothing", 4)
+
+
+@pytest.mark.parametrize("part", parts.PARTS)
+def test_every_part_agrees_with_the_reference(part: str, backend: Backend) -> None:
+    run = parts.prepare(part, backend, 4, 0.1)
+    run()
+    run()  # a second time, on what the first has left
+
+
+@pytest.mark.parametrize(
+    ("part", "operation"),
+    [(part, name) for part, names in parts.PARTS.items() for name in names if name != "gather"],
+)
+def test_a_part_that_computes_something_else_is_not_timed(part: str, operation: str) -> None:
+    broken = NumpyBackend()
+    right = getattr(broken, operation)
+
+    def wrong(*args: Any, **kwargs: Any) -> Any:
+        right(*args, **kwargs)
+        arrays = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray) and a.flags.writeable]
+        for a in arrays:
+            a += np.ones((), a.dtype)
+
+    vars(broken)[operation] = wrong
+    with pytest.raises(ArithmeticError, match=rf"{operation}.* of backend 'numpy' is wrong.*not timed"):
+        parts.prepare(part, broken, 4, 0.1)
+
+
+# --- statistics and refusals -----------------------------------------------------------------------------------
+
+
+def test_median_and_quartiles() -> None:
+    timing = summarise([1.02, 1.0, 0.99, 1.01, 1.0])
+    assert (timing.median, timing.low, timing.high, timing.samples) == (1.0, 1.0, 1.01, 5)
+    assert timing.unstable == ""
+    with pytest.raises(ValueError, match="at least one time"):
+        summarise([])
+
+
+def test_an_unstable_figure_is_flagged() -> None:
+    assert "quartiles 50 % apart" in summarise([1.0, 1.5] * 10 + [1.0]).unstable
+    assert summarise([1.0] * 8 + [30.0]).unstable == ""  # one outlier in nine is what medians are for
+    slower = summarise([1.0] * 10 + [1.1] * 10 + [1.3] * 10)
+    assert "30 % slower towards the end" in slower.unstable or "27 % slower towards the end" in slower.unstable
+    assert "faster towards the end" in summarise([1.3] * 10 + [1.1] * 10 + [1.0] * 10).unstable
+
+
+def test_what_is_above_the_peak_is_refused() -> None:
+    bound = peak.Peak(1e9, 1e9, "a made-up machine")
+    peak.check("fine", Work(10**9, 0, 10**9), 1.0, bound)
+    with pytest.raises(RuntimeError, match=r"gemm: 2 GFLOP/s is above .*1 GFLOP/s \(a made-up machine\)"):
+        peak.check("gemm", Work(2 * 10**9, 0, 0), 1.0, bound)
+    with pytest.raises(RuntimeError, match=r"copy: 3 GB/s is above"):
+        peak.check("copy", Work(0, 0, 3 * 10**9), 1.0, bound)
+    with pytest.raises(RuntimeError, match="without taking any time"):
+        peak.check("nothing", Work(1, 1, 1), 0.0, bound)
+    found = sample()
+    with pytest.raises(RuntimeError, match=r"step of numpy on the CPU at batch 64: .* above what this hardware can do"):
+        found.add(figure("numpy", batch=64, seconds=1e-6))
+    assert found == sample()
+
+
+def test_a_time_too_short_for_the_clock_is_refused() -> None:
+    peak.check_clock("fine", 1e-3, 1e-7)
+    with pytest.raises(RuntimeError, match="random: 1000 ns were measured with a clock that ticks every 100 ns"):
+        peak.check_clock("random", 1e-6, 1e-7)
+    with pytest.raises(RuntimeError, match=r"stub: .* a clock that ticks every 1000000 ns"):
+        take_turns({"a": Stub([5e-9], tick=1e-3)}, Pace(1, 1e-9))
+
+
+def test_bounds_of_hardware() -> None:
+    assert peak.cpu_peak(4, {"AVX512F", "FMA3"}, 3e9).flops == 4 * 64 * 3e9
+    assert peak.cpu_peak(1, {"X86_V3"}, None).flops == 32 * 6e9
+    assert "6.0 GHz (assumed)" in peak.cpu_peak(1, set(), None).how
+    gpu = peak.gpu_peak({"multiProcessorCount": 132, "clockRate": 1_980_000})
+    assert gpu.flops == 132 * 128 * 2 * 1.98e9  # an H200: 66.9 TFLOP/s in float32
+    assert peak.gpu_peak({"multiProcessorCount": 1}).flops > 0  # CUDA 13 does not tell the clock
+
+
+# --- reports ---------------------------------------------------------------------------------------------------
+
+
+def figure(who: str, batch: int = 32, seconds: float = 0.01, subject: str = "step", **more: Any) -> Figure:
+    width = more.pop("width", 1.0)
+    counted = step.step_work(batch, width) if subject == "step" else parts.part_work(subject, batch, width)
+    timing = Timing(seconds, 0.9 * seconds, 1.2 * seconds, 30, more.pop("unstable", ""))
+    return Figure(subject, who, more.pop("device", "cpu"), batch, width, counted, timing)
+
+
+def sample(*figures: Figure) -> Report:
+    facts = {
+        "CPU": "Made-up (R) CPU @ 3 GHz",
+        "cores": "2",
+        "GPU": "none: there is no CuPy",
+        "numpy": "2.4",
+        "python": "3.11 (C)",
+    }
+    bounds = {"cpu": peak.cpu_peak(2, {"FMA3"}, 3e9), "gpu": peak.gpu_peak({"multiProcessorCount": 132})}
+    ceilings = {"cpu": Ceilings(1.5e11, ((2**16, 9e10), (2**26, 2e10))), "gpu": Ceilings(4e13, ((2**20, 3e12),))}
+    found = Report(report.SCHEMA, "2026-01-02 03:04", facts, bounds, ceilings, absent={"jax": "JAX is not installed"})
+    for one in figures:
+        found.add(one)
+    return found
+
+
+def full() -> Report:
+    step_figures = [
+        figure(who, batch, seconds * (1 + batch / 64), width=width, unstable="quartiles 30 % apart" * (batch == 32))
+        for batch, width in [(32, 1.0), (128, 1.0), (512, 1.0), (128, 2.0)]
+        for who, seconds in (("numpy", 0.02), ("reference", 0.04), ("torch-best", 0.015))
+    ]
+    part_figures = [figure(who, 128, 0.02, part) for part in parts.PARTS for who in ("numpy", "reference")]
+    return sample(*step_figures, *part_figures)
+
+
+def test_a_report_survives_its_file(tmp_path: Path) -> None:
+    report.save(tmp_path / "bench.json", full())
+    assert report.load(tmp_path / "bench.json") == full()
+
+
+def damage(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
+    def changed(text: str) -> str:
+        data = json.loads(text)
+        change(data)
+        return json.dumps(data)
+
+    return changed
+
+
+DAMAGES: dict[str, Callable[[str], str]] = {
+    "half of it": lambda text: text[: len(text) // 2],
+    "not an object": lambda text: "[]",
+    "another schema": damage(lambda d: d.update(schema=99)),
+    "a field too few": damage(lambda d: d["figures"][0].pop("who")),
+    "a field too many": damage(lambda d: d["figures"][0].update(host="name")),
+    "text for a number": damage(lambda d: d["figures"][0]["timing"].update(median="fast")),
+    "true for a number": damage(lambda d: d["figures"][0].update(batch=True)),
+    "a fraction of an image": damage(lambda d: d["figures"][0].update(batch=1.5)),
+    "no number": lambda text: text.replace('"gemm": 150000000000.0', '"gemm": NaN'),
+    "quartiles out of order": damage(lambda d: d["figures"][0]["timing"].update(low=9.0)),
+    "negative time": damage(lambda d: d["figures"][0]["timing"].update(low=-1.0)),
+    "a negative ceiling": damage(lambda d: d["ceilings"]["cpu"].update(gemm=-1.0)),
+    "a pair of three": damage(lambda d: d["ceilings"]["cpu"].update(copies=[[1, 2.0, 3]])),
+    "above the peak": damage(lambda d: d["figures"][0]["timing"].update(low=1e-9)),
+    "an unknown device": damage(lambda d: d["figures"][0].update(device="abacus")),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_report_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    report.save(path, full())
+    text = path.read_text(encoding="utf-8")
+    assert DAMAGES[kind](text) != text
+    path.write_text(DAMAGES[kind](text), encoding="utf-8")
+    with pytest.raises(ValueError, match="is no report of minigan bench: ") as caught:
+        report.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_report_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*; minigan bench writes one"):
+        report.load(tmp_path / "bench.json")
+
+
+def test_the_tables_say_what_was_measured() -> None:
+    text = tables.text(full())
+    row = next(line for line in text.splitlines() if "torch-best" in line and "|    32 |" in line)
+    assert [cell.strip() for cell in row.split("|")][4:7] == ["torch-best", "22.5*", "20.25 to 27"]
+    assert row.rstrip(" |").endswith("0.75")  # times minigan's best, which is numpy at 30
+    assert "* unstable: step of numpy on the CPU at batch 32: quartiles 30 % apart" in text
+    assert "jax: JAX is not installed" in text
+    assert "GEMM 150 GFLOP/s" in text
+    assert all(part in text for part in parts.PARTS)
+    assert len({len(line) for line in tables.part_table(full()).splitlines()}) == 1  # aligned
+
+
+def test_ceilings() -> None:
+    one, other = Ceilings(2e9, ((100, 5e9), (10_000, 3e9))), Ceilings(1e9, ((100, 6e9), (10_000, 2e9)))
+    assert one.best(other) == Ceilings(2e9, ((100, 6e9), (10_000, 3e9)))
+    with pytest.raises(ValueError, match="expected ceilings of the same copies"):
+        one.best(Ceilings(1e9, ((200, 6e9), (10_000, 2e9))))
+    assert one.share(10**9, 1000, 1.0) == (0.5, 1000 / 5e9)  # as far from 100 as from 10,000: the first
+    assert one.memory == 3e9
+    fast = sample(figure("numpy", seconds=step.step_work(32).flops / 1.7e11))  # the sample's ceiling is 1.5e11
+    assert "is above the GEMM ceiling" in tables.text(fast)
+
+
+def test_the_crossover_of_cpu_and_gpu() -> None:
+    def times(cpu: dict[int, float], gpu: dict[int, float]) -> Report:
+        return sample(
+            *(figure("numpy", batch, seconds) for batch, seconds in cpu.items()),
+            *(figure("reference", batch, 5 * seconds) for batch, seconds in cpu.items()),  # not the fastest: no matter
+            *(figure("cupy", batch, seconds, device="gpu") for batch, seconds in gpu.items()),
+        )
+
+    flat = dict.fromkeys((8, 32, 128), 0.02)
+    assert growth.crossover(times({8: 0.01, 32: 0.04, 128: 0.16}, flat)) == pytest.approx(16)
+    assert growth.crossover(times({8: 0.04, 32: 0.05, 128: 0.16}, flat)) == 8  # everywhere
+    assert growth.crossover(times({8: 0.01, 32: 0.01, 128: 0.015}, flat)) is None
+    assert growth.crossover(times({8: 0.01}, {})) is None
+
+
+def test_a_cliff_is_pointed_at() -> None:
+    smooth = sample(*(figure("numpy", batch, 1e-3 * batch) for batch in (32, 64, 128)))
+    assert growth.cliffs(smooth) == []
+    steep = sample(*(figure("numpy", batch, 1e-3 * batch * (1 + (batch > 64))) for batch in (32, 64, 128)))
+    (line,) = growth.cliffs(steep)
+    assert "numpy on the CPU" in line
+    assert "at batch 128 than at 64" in line
+
+
+def test_the_pictures_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    gpu = [figure("cupy", batch, 0.01, device="gpu") for batch in (32, 512)]
+    found = dataclasses.replace(full(), figures=[*full().figures, *gpu])
+    assert [path.name for path in plots.draw(found, tmp_path)] == ["time.png", "roofline.png", "growth.png"]
+    assert [path.name for path in plots.draw(sample(figure("numpy")), tmp_path)] == ["time.png", "roofline.png"]
+    for path in tmp_path.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_machine_has_a_name_that_is_not_the_hosts() -> None:
+    facts = environment.facts()
+    name = environment.slug(facts)
+    assert name == name.strip("-").lower()
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert (
+        environment.slug(
+            {"CPU": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": "4 available of 8", "GPU": "Tesla T4, 15 GiB"}
+        )
+        == "intel-xeon-4-cores-tesla-t4"
+    )
+    assert isinstance(environment.cpu_features(), set)
+
+
+# --- contestants -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def start() -> opponents.Start:
+    return opponents.make_start(4, 0.1)
+
+
+def play(opponent: opponents.Opponent) -> list[opponents.Losses]:
+    return [opponent.checked() for _ in range(opponents.CHECKED_STEPS)]
+
+
+def test_a_start_survives_its_file(start: opponents.Start, tmp_path: Path) -> None:
+    opponents.save_start(tmp_path / "start.npz", start)
+    again = opponents.load_start(tmp_path / "start.npz")
+    assert (again.width, again.batch) == (0.1, 4)
+    assert again.G.keys() == start.G.keys()
+    assert again.D.keys() == start.D.keys()
+    np.testing.assert_array_equal(again.latents, start.latents)
+    np.testing.assert_array_equal(again.G["0.weight"], start.G["0.weight"])
+
+
+def test_the_prescribed_latents_are_those_that_minigan_draws(start: opponents.Start) -> None:
+    backend, drawn = NumpyBackend(), []
+    normal = backend.normal
+
+    def note(out: Any, stream: Any) -> None:
+        normal(out, stream)
+        drawn.append(out.copy())
+
+    vars(backend)["normal"] = note
+    gan = step.build(start.width, backend)
+    for _ in start.latents:
+        gan.step(start.real)
+    np.testing.assert_array_equal(drawn, start.latents)
+
+
+def test_minigan_plays_the_reference_step(start: opponents.Start, backend: Backend) -> None:
+    opponent = opponents.make_opponent(backend.name, environment.device(backend), start)
+    opponents.check_losses(backend.name, play(opponent), opponents.expected_losses(start))
+    opponent.timed()
+    opponent.synchronize()
+
+
+@pytest.mark.parametrize("name", ["torch-eager", "torch-best", "jax"])
+def test_other_libraries_play_the_same_step(start: opponents.Start, name: str) -> None:
+    pytest.importorskip(name.split("-")[0])
+    opponent = opponents.make_opponent(name, "cpu", start)
+    opponents.check_losses(name, play(opponent), opponents.expected_losses(start))
+    opponent.timed()
+    opponent.synchronize()
+
+
+@pytest.mark.parametrize("net", ["G", "D"])
+def test_another_step_is_not_timed(start: opponents.Start, net: str) -> None:
+    state = {name: array.copy() for name, array in getattr(start, net).items()}
+    state[f"{9 if net == 'G' else 0}.weight"] *= 1.2  # batchnorm would undo it in G's first layer
+    other = opponents.make_opponent("numpy", "cpu", start._replace(**{net: state}))
+    with pytest.raises(ArithmeticError, match=r"somebody does not compute the same step.*not timed"):
+        opponents.check_losses("somebody", play(other), opponents.expected_losses(start))
+
+
+@pytest.mark.parametrize("step", range(opponents.CHECKED_STEPS))
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("change", [1.01, float("nan")])
+def test_one_altered_loss_is_noticed(start: opponents.Start, step: int, which: int, change: float) -> None:
+    expected = opponents.expected_losses(start)
+    losses = [list(pair) for pair in expected]
+    opponents.check_losses("somebody", losses, expected)
+    losses[step][which] *= change
+    with pytest.raises(ArithmeticError, match=f"losses of D and G in step {step + 1} are"):
+        opponents.check_losses("somebody", losses, expected)
+
+
+@pytest.mark.parametrize(("library", "name"), [("torch", "torch-best"), ("jax", "jax")])
+def test_a_missing_library_is_one_line(
+    start: opponents.Start, library: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UnavailableError, match=r"^(PyTorch|JAX) is not installed$"):
+        opponents.make_opponent(name, "cpu", start)
+
+
+def test_a_cuda_graph_needs_a_gpu(start: opponents.Start) -> None:
+    with pytest.raises(UnavailableError, match="torch-cudagraph needs a GPU"):
+        opponents.make_opponent("torch-cudagraph", "cpu", start)
+
+
+def test_what_fails_in_a_worker_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker("numpy", "cpu")
+    answer = worker.answer({"do": "part", "part": "nothing", "batch": 2, "width": 1})
+    assert answer["error"].startswith("unknown part 'nothing'")
+    assert not answer["wrong"]
+    monkeypatch.setattr(parts, "TOLERANCE", -1.0)
+    assert worker.answer({"do": "part", "part": "random", "batch": 2, "width": 1})["wrong"]
+    assert "there is no file" in worker.answer({"do": "step", "start": str(tmp_path / "start.npz")})["error"]
+    timed = worker.answer({"do": "time", "samples": 3, "calls": 2})
+    assert len(timed["seconds"]) == 3
+    assert timed["tick"] > 0
+
+
+# --- processes -------------------------------------------------------------------------------------------------
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("import sys; sys.exit('out of luck')", "somebody ended with code 1: out of luck"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "somebody ended with signal 9"),
+        ("import time; time.sleep(60)", "somebody did not answer within 0.3 s and was stopped"),
+        ("print('hello', flush=True); input(); input()", "somebody answered with something else than JSON"),
+        ('input(); print(\'{"error": "no luck"}\', flush=True); input()', "no luck"),
+    ],
+    ids=["exits", "is killed", "hangs", "babbles", "refuses"],
+)
+def test_a_worker_that_fails_is_a_sentence(code: str, sentence: str) -> None:
+    worker = WorkerProcess("somebody", "cpu", python(code), patience=0.3 if "sleep" in code else 20)
+    with pytest.raises(WorkerError) as caught:
+        worker.ask(do="time")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    worker.close()
+    assert worker._process.poll() is not None  # nothing is left running
+    with pytest.raises(WorkerError, match="somebody ended with"):
+        worker.ask(do="time")  # and asking again is neither a traceback nor a long wait
+
+
+class Stub:
+    """A worker with prescribed times, which writes down when it was asked."""
+
+    def __init__(
+        self, seconds: list[float], fails_at: int = 10**9, log: list[Stub] | None = None, tick: float = 1e-9
+    ) -> None:
+        self.name, self.seconds, self.fails_at, self.tick = "stub", seconds, fails_at, tick
+        self.log = [] if log is None else log
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        self.log.append(self)
+        if sum(asked is self for asked in self.log) > self.fails_at:
+            raise WorkerError("it broke")
+        count = request["samples"]
+        return {"seconds": [10.0, *self.seconds * count][:count] if count > 1 else self.seconds, "tick": self.tick}
+
+
+def test_contestants_take_turns_and_the_first_sample_of_a_turn_does_not_count() -> None:
+    log: list[Stub] = []
+    a, b, c = Stub([0.01], log=log), Stub([0.02], log=log), Stub([0.01], fails_at=3, log=log)
+    seconds, failures = take_turns({"a": a, "b": b, "c": c}, Pace(4, 0.4))
+    assert seconds == {"a": [0.01] * 40, "b": [0.02] * 20}  # 0.4 s each, without the 10 s that come first
+    assert failures == {"c": "it broke"}
+    turns_taken = log[6:]  # after two questions to each for the warm-up
+    assert turns_taken == [a, b, c, a, b, c, a, b, a, b][: len(turns_taken)]
+
+
+FAKE = """
+import json, sys
+name = sys.argv[1]
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["do"] == "ceilings":
+        answer = {"gemm": 1e11, "copies": [[1000, 1e10]]}
+    elif request["do"] == "step":
+        losses = json.loads(LOSSES)
+        if name == "torch-eager":
+            losses[1][0] += 0.1
+        answer = {"losses": losses, "about": name + " 1.0"}
+    elif request["do"] == "part":
+        answer = {}
+        if request["part"] == "gemm" and name == "reference":
+            answer = {"error": "gemm is wrong", "wrong": True}
+    else:
+        answer = {"seconds": [0.5] * request["samples"], "tick": 1e-9}
+    if name == "torch-best" and request["do"] == "time":
+        sys.exit("segmentation fault, say")
+    if name == "jax" and request["do"] == "step":
+        answer = {"error": "JAX is not installed"}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
+    monkeypatch.setattr(turns, "WORKER", python(FAKE.replace("LOSSES", repr(losses))))
+    backends = {name: get_backend(name) for name in ("numpy", "reference")}
+    plan = Plan([(4, 0.1)], ("torch-eager", "torch-best", "torch-cudagraph", "jax"), True, Pace(2, 0.1))
+    said: list[str] = []
+    found = measure(backends, plan, said.append)
+    assert {f.who for f in found.steps()} == {"numpy", "reference"}
+    assert found.absent == {
+        "jax": "JAX is not installed",
+        "torch-best": "torch-best ended with code 1: segmentation fault, say",
+    }
+    assert found.wrong.keys() == {"torch-eager", "reference, gemm"}
+    assert {(f.subject, f.who) for f in found.parts()} == {
+        (part, who) for part in parts.PARTS for who in backends if (part, who) != ("gemm", "reference")
+    }
+    assert all(f.timing.median == 0.5 for f in found.figures)
+    assert len(said) == 3
+
+
+# --- the profile -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny_profile() -> profile.Profile:
+    return profile.measure(get_backend("numpy"), 4, 0.1, seconds=0.01)
+
+
+def test_the_profile_covers_every_layer_both_ways(tiny_profile: profile.Profile) -> None:
+    gan = step.build(0.1)
+    seen = {(row.place.pass_, name) for row in tiny_profile.rows for name in row.place.layer.split("+")}
+    for player, net in (("G", gan.G), ("D", gan.D)):
+        for i, layer in enumerate(net.layers):
+            kind = type(layer).__name__
+            for direction in ("forward", "backward"):
+                assert (direction, f"{player} {i}.{kind}") in seen or (direction, kind) in seen
+    assert {row.place.phase for row in tiny_profile.rows} == {"fakes", "D's update", "G's update"}
+    outside = {row.operation for row in tiny_profile.rows if not row.place.layer}
+    assert {"adam", "normal", "logistic"} <= outside
+    assert not outside & {"gemm", "bias_act", "batchnorm"}
+
+
+def test_the_parts_of_the_profile_are_within_the_step(tiny_profile: profile.Profile) -> None:
+    assert all(row.seconds >= 0 for row in tiny_profile.rows)
+    assert 0 < sum(row.seconds for row in tiny_profile.rows) <= tiny_profile.profiled
+    assert tiny_profile.other >= 0
+    counted = work.total(row.work for row in tiny_profile.rows if row.work is not None)
+    assert counted.gemm_flops == step.step_work(4, 0.1).gemm_flops
+
+
+def test_the_profile_as_text(tiny_profile: profile.Profile) -> None:
+    text = profile.table(tiny_profile)
+    assert "D's update | backward | D 0.Dense+LeakyReLU" in text
+    assert "Python and everything else" in text
+    assert "Products (GEMM) take" in text
+    assert "without it" in text
+
+
+def test_watching_changes_nothing(backend: Backend) -> None:
+    recorder = profile.Recorder(noting=True)
+    plain, watched = step.build(0.1, backend), step.build(0.1, profile.WatchedBackend(backend, recorder))
+    profile.watch(watched, recorder)
+    real = backend.asarray(np.random.default_rng(0).uniform(-1, 1, (4, step.PIXELS)).astype(np.float32))
+    assert [watched.step(real) for _ in range(3)] == [plain.step(real) for _ in range(3)]
+
+
+# --- the command -----------------------------------------------------------------------------------------------
+
+TINY = "bench --batch 4 --width 0.1 --rounds 2 --seconds 0.01 --against none"
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(plots, "available", lambda: False)
+    assert main([*TINY.split(), "--backend", "numpy", "reference", "--out", "out"]) == 0
+    text, error = capsys.readouterr()
+    assert "minigan numpy" in text
+    assert "minigan reference" in text
+    assert all(f"| {part} " in text for part in parts.PARTS)
+    assert 'no plots: they need Matplotlib, which is not installed; run: pip install "minigan[cli]"' in text
+    assert "the step at batch 4" in error
+    found = report.load(tmp_path / "out" / "bench.json")
+    assert {(f.who, f.batch, f.width) for f in found.steps()} == {("numpy", 4, 0.1), ("reference", 4, 0.1)}
+    assert {f.subject for f in found.parts()} == set(parts.PARTS)
+    assert found.ceilings["cpu"].gemm <= found.peaks["cpu"].flops
+
+
+def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each flag makes of the plan, without measuring."""
+    from minigan.commands import bench
+
+    plans: list[tuple[list[str], Plan]] = []
+
+    def note(backends: Any, plan: Plan, progress: Any) -> Report:
+        plans.append((list(backends), plan))
+        return dataclasses.replace(full(), wrong={"numpy": "is wrong"} if plan.pace.rounds == 7 else {})
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench, "measure", note)
+    monkeypatch.setattr(plots, "available", lambda: False)
+    assert main(["bench"]) == 0
+    assert main(["bench", "--sweep", "--against", "all", "--backend", "numpy"]) == 0
+    assert (
+        main(["bench", "--no-parts", "--batch", "8", "8", "--against", "jax", "--rounds", "7", "--seconds", "3"]) == 1
+    )
+    (present, default), (_, sweep), (_, chosen) = plans
+    assert default.grid == ((32, 1.0), (128, 1.0), (512, 1.0))
+    assert {"numpy", "reference"} <= set(present)
+    assert default.parts
+    assert "torch-compiled" not in default.opponents
+    assert {(8, 1.0), (4096, 1.0), (128, 0.25), (128, 4.0)} <= set(sweep.grid)
+    assert not sweep.parts
+    assert list(sweep.opponents) == list(opponents.OPPONENTS)
+    assert chosen == Plan(((8, 1.0),), ["jax"], False, Pace(7, 3.0))
+    assert next((tmp_path / "runs").iterdir()).name == f"bench-{environment.slug(environment.facts())}"
+
+
+def test_the_profile_command(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--profile --batch 4 --width 0.1 --seconds 0.01 --backend reference"
+    assert main(["bench", *words.split()]) == 0
+    assert "Profile of one step: reference, batch 4, width 0.1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--batch 1", "--batch many", "--width 0", "--width nan", "--width 1000", "--rounds 0", "--seconds 0",
+        "--seconds inf", "--sweep --batch 8", "--sweep --width 2", "--backend abacus", "--backend auto",
+        "--against none jax", "--against keras", "--profile --sweep", "--profile --no-parts", "--profile --out here",
+        "--out there/is/no/folder", "--out a-file",
+    ],
+)  # fmt: skip
+def test_bad_values_are_one_sentence(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    assert main(["bench", *words.split()]) == 2
+    text, error = capsys.readouterr()
+    assert text == ""
+    assert error.startswith("minigan: ")
+    assert error.count("\n") == 1
+
+
+# --- the README ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def readme_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """benchmarks/readme_tables.py, for a README and results of our own."""
+    spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "benchmarks" / "readme_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "README", tmp_path / "README.md")
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results")
+    return script
+
+
+def test_the_readmes_table_is_generated(
+    readme_tables: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{readme_tables.BEGIN}\nold\n{readme_tables.END}\n\nafter\n", encoding="utf-8")
+    report.save(tmp_path / "bench.json", full())
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["readme_tables.py", *words])
+        code: int = readme_tables.main()
+        return code
+
+    assert run("--check") == 1
+    assert run("--add", str(tmp_path / "bench.json")) == 0
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["made-up-2-cores.json"]
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n\n<!-- bench: begin -->")
+    assert text.endswith("<!-- bench: end -->\n\nafter\n")
+    assert "old" not in text
+    assert "|   512 | CPU    | torch-best        |" in text
+    assert "Made-up (R) CPU @ 3 GHz, 2 cores" in text
+    assert run("--check") == 0
+    assert run() == 0
+    assert readme.read_text(encoding="utf-8") == text
+    readme.write_text(text.replace("torch-best", "torch-beast"), encoding="utf-8")
+    assert run("--check") == 1
+    readme.write_text("no comments", encoding="utf-8")
+    with pytest.raises(ValueError, match="once each, in this order"):
+        run()
+
+
+def test_the_readme_agrees_with_the_results() -> None:
+    readme, results = ROOT / "README.md", sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    if not results or "<!-- bench: begin -->" not in text:
+        pytest.skip("the README has no generated table, or there are no results")
+    spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "benchmarks" / "readme_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.rewritten(text, [report.load(path) for path in results]) == text, (
+        "the README differs from benchmarks/results: run python benchmarks/readme_tables.py"
+    )
+    for path in results:
+        assert path.stem == environment.slug(report.load(path).environment)
+
+
+def test_the_opponents_are_those_that_their_modules_can_make() -> None:
+    assert all(name.startswith("torch") or name == "jax" for name in opponents.OPPONENTS)
+    assert callable(opponents_torch.make)
+    assert callable(opponents_jax.make)
+    assert not set(opponents.OPPONENTS) & {"numpy", "cupy", "reference", "auto", "all", "none"}
+
+
+# --- the GPU's side, on a stand-in -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def device_backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The CuPy backend over NumPy arrays that refuse to meet the host's: mixing the two is found on any machine."""
+    fake_cupy.install(monkeypatch)
+    return get_backend("cupy")
+
+
+def test_arrays_of_the_device_stay_there(device_backend: Backend, start: opponents.Start) -> None:
+    assert environment.device(device_backend) == "gpu"
+    for part in parts.PARTS:
+        parts.prepare(part, device_backend, 4, 0.1)()
+    opponent = opponents.make_opponent("cupy", "gpu", start)
+    opponents.check_losses("cupy", play(opponent), opponents.expected_losses(start))
+    assert profile.measure(device_backend, 4, 0.1, seconds=0.01).backend == "cupy"
+
+
+def test_the_ceilings_of_a_device(device_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ceilings.GEMM_SIZES, "gpu", (8, 16))
+    monkeypatch.setitem(ceilings.COPY_BYTES, "gpu", (64, 256))
+    found = ceilings.measure(device_backend, seconds=0.001)
+    assert found.gemm > 0
+    assert [size for size, _ in found.copies] == [64, 256]
