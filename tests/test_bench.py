@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import itertools
 import json
 import sys
 import types
@@ -69,7 +70,7 @@ def test_the_work_of_a_tiny_step_by_hand() -> None:
     adam = parts.part_work("optimizer", 2, SMALL)
     G = (100 + 1) + (2 + 2) + (8 + 4) + (3136 + 784) + 2 * (1 + 2 + 4)
     D = (1568 + 2) + (2 + 1) + (1 + 1)
-    assert adam == Work(0, 10 * (G + D), 7 * 4 * (G + D))
+    assert adam == Work(0, 10 * (G + D), 7 * 4 * (G + D), 4 * 4 * G)
 
     leaky = 2 * (1 + 2 + 4) + 4 * (2 + 1) + 2 * (2 + 1)  # elements of G's hidden layers, of D's on 4 and on 2
     tanh, logits = 2 * 784, 4 + 2
@@ -139,12 +140,13 @@ def test_a_part_that_computes_something_else_is_not_timed(part: str, operation: 
 
     def wrong(*args: Any, **kwargs: Any) -> Any:
         right(*args, **kwargs)
-        arrays = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray) and a.flags.writeable]
-        for a in arrays:
-            a += np.ones((), a.dtype)
+        products = args[0] if operation == "gemms" else [(*args, *kwargs.values())]
+        for a in itertools.chain.from_iterable(products):
+            if isinstance(a, np.ndarray) and a.flags.writeable:
+                a += np.ones((), a.dtype)
 
     vars(broken)[operation] = wrong
-    with pytest.raises(ArithmeticError, match=rf"{operation}.* of backend 'numpy' is wrong.*not timed"):
+    with pytest.raises(ArithmeticError, match=rf"{'gemm' if operation == 'gemms' else operation}.* of backend 'numpy' is wrong.*not timed"):
         parts.prepare(part, broken, 4, 0.1)
 
 
@@ -302,7 +304,8 @@ def test_ceilings() -> None:
     assert one.best(other) == Ceilings(2e9, ((100, 6e9), (10_000, 3e9)))
     with pytest.raises(ValueError, match="expected ceilings of the same copies"):
         one.best(Ceilings(1e9, ((200, 6e9), (10_000, 2e9))))
-    assert one.share(10**9, 1000, 1.0) == (0.5, 1000 / 5e9)  # as far from 100 as from 10,000: the first
+    assert one.share(Work(10**9, 0, 1000), 1.0) == (0.5, 1000 / 5e9)  # as far from 100 as from 10,000: the first
+    assert one.share(Work(0, 0, 1000, 9999), 1.0)[1] == 1000 / 3e9  # it streams through arrays of 9999 bytes
     assert one.memory == 3e9
     fast = sample(figure("numpy", seconds=step.step_work(32).flops / 1.7e11))  # the sample's ceiling is 1.5e11
     assert "is above the GEMM ceiling" in tables.text(fast)

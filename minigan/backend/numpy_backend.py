@@ -24,6 +24,7 @@ from .team import blas_threads, cut, team
 Array = Any
 
 BLOCK = 1 << 17
+_WIDE = ("wide 0", "wide 1", "wide 2", "wide 3")
 BOOL, UINT8, FLOAT32 = np.dtype(bool), np.dtype(np.uint8), np.dtype(np.float32)
 
 
@@ -42,7 +43,8 @@ class NumpyBackend(Backend):
         super().__init__(np)
         self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
         self._team = team(self.threads)
-        self._scratch: dict[tuple[str, Any, int], Array] = {}
+        self._buffers: dict[tuple[str, str, int], Array] = {}
+        self._scratch: dict[tuple[str, str, int, tuple[int, ...]], Array] = {}
         self._slot = _Slot()
         self._ones: dict[Any, Array] = {}
         self._generator: Any = None
@@ -52,11 +54,15 @@ class NumpyBackend(Backend):
 
     def _temporary(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Scratch that the next request for the same role may overwrite, but for one in another piece of the job."""
-        size, key = math.prod(shape), (role, dtype, self._slot.number)
-        buffer = self._scratch.get(key)
-        if buffer is None or buffer.size < size:
-            buffer = self._scratch[key] = np.empty(size, dtype)
-        return buffer[:size].reshape(shape)
+        kind = role, dtype.char, self._slot.number
+        array = self._scratch.get((*kind, shape))
+        if array is None:
+            size, buffer = math.prod(shape), self._buffers.get(kind)
+            if buffer is None or buffer.size < size:
+                buffer = self._buffers[kind] = np.empty(size, dtype)
+                self._scratch = {key: a for key, a in self._scratch.items() if key[:3] != kind}
+            array = self._scratch[*kind, shape] = buffer[:size].reshape(shape)
+        return array
 
     def _share(self, work: Callable[[Any], object], pieces: Sequence[Any], share: bool = True) -> None:
         """Call `work` with each piece, on the threads of the team.
@@ -81,24 +87,32 @@ class NumpyBackend(Backend):
         """n rows of an array of `size` elements, a part for each thread that is worth waking."""
         return cut(n, min(self.threads, size * passes // self.SWEEP))
 
-    def _blocks(self, rows: slice, x: Array, *vectors: Array) -> Iterator[tuple[slice, *tuple[Array, ...]]]:
-        """Blocks of rows that fit the cache, each with the vectors (features,) spread over as many rows.
+    def _spread(self, rows: int, vectors: tuple[Array, ...]) -> list[Array]:
+        """The vectors (features,), each repeated in so many rows.
 
-        NumPy would spread a vector itself, into a fresh buffer in every call; here it is done once for all blocks.
+        NumPy would repeat them itself, into a fresh buffer in every call; here it is done once for all blocks.
         """
-        step = min(rows.stop - rows.start, max(1, BLOCK * len(x) // max(1, x.size)))
-        wide = [self._temporary(f"wide{i}", (step, v.size), v.dtype) for i, v in enumerate(vectors)]
+        wide = [self._temporary(_WIDE[i], (rows, v.size), v.dtype) for i, v in enumerate(vectors)]
         for target, vector in zip(wide, vectors, strict=True):
             np.copyto(target, vector)
+        return wide
+
+    def _blocks(self, rows: slice, x: Array, vectors: tuple[Array, ...]) -> Iterator[tuple[slice, list[Array]]]:
+        """Blocks of rows that fit the cache, each with the vectors spread over as many rows."""
+        step = min(rows.stop - rows.start, max(1, BLOCK * len(x) // max(1, x.size)))
+        wide = self._spread(step, vectors)
         for i in range(rows.start, rows.stop, step):
             block = slice(i, min(i + step, rows.stop))
-            yield block, *(w[: block.stop - i] for w in wide)
+            yield block, [w[: block.stop - i] for w in wide]
 
     def _sweep(self, work: Callable[..., object], x: Array, *vectors: Array) -> None:
         """Call work(rows, *vectors spread over them) for all rows of x (N, features), block by block."""
+        if x.size <= BLOCK:
+            work(slice(0, len(x)), *self._spread(len(x), vectors))
+            return
 
         def part(rows: slice) -> None:
-            for block, *wide in self._blocks(rows, x, *vectors):
+            for block, wide in self._blocks(rows, x, vectors):
                 work(block, *wide)
 
         self._share(part, self._parts(len(x), x.size))
@@ -113,15 +127,22 @@ class NumpyBackend(Backend):
         passes: int = 4,
     ) -> None:
         """The same, where work returns an array of the block's shape; out_j = Σ_i of what it returns."""
+        ones = self._ones_of(len(x), x.dtype)  # BLAS adds up columns quicker than np.sum
+        if x.size <= BLOCK:
+            total = self._temporary("added", out.shape, out.dtype) if accumulate else out
+            with blas_threads:
+                np.dot(ones, work(slice(0, len(x)), *self._spread(len(x), vectors)), out=total)
+            if accumulate:
+                np.add(out, total, out=out)
+            return
         parts = self._parts(len(x), x.size, passes)
         sums = self._temporary("sums", (len(parts), out.size), out.dtype)
-        ones = self._ones_of(len(x), x.dtype)
 
         def part(i: int) -> None:
             added = self._temporary("added", out.shape, out.dtype)
             sums[i] = 0
-            for block, *wide in self._blocks(parts[i], x, *vectors):
-                np.dot(ones[: block.stop - block.start], work(block, *wide), out=added)  # quicker than np.sum
+            for block, wide in self._blocks(parts[i], x, vectors):
+                np.dot(ones[: block.stop - block.start], work(block, *wide), out=added)
                 np.add(sums[i], added, out=sums[i])
 
         self._share(part, range(len(parts)))

@@ -20,6 +20,7 @@ import numpy as np
 from ..backend import Backend
 from . import work
 from .environment import device, usable_cores
+from .work import Work
 
 Array = Any
 
@@ -34,13 +35,13 @@ class Ceilings:
     gemm: float
     copies: tuple[tuple[int, float], ...]
 
-    def copy_rate(self, moved: float) -> float:
-        """Bytes per second of a copy that moves about as many bytes.
+    def copy_rate(self, footprint: float) -> float:
+        """Bytes per second of a copy between two arrays that are together about as large, in bytes.
 
         >>> Ceilings(1.0, ((100, 9.0), (10000, 4.0))).copy_rate(5000)
         4.0
         """
-        return min(self.copies, key=lambda c: abs(math.log(c[0] / max(1.0, moved))))[1]
+        return min(self.copies, key=lambda c: abs(math.log(c[0] / max(1.0, footprint))))[1]
 
     @property
     def memory(self) -> float:
@@ -59,9 +60,9 @@ class Ceilings:
             copies.append((size, max(ours, theirs)))
         return Ceilings(max(self.gemm, other.gemm), tuple(copies))
 
-    def share(self, flops: float, moved: float, seconds: float) -> tuple[float, float]:
+    def share(self, work: Work, seconds: float) -> tuple[float, float]:
         """Which parts of the ceilings are reached: of the product's and of the copy's."""
-        return flops / seconds / self.gemm, moved / seconds / self.copy_rate(moved)
+        return work.flops / seconds / self.gemm, work.bytes / seconds / self.copy_rate(work.footprint)
 
 
 def measure(backend: Backend, seconds: float = 0.1) -> Ceilings:

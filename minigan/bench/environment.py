@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..backend import NAMES, Backend, get_backend
+from ..backend import Backend, get_backend, team
 
 _LIBRARIES = ("torch", "jax", "numba")  # beside NumPy and CuPy, what an opponent or a backend runs on
 
@@ -32,7 +32,7 @@ def facts() -> dict[str, str]:
         "CPU": cpu(),
         "cores": cores(),
         **({"memory": memory()} if memory() else {}),
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "system": f"{platform.system()}, {platform.machine()}",
         "GPU": gpu(),
     }
 
@@ -60,7 +60,9 @@ def blas() -> str:
 
 
 def blas_threads() -> str:
-    """With how many threads: as threadpoolctl counts them, or as the environment asks for."""
+    """With how many threads: as OpenBLAS or threadpoolctl counts them, or as the environment asks for."""
+    if count := team.blas_threads.count():
+        return f"{count}"
     try:
         from threadpoolctl import threadpool_info  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
@@ -128,20 +130,6 @@ def gpu_properties(backend: Backend) -> tuple[dict[str, Any], int]:
     """CUDA's properties of the device that a CuPy backend computes on, and the version of its runtime."""
     cuda = backend.xp.cuda
     return cuda.runtime.getDeviceProperties(cuda.Device().id), cuda.runtime.runtimeGetVersion()
-
-
-def backends() -> tuple[dict[str, Backend], dict[str, str]]:
-    """Every backend that works here, by name, and for the others the reason why they do not."""
-    present: dict[str, Backend] = {}
-    absent: dict[str, str] = {}
-    for name in NAMES:
-        if name == "auto":
-            continue
-        try:
-            present[name] = get_backend(name)
-        except (ImportError, RuntimeError) as error:
-            absent[name] = " ".join(str(error).split())
-    return present, absent
 
 
 def device(backend: Backend) -> str:

@@ -144,7 +144,9 @@ def _minigan(name: str, device: str, start: Start) -> Opponent:
     if device == "gpu":
         about = f"minigan on cupy {backend.xp.__version__}"
     else:
-        about = f"minigan on numpy {np.__version__}, {environment.blas()}, BLAS threads {environment.blas_threads()}"
+        libraries = ", ".join(f"{name} {version}" for name, version in backend.versions().items())
+        threads = getattr(backend, "threads", environment.blas_threads())
+        about = f"minigan on {libraries}, {environment.blas()}, {threads} threads"
     return Opponent(lambda: _step(gan, real), lambda: gan.step(real), backend.synchronize, about)
 
 

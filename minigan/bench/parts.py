@@ -21,8 +21,8 @@ from .work import Work
 Array = Any
 
 PARTS = {  # name: operations of the backend
-    "gemm": ("gemm",),
-    "elementwise": ("bias_act", "bias_act_grad", "column_sum"),
+    "gemm": ("gemm", "gemms"),
+    "elementwise": ("bias_act", "bias_act_grad"),
     "batchnorm": ("batchnorm", "normalize_grad", "batchnorm_grad"),
     "optimizer": ("adam",),
     "random": ("normal",),
@@ -39,7 +39,7 @@ def part_operations(part: str, batch: int, width: float = 1.0) -> list[Operation
     Raises ValueError for another name.
 
     >>> part_operations("random", 32)
-    [Operation(name='normal', shape=(3200,), detail='')]
+    [Operation(name='normal', shape=(3200,), detail='', summed=False)]
     """
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}: choose one of {', '.join(PARTS)}")
@@ -103,6 +103,13 @@ def _gemm(op: Operation, be: Backend, draw: Draw) -> Prepared:
     return lambda: be.gemm(a, b, out=out), [out]
 
 
+def _gemms(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    n, n_in, n_out = op.shape
+    g, x, weight = draw(n, n_out), draw(n, n_in), draw(n_out, n_in)
+    dweight, dx = be.empty((n_out, n_in), np.float32), be.empty((n, n_in), np.float32)
+    return lambda: be.gemms([(g.T, x, dweight, False), (g, weight, dx, False)]), [dweight, dx]
+
+
 def _activation(op: Operation) -> Any:
     return {"LeakyReLU": LeakyReLU(SLOPE), "Tanh": Tanh(), "": None}[op.detail]
 
@@ -113,14 +120,12 @@ def _bias_act(op: Operation, be: Backend, draw: Draw) -> Prepared:
 
 
 def _bias_act_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    dy, y, act = draw(*op.shape), be.xp.tanh(draw(*op.shape)), _activation(op)
-    out = be.empty(op.shape, np.float32)  # not over dy: repeated, that would shrink into denormal numbers
-    return lambda: be.bias_act_grad(dy, y, act, out=out), [out]
-
-
-def _column_sum(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    x, out = draw(*op.shape), be.empty(op.shape[1:], np.float32)
-    return lambda: be.column_sum(x, out=out), [out]
+    # In place, as Dense does it. φ′ is 1 but in the first sample: times less than 1 again and again, the gradient
+    # would shrink into denormal numbers, which are slow.
+    dy, y, act = draw(*op.shape), be.xp.full(op.shape, 1e-6, np.float32), _activation(op)
+    y[0] = be.xp.tanh(draw(op.shape[1]))
+    dbias = be.empty(op.shape[1:], np.float32) if op.summed else None
+    return lambda: be.bias_act_grad(dy, y, act, out=dy, dbias=dbias), [dy] if dbias is None else [dy, dbias]
 
 
 def _batchnorm(op: Operation, be: Backend, draw: Draw) -> Prepared:
@@ -136,10 +141,11 @@ def _normalize_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
 
 
 def _batchnorm_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    dy, x = draw(*op.shape), draw(*op.shape)
-    gamma, mean, inv_std, dgamma, dbeta = (draw(op.shape[1]) for _ in range(5))
-    out = be.empty(op.shape, np.float32)
-    return lambda: be.batchnorm_grad(dy, x, gamma, mean, inv_std, dgamma, dbeta, out), [out]
+    # In place, as BatchNorm does it; with γ/s = ±1 it can be repeated without growing or shrinking much.
+    dy, x, gamma, mean, dgamma, dbeta = draw(*op.shape), draw(*op.shape), *(draw(op.shape[1]) for _ in range(4))
+    gamma = be.xp.copysign(be.xp.abs(gamma) + 1, gamma)
+    inv_std = be.xp.abs(1 / gamma)
+    return lambda: be.batchnorm_grad(dy, x, gamma, mean, inv_std, dgamma, dbeta, dy), [dy]
 
 
 def _logistic(op: Operation, be: Backend, draw: Draw) -> Prepared:
@@ -172,9 +178,9 @@ def _gather(op: Operation, be: Backend, draw: Draw) -> Prepared:
 
 _PREPARE: dict[str, Callable[[Operation, Backend, Draw], Prepared]] = {
     "gemm": _gemm,
+    "gemms": _gemms,
     "bias_act": _bias_act,
     "bias_act_grad": _bias_act_grad,
-    "column_sum": _column_sum,
     "batchnorm": _batchnorm,
     "normalize_grad": _normalize_grad,
     "batchnorm_grad": _batchnorm_grad,

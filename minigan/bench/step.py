@@ -61,21 +61,24 @@ def build(width: float = 1.0, backend: Backend | str | None = None, seed: int = 
 class Operation(NamedTuple):
     """One operation of a backend: its name, the shape it works on, and what else decides its cost.
 
-    shape: (m, k, n) of a product, (samples, features) of a layer, (elements,) otherwise.
+    shape: (m, k, n) of a product, (samples, inputs, outputs) of the two products of a backward (gemms),
+        (samples, features) of a layer, (elements,) otherwise.
     detail: for a product "x Wᵀ" (forward), "gᵀ x" (gradient of the weights) or "g W" (of the input), which say what
         is transposed; for an activation its class, or "".
+    summed: the gradient of an activation with its column sums, which are the gradient of a bias.
     """
 
     name: str
     shape: tuple[int, ...]
     detail: str = ""
+    summed: bool = False
 
     @property
     def work(self) -> Work:
         """FLOPs and bytes."""
         count: Any = getattr(work, self.name)
-        activation = (self.detail,) if self.name in ("bias_act", "bias_act_grad") else ()
-        return count(*self.shape, *activation)  # type: ignore[no-any-return]
+        more = {"bias_act": (self.detail,), "bias_act_grad": (self.detail, self.summed)}.get(self.name, ())
+        return count(*self.shape, *more)  # type: ignore[no-any-return]
 
 
 def operations(batch: int, width: float = 1.0) -> list[Operation]:
@@ -100,7 +103,14 @@ def operations(batch: int, width: float = 1.0) -> list[Operation]:
 
 def products(batch: int, width: float = 1.0) -> list[tuple[int, int, int]]:
     """The products (m, k, n) of one step, in order."""
-    return [(op.shape[0], op.shape[1], op.shape[2]) for op in operations(batch, width) if op.name == "gemm"]
+    found: list[tuple[int, int, int]] = []
+    for op in operations(batch, width):
+        if op.name == "gemm":
+            found.append((op.shape[0], op.shape[1], op.shape[2]))
+        elif op.name == "gemms":
+            n, n_in, n_out = op.shape
+            found += [(n_out, n, n_in), (n, n_out, n_in)]
+    return found
 
 
 def step_work(batch: int, width: float = 1.0) -> Work:
@@ -125,10 +135,11 @@ def _backward(
         if hidden and batchnorm:
             yield Operation("normalize_grad", (n, n_out))
             yield Operation("batchnorm_grad", (n, n_out))
-        if hidden or last:
-            yield Operation("bias_act_grad", (n, n_out), "LeakyReLU" if hidden else last)
-        if params:
+        if hidden or last or params:
+            yield Operation("bias_act_grad", (n, n_out), "LeakyReLU" if hidden else last, summed=params)
+        if params and (inputs or i):
+            yield Operation("gemms", (n, n_in, n_out))
+        elif params:
             yield Operation("gemm", (n_out, n, n_in), "gᵀ x")
-            yield Operation("column_sum", (n, n_out))
-        if inputs or i:
+        elif inputs or i:
             yield Operation("gemm", (n, n_out, n_in), "g W")

@@ -54,7 +54,7 @@ def step_table(report: Report) -> str:
         best = fastest(report, figure)
         ratio = f"{figure.timing.median / best.timing.median:.2f}" if best else "–"
         seconds, work = figure.timing.median, figure.work
-        products, copies = report.ceilings[figure.device].share(work.flops, work.bytes, seconds)
+        products, copies = report.ceilings[figure.device].share(work, seconds)
         rows.append([
             f"{figure.batch}", f"{figure.width:g}", figure.device.upper(), label(figure.who), _ms(figure),
             _quartiles(figure), f"{1e6 * figure.timing.median / figure.batch:.1f}",
@@ -77,7 +77,7 @@ def part_table(report: Report) -> str:
         plain = next((f for f in report.parts() if f.who == PLAIN and _place(f) == _place(figure)), None)
         ratio = f"{plain.timing.median / figure.timing.median:.1f}" if plain else "–"
         seconds, work = figure.timing.median, figure.work
-        products, copies = report.ceilings[figure.device].share(work.flops, work.bytes, seconds)
+        products, copies = report.ceilings[figure.device].share(work, seconds)
         rows.append([
             f"{figure.batch}", f"{figure.width:g}", figure.subject, figure.who, _ms(figure), _quartiles(figure),
             f"{work.flops / 1e6:.3g}", f"{work.bytes / 1e6:.3g}", f"{work.intensity:.2g}",
@@ -104,8 +104,7 @@ def low_ceilings(report: Report) -> list[str]:
     """A line if some figure is above its measured ceiling by more than noise, so that the shares say little."""
     lines = []
     for figure in report.figures:
-        ceilings, work = report.ceilings[figure.device], figure.work
-        if ceilings.share(work.flops, work.bytes, figure.timing.median)[0] > 1.1:
+        if report.ceilings[figure.device].share(figure.work, figure.timing.median)[0] > 1.1:
             lines.append(f"{figure.name} is above the GEMM ceiling: the machine was busy when that was measured")
     return lines[:1]
 

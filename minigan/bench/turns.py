@@ -24,7 +24,7 @@ from . import peak
 ANSWER_SECONDS = 300.0  # for an answer, before a process is taken for dead: importing, compiling, a few long steps
 SAMPLE_SECONDS = 2e-3  # a sample is at least as long, from as many calls as that takes
 WARM_UP_SECONDS = 0.2
-PAUSE_SECONDS = 0.03  # before a turn: threads of OpenBLAS and OpenMP go on spinning about as long after their work
+PAUSE_SECONDS = 0.06  # before a turn: OpenBLAS's threads go on spinning for 2^26 clock ticks, 30 ms, after their work
 WORKER = (sys.executable, "-m", "minigan.bench.worker")
 
 

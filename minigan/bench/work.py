@@ -27,11 +27,21 @@ _SLOPE = {"LeakyReLU": 1, "ReLU": 1, "Tanh": 2, "Sigmoid": 2, "Softplus": 3, "":
 
 @dataclass(frozen=True)
 class Work:
-    """FLOPs of products, FLOPs of everything else, and bytes."""
+    """FLOPs of products, FLOPs of everything else, and bytes that move.
+
+    largest: bytes of the arrays of the largest operation, if that is not what it moves. It decides which cache they
+    fit.
+    """
 
     gemm_flops: int = 0
     other_flops: int = 0
     bytes: int = 0
+    largest: int = 0
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of the arrays that one operation has in its hands, at most."""
+        return self.largest or self.bytes
 
     @property
     def flops(self) -> int:
@@ -47,7 +57,12 @@ class Work:
 def total(parts: Iterable[Work]) -> Work:
     """The sum of several pieces of work."""
     parts = list(parts)
-    return Work(sum(w.gemm_flops for w in parts), sum(w.other_flops for w in parts), sum(w.bytes for w in parts))
+    return Work(
+        sum(w.gemm_flops for w in parts),
+        sum(w.other_flops for w in parts),
+        sum(w.bytes for w in parts),
+        max((w.footprint for w in parts), default=0),
+    )
 
 
 def gemm(m: int, k: int, n: int) -> Work:
@@ -65,10 +80,11 @@ def bias_act(n: int, features: int, act: str = "", bias: bool = True) -> Work:
     return Work(0, size * (_VALUE.get(act, 1) + bias), FLOAT * (2 * size + bias * features))
 
 
-def bias_act_grad(n: int, features: int, act: str = "") -> Work:
-    """φ′(y) · dy: both are read, the product is written."""
+def bias_act_grad(n: int, features: int, act: str = "", summed: bool = False) -> Work:
+    """g = φ′(y) · dy: both are read, g is written; summed: with its column sums, the gradient of a bias."""
     size = n * features
-    return Work(0, size * (_SLOPE.get(act, 1) + 1), FLOAT * 3 * size)
+    flops, moved = ((_SLOPE.get(act, 1) + 1) * size, 3 * size) if act else (0, size)
+    return Work(0, flops + size * summed, FLOAT * (moved + features * summed))
 
 
 def batchnorm(n: int, features: int) -> Work:
@@ -108,9 +124,14 @@ def norm(size: int) -> Work:
     return Work(0, 2 * size, FLOAT * size)
 
 
+def gemms(n: int, n_in: int, n_out: int) -> Work:
+    """The two products of a backward, gᵀ x and g W."""
+    return total([gemm(n_out, n, n_in), gemm(n, n_out, n_in)])
+
+
 def adam(size: int) -> Work:
     """m 2, v 3, √v + ε 2, divide, scale, subtract: 10 a parameter; p, g, m, v read and p, m, v written."""
-    return Work(0, 10 * size, FLOAT * 7 * size)
+    return Work(0, 10 * size, FLOAT * 7 * size, FLOAT * 4 * size)
 
 
 def sgd(size: int) -> Work:
@@ -180,10 +201,7 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "column_sum": lambda a: column_sum(*a["x"].shape),
     "norm": lambda a: norm(a["x"].size),
     "bias_act": lambda a: bias_act(*_size(a["x"]), _name(a["act"]), a["bias"] is not None),
-    "bias_act_grad": lambda a: total(
-        [bias_act_grad(*_size(a["dy"]), _name(a["act"]))]
-        + ([column_sum(*a["dy"].shape)] if a.get("dbias") is not None else [])
-    ),
+    "bias_act_grad": lambda a: bias_act_grad(*_size(a["dy"]), _name(a["act"]), a.get("dbias") is not None),
     "batchnorm": lambda a: batchnorm(*a["x"].shape),
     "normalize": lambda a: normalize(*a["x"].shape),
     "normalize_grad": lambda a: normalize_grad(*a["x"].shape),

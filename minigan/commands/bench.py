@@ -7,7 +7,7 @@ import math
 import sys
 from pathlib import Path
 
-from ..backend import NAMES, Backend, get_backend
+from ..backend import NAMES, Backend, absent, get_backend
 from ..bench import environment, plots, profile, report, tables
 from ..bench.measure import Plan, measure
 from ..bench.opponents import OPPONENTS
@@ -119,12 +119,11 @@ def _present(names: list[str] | None) -> dict[str, Backend]:
     """The backends asked for, or all that work here; those that do not are named in one line each."""
     if names is not None:
         return {name: get_backend(name) for name in names}
-    present, absent = environment.backends()
-    if no_gpu := absent.pop("cupy", ""):
-        print(f"no GPU, only the CPU's columns: {no_gpu}", file=sys.stderr)
-    for name, reason in absent.items():
-        print(f"without {name}: {reason}", file=sys.stderr)
-    return present
+    missing = absent()
+    for name, reason in missing.items():
+        print(f"no GPU, only the CPU's columns: {reason}" if name == "cupy" else f"without {name}: {reason}",
+              file=sys.stderr)  # fmt: skip
+    return {name: get_backend(name) for name in BACKENDS if name not in missing}
 
 
 def _progress(line: str) -> None:
