@@ -146,7 +146,10 @@ def test_a_part_that_computes_something_else_is_not_timed(part: str, operation: 
                 a += np.ones((), a.dtype)
 
     vars(broken)[operation] = wrong
-    with pytest.raises(ArithmeticError, match=rf"{'gemm' if operation == 'gemms' else operation}.* of backend 'numpy' is wrong.*not timed"):
+    with pytest.raises(
+        ArithmeticError,
+        match=rf"{'gemm' if operation == 'gemms' else operation}.* of backend 'numpy' is wrong.*not timed",
+    ):
         parts.prepare(part, broken, 4, 0.1)
 
 
@@ -541,6 +544,15 @@ for line in sys.stdin:
         answer = {"error": "JAX is not installed"}
     print(json.dumps(answer), flush=True)
 """
+
+
+def test_the_products_of_an_opponent() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    run, wait = opponents_torch.products("cpu", 4, 0.1)
+    run()
+    wait()
+    answer = Worker("torch-best", "cpu").answer({"do": "part", "part": "gemm", "batch": 4, "width": 0.1})
+    assert "error" not in answer
 
 
 def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

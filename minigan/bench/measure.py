@@ -21,6 +21,7 @@ from .step import step_work
 from .turns import Pace, WorkerError, WorkerProcess, processes, take_turns
 from .work import Work
 
+RIVAL = ("gemm", "torch-best")  # the one part that an opponent is measured in as well: products by another BLAS
 Contestant = tuple[str, str]  # name, device
 Workers = dict[Contestant, WorkerProcess]
 
@@ -71,7 +72,8 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
             for batch, width in plan.grid:
                 progress(f"its parts at batch {batch}, width {width:g}")
                 for part in PARTS:
-                    _part(report, {c: workers[c] for c in ours if c in steps}, part, batch, width, plan.pace)
+                    who = [c for c in contestants if c in steps and (c in ours or (part, c[0]) == RIVAL)]
+                    _part(report, {c: workers[c] for c in who}, part, batch, width, plan.pace)
         for device in devices:  # once more, minutes later: nothing disturbs a machine all the time
             with suppress(WorkerError):  # it died since, and its figures are reported as absent
                 report.ceilings[device] = report.ceilings[device].best(_ceilings(first[device], plan.pace))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from .opponents import Losses, Opponent, Start, UnavailableError
 from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, MOMENTUM, SLOPE, sizes
+from .step import products as step_products
 
 
 def make(name: str, device: str, start: Start) -> Opponent:
@@ -47,6 +51,29 @@ def make(name: str, device: str, start: Start) -> Opponent:
 
     synchronize = torch.cuda.synchronize if device == "gpu" else lambda: None
     return Opponent(checked, timed, synchronize, about)
+
+
+def products(device: str, batch: int, width: float) -> tuple[Callable[[], None], Callable[[], object]]:
+    """The products of one step by PyTorch alone, and how to wait for them: what its BLAS makes of the same shapes.
+
+    Raises ArithmeticError, naming the shape, if one of them is wrong.
+    """
+    torch = _torch()
+    rng, calls = np.random.default_rng(0), []
+    for m, k, n in step_products(batch, width):
+        a, b = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n)))
+        left, right = (torch.from_numpy(x).to("cuda" if device == "gpu" else "cpu") for x in (a, b))
+        out = torch.mm(left, right)
+        expected = a @ b
+        if not np.allclose(out.cpu().numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max()):
+            raise ArithmeticError(f"the product {m} x {k} x {n} of torch is wrong; it is not timed")
+        calls.append((left, right, out))
+
+    def run() -> None:
+        for left, right, out in calls:
+            torch.mm(left, right, out=out)
+
+    return run, torch.cuda.synchronize if device == "gpu" else lambda: None
 
 
 def _torch() -> Any:

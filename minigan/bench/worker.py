@@ -24,8 +24,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..backend import get_backend
-from . import ceilings, environment, parts
-from .opponents import CHECKED_STEPS, load_start, make_opponent
+from . import ceilings, environment, opponents_torch, parts
+from .opponents import CHECKED_STEPS, OPPONENTS, load_start, make_opponent
 
 Answer = dict[str, Any]
 
@@ -64,6 +64,9 @@ class Worker:
 
     def _part(self, request: dict[str, Any]) -> Answer:
         self._forget()
+        if self.name in OPPONENTS:
+            self.timed, self.synchronize = opponents_torch.products(self.device, request["batch"], request["width"])
+            return {"about": self.name}
         backend = get_backend(self.name)
         self.timed = parts.prepare(request["part"], backend, request["batch"], request["width"])
         self.synchronize = backend.synchronize
