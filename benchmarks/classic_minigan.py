@@ -1,6 +1,6 @@
 """Milliseconds per iteration of minigan's `classic` recipe, as classic_keras.py and classic_pytorch.py measure it.
 
-    python benchmarks/classic_minigan.py --data mnist --steps 600
+    python benchmarks/classic_minigan.py --data mnist --steps 600 --backend numba
 
 An iteration is timed whole, drawing the batch and all metrics included; the first 50 are not counted.
 """
@@ -24,13 +24,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--backend", default="numpy", help="numpy (default), numba or cupy")
     args = parser.parse_args()
     data = minigan.datasets.load(args.data)
-    gan = classic.build(data.image_shape)
+    backend = minigan.get_backend(args.backend)
+    gan = classic.build(data.image_shape, backend=backend)
     ends: list[float] = []
     gan.fit(data, args.steps, classic.BATCH, callback=lambda *_: ends.append(time.perf_counter()))
     low, middle, high = np.percentile(1e3 * np.diff(ends)[WARM_UP:], [25, 50, 75])
-    print(f"minigan {minigan.__version__}, numpy {np.__version__}, python {platform.python_version()}", end="; ")
+    libraries = ", ".join(f"{name} {version}" for name, version in backend.versions().items())
+    print(f"minigan {minigan.__version__} on {libraries}, python {platform.python_version()}", end="; ")
     print(f"{os.cpu_count()} cores")
     print(f"{middle:.2f} ms/iteration (median; quartiles {low:.2f} to {high:.2f}; {args.steps} iterations)")
 

@@ -2,7 +2,7 @@
 
 `train` begins a run and `resume` goes on with one; both check everything before they write anything, and hand over
 to runs/loop.py. All random numbers are functions of (seed, step), so a run that was stopped and resumed is the same,
-bit for bit, as one that never was; only another backend, other versions of the libraries or another number of BLAS
+bit for bit, as one that never was; only another backend, other versions of the libraries or another number of
 threads may round differently.
 """
 

@@ -43,9 +43,8 @@ class NumpyBackend(Backend):
         super().__init__(np)
         self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
         self._team = team(self.threads)
-        self._buffers: dict[tuple[str, str, int], Array] = {}
-        self._scratch: dict[tuple[str, str, int, tuple[int, ...]], Array] = {}
-        self._slot = _Slot()
+        self._scratch = [_Scratch()]
+        self._piece = _Piece()
         self._ones: dict[Any, Array] = {}
         self._generator: Any = None
         self._orders: dict[tuple[int, int, int], Array] = {}
@@ -54,15 +53,7 @@ class NumpyBackend(Backend):
 
     def _temporary(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Scratch that the next request for the same role may overwrite, but for one in another piece of the job."""
-        kind = role, dtype.char, self._slot.number
-        array = self._scratch.get((*kind, shape))
-        if array is None:
-            size, buffer = math.prod(shape), self._buffers.get(kind)
-            if buffer is None or buffer.size < size:
-                buffer = self._buffers[kind] = np.empty(size, dtype)
-                self._scratch = {key: a for key, a in self._scratch.items() if key[:3] != kind}
-            array = self._scratch[*kind, shape] = buffer[:size].reshape(shape)
-        return array
+        return self._scratch[self._piece.number].array(role, shape, dtype)
 
     def _share(self, work: Callable[[Any], object], pieces: Sequence[Any], share: bool = True) -> None:
         """Call `work` with each piece, on the threads of the team.
@@ -70,18 +61,20 @@ class NumpyBackend(Backend):
         Scratch belongs to the piece and not to the thread: who does which piece is chance, and a thread that does
         one for the first time would allocate in the middle of a run.
         """
+        if len(pieces) == 1:
+            self._team.do(work, pieces)
+            return
+        while len(self._scratch) < len(pieces):
+            self._scratch.append(_Scratch())
 
         def numbered(i: int) -> None:
-            self._slot.number = i
+            self._piece.number = i
             try:
                 work(pieces[i])
             finally:
-                self._slot.number = 0
+                self._piece.number = 0
 
-        if len(pieces) == 1:
-            self._team.do(work, pieces, share=False)
-        else:
-            self._team.do(numbered, range(len(pieces)), share)
+        self._team.do(numbered, range(len(pieces)), share)
 
     def _parts(self, n: int, size: int, passes: int = 4) -> list[slice]:
         """n rows of an array of `size` elements, a part for each thread that is worth waking."""
@@ -465,10 +458,30 @@ class NumpyBackend(Backend):
         self._share(part, self._parts(len(out), out.size))
 
 
-class _Slot(threading.local):
-    """The number of the piece that a thread is at."""
+class _Piece(threading.local):
+    """The number of the piece of a job that a thread is at."""
 
     number = 0
+
+
+class _Scratch:
+    """Memory that is used again: one array for each role and dtype, as large as it ever had to be."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[str, str], Array] = {}
+        self._arrays: dict[tuple[str, str, tuple[int, ...]], Array] = {}
+
+    def array(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Uninitialised; what was given for the same role and dtype before is overwritten through it."""
+        key = role, dtype.char, shape
+        array = self._arrays.get(key)
+        if array is None:
+            size, buffer = math.prod(shape), self._buffers.get(key[:2])
+            if buffer is None or buffer.size < size:
+                buffer = self._buffers[key[:2]] = np.empty(size, dtype)
+                self._arrays = {k: a for k, a in self._arrays.items() if k[:2] != key[:2]}
+            array = self._arrays[key] = buffer[:size].reshape(shape)
+        return array
 
 
 def _cut_product(
