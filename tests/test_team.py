@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -57,8 +58,13 @@ def test_a_job_is_shared_by_as_many_threads_as_there_are() -> None:
 
 def test_what_is_not_worth_sharing_stays_with_the_caller() -> None:
     who = set()
-    Team(3).do(lambda _: who.add(threading.get_ident()), range(9), share=False)
-    Team(1).do(lambda _: who.add(threading.get_ident()), range(9))
+
+    def work(_: int) -> None:
+        who.add(threading.get_ident())
+        time.sleep(0.005)  # long enough for a helper to come, were one called
+
+    Team(3).do(work, range(9), share=False)
+    Team(1).do(work, range(9))
     assert who == {threading.get_ident()}
 
 
@@ -110,19 +116,18 @@ def test_a_job_within_a_job_is_done() -> None:
 
 
 def test_helpers_work_under_the_callers_error_state() -> None:
-    team = Team(3)
+    team, caller = Team(2), threading.get_ident()
 
-    def work(barrier: threading.Barrier) -> None:
+    def overflow_in_the_helper(barrier: threading.Barrier) -> None:
         barrier.wait()
-        np.float32(1e30) * np.ones(1, np.float32) * np.float32(1e30)
+        if threading.get_ident() != caller:
+            np.full(1, 1e30, np.float32) ** 2
 
-    with np.errstate(over="ignore"):
-        team.do(work, [threading.Barrier(1)])
-        barrier = threading.Barrier(3, timeout=20)
-        team.do(work, [barrier] * 3)  # a warning is an error in these tests
-    barrier = threading.Barrier(3, timeout=20)
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        team.do(work, [barrier] * 3)
+        team.do(overflow_in_the_helper, [threading.Barrier(2, timeout=20)] * 2)
+    with np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        team.do(overflow_in_the_helper, [threading.Barrier(2, timeout=20)] * 2)
 
 
 def test_blas_keeps_to_one_thread_during_a_job_and_gets_its_threads_back() -> None:
