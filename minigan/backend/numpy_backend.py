@@ -312,25 +312,25 @@ class NumpyBackend(Backend):
     # --- losses ------------------------------------------------------------------------------------------------
 
     def logistic(self, logits: Array, target: float, grad: Array) -> Array:
-        n, real = logits.size, logits.dtype.type
-        size, tail, log, factor = (self._temporary(f"l{i}", logits.shape, logits.dtype) for i in range(4))
-        positive = self._temporary("mask", logits.shape, BOOL)
-        np.greater_equal(logits, 0, out=positive)
+        # With c = 1 − t for l ≥ 0 and −t below, and small = σ(−|l|):  grad = c ∓ small,  loss = |c| |l| + log(1 + e^−|l|)
+        n = logits.size
+        size, tail, log, c = self._temporary("losses", (4, *logits.shape), logits.dtype)
+        negative = np.signbit(logits, out=self._temporary("mask", logits.shape, BOOL))
         np.abs(logits, out=size)
         np.exp(np.negative(size, out=tail), out=tail)
         np.log1p(tail, out=log)
-        np.add(tail, 1, out=factor)
-        small = np.divide(tail, factor, out=tail)
-        np.subtract(small, real(target), out=grad)
-        np.subtract(real(1 - target), small, out=grad, where=positive)
+        np.add(tail, 1, out=c)
+        small = np.divide(tail, c, out=tail)
+        np.copyto(c, negative)
+        np.subtract(1 - target, c, out=c)
+        np.subtract(c, np.copysign(small, logits, out=small), out=grad)
         np.divide(grad, n, out=grad)
-        np.copyto(factor, real(target))
-        np.copyto(factor, real(1 - target), where=positive)
-        np.add(np.multiply(factor, size, out=factor), log, out=factor)
-        return np.divide(factor, n, out=factor).sum()
+        np.abs(c, out=c)
+        np.add(np.multiply(c, size, out=c), log, out=c)
+        return np.divide(c, n, out=c).sum()
 
     def judge(self, logits: Array) -> tuple[Array, Array]:
-        probability = self._temporary("l0", logits.shape, logits.dtype)
+        probability = self._temporary("losses", logits.shape, logits.dtype)
         positive = np.greater(logits, 0, out=self._temporary("mask", logits.shape, BOOL))
         np.exp(np.negative(np.clip(logits, -80, 80, out=probability), out=probability), out=probability)
         np.divide(1, np.add(probability, 1, out=probability), out=probability)
