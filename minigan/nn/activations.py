@@ -28,7 +28,7 @@ Array = Any
 class Activation(Layer):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
-    leak: float | None = None  # a, where φ(x) = max(x, a x) with 0 ≤ a < 1: some backends have a quicker way then
+    leak: float | None = None  # a, if φ(x) = max(x, a x) with 0 ≤ a < 1: compiled backends then use their own loop
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         """out = φ(x); `out` may be `x`, `tmp` is scratch of the same shape."""
