@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from networks import normals, seeds, uniforms
@@ -209,6 +209,7 @@ def test_norm_of_nothing_zeros_and_what_is_not_finite(backend: Backend) -> None:
 
 @pytest.mark.usefixtures("_blocks")
 @given(benches, sides, sides, activations, st.booleans(), st.booleans())
+@example((0, "float32"), 5, 9, LeakyReLU(0.2), True, False)
 def test_bias_act(
     backend: Backend, bench: tuple[int, str], n: int, f: int, act: Any, biased: bool, inplace: bool
 ) -> None:
@@ -257,6 +258,8 @@ def test_logistic_and_judge(backend: Backend, bench: tuple[int, str], n: int, ta
     logits = b.draw(n, 1) * b.rng.choice([1, 30, 1000]).astype(b.dtype)
     b.same(lambda be, logits, grad: be.logistic(logits, target, grad), logits, b.junk(n, 1))
     b.same(lambda be, logits: be.judge(logits), logits)
+    b.same(lambda be, wide, grad: be.logistic(wide[:, :1], target, grad[:, 1:]), b.draw(n, 2), b.draw(n, 2))
+    b.same(lambda be, wide: be.judge(wide[:, 1:]), b.draw(n, 2))  # not contiguous
 
 
 def test_judge_counts_logits_above_zero(backend: Backend) -> None:

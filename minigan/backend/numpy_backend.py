@@ -312,7 +312,7 @@ class NumpyBackend(Backend):
     # --- losses ------------------------------------------------------------------------------------------------
 
     def logistic(self, logits: Array, target: float, grad: Array) -> Array:
-        # With c = 1 − t for l ≥ 0 and −t below, and small = σ(−|l|):  grad = c ∓ small,  loss = |c| |l| + log(1 + e^−|l|)
+        # With c = 1 − t for l ≥ 0 and −t below, s = σ(−|l|):   grad = c ∓ s,   loss = |c| |l| + log(1 + e^−|l|)
         n = logits.size
         size, tail, log, c = self._temporary("losses", (4, *logits.shape), logits.dtype)
         negative = np.signbit(logits, out=self._temporary("mask", logits.shape, BOOL))
