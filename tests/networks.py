@@ -228,7 +228,7 @@ def assert_gradient(
         numeric, analytic = slope(f, at, d), float(np.vdot(gradient, d))
         if numeric is not None:
             scale = max(size, abs(numeric), abs(analytic))
-            rounding = 5e-11 * (1 + value)  # of the finite difference
+            rounding = 2e-10 * (1 + value)  # of the finite difference, which batchnorm over two samples magnifies
             assert abs(numeric - analytic) <= tolerance * scale + rounding, (numeric, analytic, scale)
 
 

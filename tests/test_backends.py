@@ -236,6 +236,21 @@ def test_bias_act_grad(
     b.same(call, b.draw(n, f), y, b.junk(n, f), b.draw(f) if accumulate or not biased else b.junk(f))
 
 
+def test_tanh_is_right_to_the_last_places(backend: Backend) -> None:
+    x = np.concatenate(
+        [np.linspace(-12, 12, 40_001), np.geomspace(1e-30, 1e-3, 2_000), [0, 1e30, -1e30, np.inf, -np.inf]]
+    )
+    x = x.astype(np.float32).reshape(1, -1)
+    y, bias = backend.asarray(x.copy()), backend.zeros((x.size,), "float32")
+    backend.bias_act(y, bias, Tanh(), y)
+    exact = np.tanh(x.astype(np.float64))
+    assert (np.abs(backend.to_numpy(y) - exact) <= 4 * np.spacing(np.abs(exact).astype(np.float32))).all()
+    assert np.abs(backend.to_numpy(y)).max() == 1
+    nan = backend.asarray(np.full((2, 1), np.nan, np.float32))
+    backend.bias_act(nan, bias[:1], Tanh(), nan)
+    assert np.isnan(backend.to_numpy(nan)).all()
+
+
 @pytest.mark.usefixtures("_blocks")
 @given(benches, st.integers(2, 40), sides)
 def test_batchnorm_and_its_gradients(backend: Backend, bench: tuple[int, str], n: int, f: int) -> None:

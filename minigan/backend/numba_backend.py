@@ -2,8 +2,8 @@
 
 The loops are those of `sweeps.py`, which Numba compiles to machine code the first time that each is called; the code
 is kept on disk for the next process. They let go of Python's lock and are shared by the team of the NumPy backend;
-Numba's own threads are never started. Everything that is no such sweep is inherited: products, random numbers,
-losses, and activations other than the leaky ReLU, whose tanh and exp NumPy computes as well as anybody.
+Numba's own threads are never started. Everything that is no such sweep is inherited: products, random numbers, and
+activations without a loop there.
 """
 
 from __future__ import annotations
@@ -50,25 +50,29 @@ class NumbaBackend(NumpyBackend):
     # --- layers ------------------------------------------------------------------------------------------------
 
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
-        if bias is None or getattr(act, "leak", None) is None:
+        loop = getattr(act, "loop", None)
+        if bias is None or loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
             return super().bias_act(x, bias, act, out)
         if out is not x:
             np.copyto(out, x)
-        leak = x.dtype.type(act.leak)
-        return self._share_rows(lambda rows: self._run.bias_leaky(out[rows], bias, leak), x)
+        work, extra = getattr(self._run, f"bias_{loop}"), _extra(act, x)
+        return self._share_rows(lambda rows: work(out[rows], bias, *extra), x)
 
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
     ) -> None:
-        if dy.ndim != 2 or getattr(act, "leak", None) is None:
+        loop = getattr(act, "loop", None)
+        if dy.ndim != 2 or loop is None:
             return super().bias_act_grad(dy, y, act, out, dbias, accumulate)
         if out is not dy:
             np.copyto(out, dy)
-        leak = dy.dtype.type(act.leak)
+        extra = _extra(act, dy)
         if dbias is None:
-            return self._share_rows(lambda rows: self._run.leaky_grad(out[rows], y[rows], leak), dy)
+            work = getattr(self._run, f"{loop}_grad")
+            return self._share_rows(lambda rows: work(out[rows], y[rows], *extra), dy)
+        work = getattr(self._run, f"{loop}_grad_sum")
         total = self._temporary("total", dbias.shape, dbias.dtype) if accumulate else dbias
-        self._share_columns(lambda lo, hi: self._run.leaky_grad_sum(out, y, leak, total, lo, hi), dy)
+        self._share_columns(lambda lo, hi: work(out, y, total, lo, hi, *extra), dy)
         if accumulate:
             np.add(dbias, total, out=dbias)
         return None
@@ -147,6 +151,11 @@ class NumbaBackend(NumpyBackend):
         self._share_rows(
             lambda i: self._run.adam(p[i], g[i], m[i], v[i], real(beta1), real(beta2), real(a), real(b)), p, passes=4
         )
+
+
+def _extra(act: Any, x: Array) -> tuple[Any, ...]:
+    """What the loops of an activation want beside the arrays."""
+    return (x.dtype.type(act.leak),) if act.loop == "leaky" else ()
 
 
 @functools.cache

@@ -28,7 +28,7 @@ Array = Any
 class Activation(Layer):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
-    leak: float | None = None  # a, if φ(x) = max(x, a x) with 0 ≤ a < 1: compiled backends then use their own loop
+    loop: str | None = None  # backend/sweeps.py has loops of this name, which a compiled backend takes instead of φ
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         """out = φ(x); `out` may be `x`, `tmp` is scratch of the same shape."""
@@ -57,13 +57,16 @@ class LeakyReLU(Activation):
     Raises ValueError for another slope.
     """
 
+    loop = "leaky"
+
     def __init__(self, negative_slope: float = 0.2) -> None:
         if not 0 <= negative_slope < 1:
             raise ValueError(f"LeakyReLU needs a negative_slope in [0, 1), got {negative_slope}")
         self.negative_slope = negative_slope
 
     @property
-    def leak(self) -> float:  # type: ignore[override]
+    def leak(self) -> float:
+        """The slope, by the name that its loops know it by."""
         return self.negative_slope
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
@@ -80,7 +83,7 @@ class LeakyReLU(Activation):
 class ReLU(Activation):
     """max(x, 0)."""
 
-    leak = 0.0
+    loop, leak = "leaky", 0.0
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.maximum(x, 0, out=out)
@@ -109,6 +112,8 @@ class Sigmoid(Activation):
 
 class Tanh(Activation):
     """tanh(x), into [−1, 1]: the range of images inside minigan."""
+
+    loop = "tanh"
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.tanh(x, out=out)

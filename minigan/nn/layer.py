@@ -84,7 +84,13 @@ class Pass:
         self.dtype = dtype
         self.train = train  # batch statistics, active dropout and noise
         self.track = track  # let this batch move the running statistics
-        self.stream = stream  # the layer's own random numbers
+        self.lane = 0  # the place of the layer that is running
+        self._stream = stream
+
+    @property
+    def stream(self) -> Stream:
+        """The layer's own random numbers."""
+        return self._stream._replace(lane=self.lane)
 
     def empty(self, shape: tuple[int, ...]) -> Array:
         """An uninitialised array of the network's dtype that lives as long as this pass."""

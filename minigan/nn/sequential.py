@@ -145,9 +145,8 @@ class Sequential:
 
     def _forward(self, x: Array, run: Pass) -> Iterator[tuple[int, Array, Back]]:
         """Layer by layer: the position of the last layer applied, its output, and the way back."""
-        stream = run.stream
         for i, layer, act in self._plan:
-            run.stream = stream._replace(lane=i)
+            run.lane = i
             try:
                 x, back = layer.forward(x, run) if act is None else layer.forward(x, run, act)  # type: ignore[call-arg]
             except ValueError as error:
