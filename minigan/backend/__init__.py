@@ -1,6 +1,7 @@
 """Where the arrays live and who computes on them.
 
 reference.py       the operations, in plain array code: what every backend must agree with
+cpu.py             what the two CPU backends have in common: threads, scratch, products
 numpy_backend.py   on the CPU
 numba_backend.py   on the CPU, with the loops of sweeps.py compiled
 cupy_backend.py    on a GPU

@@ -1,25 +1,23 @@
-"""The CPU backend: NumPy with `out=`, cut so that what is read again is still in cache and two cores have work.
+"""The CPU backend: NumPy with `out=`, blocked so that what is read again is still in cache.
 
 A ufunc streams its operands through the core once per call. On arrays larger than the cache, five ufuncs in a row
 read memory five times. So sweeps over large arrays are cut into blocks of `BLOCK` elements (512 KiB of float32),
-and all the ufuncs of a sweep run on one block before the next begins. What is large enough is shared by the threads
-of a team (team.py), products included: each piece of a product is a call of BLAS on one thread.
+and all the ufuncs of a sweep run on one block before the next begins. Threads, scratch memory and products are those
+of every CPU backend (cpu.py).
 """
 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..spec import whole
 from . import philox
+from .cpu import CpuBackend
 from .philox import Stream
-from .reference import Backend
-from .team import blas_threads, cut, team
+from .team import blas_threads
 
 Array = Any
 
@@ -28,57 +26,18 @@ _WIDE = ("wide 0", "wide 1", "wide 2", "wide 3")
 BOOL, UINT8, FLOAT32 = np.dtype(bool), np.dtype(np.uint8), np.dtype(np.float32)
 
 
-class NumpyBackend(Backend):
-    """NumPy on the CPU.
-
-    threads: how many threads compute, the calling one included. By default as many as BLAS would use, which
-    OPENBLAS_NUM_THREADS sets; 1 where BLAS is none that can be held to one thread meanwhile.
-    """
+class NumpyBackend(CpuBackend):
+    """NumPy on the CPU. threads: how many compute; see CpuBackend."""
 
     name = "numpy"
-    PRODUCT = 8e6  # FLOPs: a product of twice as many is shared, since waking a thread costs about 25 µs
-    SWEEP = 1 << 19  # passes over an element: a sweep of twice as many is shared
 
     def __init__(self, threads: int | None = None) -> None:
-        super().__init__(np)
-        self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
-        self._team = team(self.threads)
-        self._scratch = [_Scratch()]
-        self._piece = _Piece()
+        super().__init__(threads)
         self._ones: dict[Any, Array] = {}
         self._generator: Any = None
         self._orders: dict[tuple[int, int, int], Array] = {}
 
-    # --- cutting and sharing -----------------------------------------------------------------------------------
-
-    def _temporary(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Scratch that the next request for the same role may overwrite, but for one in another piece of the job."""
-        return self._scratch[self._piece.number].array(role, shape, dtype)
-
-    def _share(self, work: Callable[[Any], object], pieces: Sequence[Any], share: bool = True) -> None:
-        """Call `work` with each piece, on the threads of the team.
-
-        Scratch belongs to the piece and not to the thread: who does which piece is chance, and a thread that does
-        one for the first time would allocate in the middle of a run.
-        """
-        if len(pieces) == 1:
-            self._team.do(work, pieces)
-            return
-        while len(self._scratch) < len(pieces):
-            self._scratch.append(_Scratch())
-
-        def numbered(i: int) -> None:
-            self._piece.number = i
-            try:
-                work(pieces[i])
-            finally:
-                self._piece.number = 0
-
-        self._team.do(numbered, range(len(pieces)), share)
-
-    def _parts(self, n: int, size: int, passes: int = 4) -> list[slice]:
-        """n rows of an array of `size` elements, a part for each thread that is worth waking."""
-        return cut(n, min(self.threads, size * passes // self.SWEEP))
+    # --- sweeps ------------------------------------------------------------------------------------------------
 
     def _spread(self, rows: int, vectors: tuple[Array, ...]) -> list[Array]:
         """The vectors (features,), each repeated in so many rows.
@@ -153,30 +112,6 @@ class NumpyBackend(Backend):
         self._share(part, self._parts(p.size, p.size))
 
     # --- linear algebra ----------------------------------------------------------------------------------------
-
-    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
-        self.gemms([(a, b, out, accumulate)])
-
-    def gemms(self, products: Sequence[tuple[Array, Array, Array, bool]]) -> None:
-        flops = [2.0 * out.size * a.shape[1] for a, _, out, _ in products]
-        total = sum(flops)
-        threads = min(self.threads, int(total / self.PRODUCT))
-        pieces = [
-            piece
-            for product, part in zip(products, flops, strict=True)
-            for piece in _cut_product(*product, pieces=round(threads * part / total) if threads > 1 else 1)
-        ]
-        self._share(self._multiply, pieces, share=threads > 1)
-
-    def _multiply(self, product: tuple[Array, Array, Array, bool]) -> None:
-        a, b, out, accumulate = product
-        target = self._temporary("gemm", out.shape, out.dtype) if accumulate else out
-        if target.flags.c_contiguous:
-            np.dot(a, b, out=target)  # as matmul, but through BLAS for an outer product as well
-        else:
-            np.matmul(a, b, out=target)  # into columns of a larger array
-        if accumulate:
-            np.add(out, target, out=out)
 
     def _ones_of(self, n: int, dtype: Any) -> Array:
         ones = self._ones.get(dtype)
@@ -456,48 +391,3 @@ class NumpyBackend(Backend):
             np.subtract(target, 1, out=target)
 
         self._share(part, self._parts(len(out), out.size))
-
-
-class _Piece(threading.local):
-    """The number of the piece of a job that a thread is at."""
-
-    number = 0
-
-
-class _Scratch:
-    """Memory that is used again: one array for each role and dtype, as large as it ever had to be."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[tuple[str, str], Array] = {}
-        self._arrays: dict[tuple[str, str, tuple[int, ...]], Array] = {}
-
-    def array(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Uninitialised; what was given for the same role and dtype before is overwritten through it."""
-        key = role, dtype.char, shape
-        array = self._arrays.get(key)
-        if array is None:
-            size, buffer = math.prod(shape), self._buffers.get(key[:2])
-            if buffer is None or buffer.size < size:
-                buffer = self._buffers[key[:2]] = np.empty(size, dtype)
-                self._arrays = {k: a for k, a in self._arrays.items() if k[:2] != key[:2]}
-            array = self._arrays[key] = buffer[:size].reshape(shape)
-        return array
-
-
-def _cut_product(
-    a: Array, b: Array, out: Array, accumulate: bool, pieces: int
-) -> Iterator[tuple[Array, Array, Array, bool]]:
-    """out = a b as products of columns of b, or of rows of a where there are few columns.
-
-    BLAS copies both factors into an order of its own, and each piece copies the whole of the factor that is not cut.
-    Here that is mostly the smaller one: a batch, not the weights.
-    """
-    m, n = out.shape
-    if pieces < 2:
-        yield a, b, out, accumulate
-    elif n >= 16 * pieces and a.shape[1] > 1:  # into columns of an array; BLAS is not asked for outer products then
-        for columns in cut(n, pieces, multiple=16):
-            yield a, b[:, columns], out[:, columns], accumulate
-    else:
-        for rows in cut(m, pieces, multiple=8):
-            yield a[rows], b, out[rows], accumulate

@@ -20,6 +20,7 @@ from .arena import Arena
 from .philox import Stream
 
 Array = Any
+Product = tuple[Array, Array, Array, bool]  # a, b, out, whether to add to out
 
 
 class Backend:
@@ -67,8 +68,8 @@ class Backend:
         product = self.xp.matmul(a, b)
         out[...] = out + product if accumulate else product
 
-    def gemms(self, products: Sequence[tuple[Array, Array, Array, bool]]) -> None:
-        """Several products (a, b, out, accumulate) that need nothing of each other, side by side where that pays."""
+    def gemms(self, products: Sequence[Product]) -> None:
+        """Several products that need nothing of each other, side by side where that pays."""
         for a, b, out, accumulate in products:
             self.gemm(a, b, out, accumulate)
 
