@@ -377,6 +377,16 @@ def operations(cls: type) -> list[tuple[str, Any]]:
     return [(n, getattr(cls, n)) for n in names]
 
 
+def test_an_activation_derived_from_another_does_not_inherit_its_compiled_loop(backend: Backend) -> None:
+    class Hard(Tanh):
+        def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+            xp.clip(x, -1, 1, out=out)
+
+    y = backend.zeros((2, 3), "float32")
+    backend.bias_act(y, backend.asarray(np.float32([0.5, 2, -9])), Hard(), y)
+    np.testing.assert_array_equal(backend.to_numpy(y), [[0.5, 1, -1]] * 2)
+
+
 # --- no wasted work --------------------------------------------------------------------------------------------
 
 

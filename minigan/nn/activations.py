@@ -30,6 +30,11 @@ class Activation(Layer):
 
     loop: str | None = None  # backend/sweeps.py has loops of this name, which a compiled backend takes instead of φ
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if {"value", "slope"} & vars(cls).keys() and "loop" not in vars(cls):
+            cls.loop = None  # another φ than that of the class it is derived from
+
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         """out = φ(x); `out` may be `x`, `tmp` is scratch of the same shape."""
         raise NotImplementedError
