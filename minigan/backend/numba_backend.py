@@ -9,7 +9,6 @@ activations without a loop there.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -42,10 +41,12 @@ class NumbaBackend(NumpyBackend):
         self._share(work, self._parts(len(x), x.size, passes))
 
     def _share_columns(self, work: Callable[[int, int], object], x: Array, passes: int = 1) -> None:
-        """Call work(lo, hi) for ranges of columns that fit the cache: for several passes over each, or sums."""
-        threads = min(self.threads, passes * x.size // self.SWEEP)
-        ranges = cut(x.shape[1], max(threads, math.ceil(x.size / numpy_backend.BLOCK)), multiple=16)
-        self._share(lambda c: work(c.start, c.stop), ranges, share=threads > 1)
+        """Call work(lo, hi) for a range of columns for each thread that is worth waking.
+
+        Never narrower ranges, to fit the cache: rows whose distance is a power of two displace each other there.
+        """
+        ranges = cut(x.shape[1], min(self.threads, passes * x.size // self.SWEEP), multiple=16)
+        self._share(lambda c: work(c.start, c.stop), ranges)
 
     # --- layers ------------------------------------------------------------------------------------------------
 

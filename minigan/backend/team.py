@@ -45,9 +45,14 @@ class _BlasThreads:
 
     def __init__(self) -> None:
         self._get, self._set = _openblas()
+        self._before = 1
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)  # the threads that were inside are not in the child
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._before = 1
 
     def count(self) -> int | None:
         """How many threads BLAS uses now; None if it cannot be asked (another BLAS than OpenBLAS)."""
