@@ -20,7 +20,8 @@ class CpuBackend(Backend):
     """Arrays of NumPy, and a team of threads (team.py) for what is large enough to be shared.
 
     threads: how many threads compute, the calling one included. By default as many as BLAS would use, which
-    OPENBLAS_NUM_THREADS sets; 1 if BLAS is none that can be held to one thread meanwhile.
+    OPENBLAS_NUM_THREADS sets; 1 if BLAS is none that can be held to one thread meanwhile. Scratch memory belongs to
+    the backend, so threads of your own need one backend each.
     """
 
     PRODUCT = 8e6  # FLOPs: a product of twice as many is shared, since waking a thread costs about 25 µs

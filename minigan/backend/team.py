@@ -151,9 +151,7 @@ class Team:
         while len(self._bells) < helpers and self._hire():
             pass
         for bell in self._bells[:helpers]:
-            with suppress(
-                RuntimeError
-            ):  # it rings already: a helper is late for the job before, and will find this one
+            with suppress(RuntimeError):  # it rings already: the helper is late, and will find this job
                 bell.release()
         job.take()
         job.done.acquire()
