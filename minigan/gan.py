@@ -8,6 +8,7 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
 
     nn/             a call returns the output and the way back      objectives.py   losses on logits
     optim.py        what step() does with the gradient              backend/        arrays and random numbers
+    match.py        minibatch after minibatch of a data set
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 
 from . import checkpoint
 from .backend import Arena, Backend, Heap, Purpose, Stream
+from .match import METRICS, Match
 from .nn import Sequential
 from .nn.layer import Back
 from .nonfinite import NonFiniteError, first_nonfinite
@@ -30,17 +32,6 @@ from .spec import build, whole
 
 Array = Any
 Metrics = dict[str, float]
-
-METRICS = (
-    "d_loss",  # D's loss, −V for the classic objectives
-    "g_loss",  # G's loss
-    "d_accuracy_real",  # share of real samples that D takes for real
-    "d_accuracy_fake",  # share of fakes that D takes for fake
-    "d_real",  # mean D(x)
-    "d_fake",  # mean D(G(z))
-    "d_grad_norm",  # Euclidean norm of D's gradient
-    "g_grad_norm",  # and of G's
-)
 
 
 class Fakes(NamedTuple):
@@ -120,8 +111,7 @@ class GAN:
         self._check_options()
         self.backend: Backend = G.backend
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
-        self.steps = 0  # G updates so far
-        self.d_updates = 0  # D updates so far: with the seed, these two determine all random numbers
+        self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
         self._check_networks()
 
@@ -136,6 +126,12 @@ class GAN:
         Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
         finite, before it reaches the parameters.
         """
+        with self.backend.explained():
+            metrics = self.turn(real)
+            return {name: float(metrics[name]) for name in METRICS}
+
+    def turn(self, real: Array) -> dict[str, Array]:
+        """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for."""
         real = self._samples(real)
         if len(real) % self.d_steps:
             raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
@@ -143,8 +139,25 @@ class GAN:
         fakes = self._fakes_for_G(n) if self.reuse_fakes else None
         for k in range(self.d_steps):
             metrics = self.update_discriminator(real[k * n : (k + 1) * n], fakes if k == self.d_steps - 1 else None)
-        metrics |= self.update_generator(2 * n if self.half_batches else n, fakes)
-        return {name: float(metrics[name]) for name in METRICS}
+        return metrics | self.update_generator(2 * n if self.half_batches else n, fakes)
+
+    @property
+    def steps(self) -> int:
+        """G updates so far."""
+        return self._steps.value
+
+    @steps.setter
+    def steps(self, value: int) -> None:
+        self._steps.value = value
+
+    @property
+    def d_updates(self) -> int:
+        """D updates so far. With the seed, these two counts determine all random numbers."""
+        return self._d_updates.value
+
+    @d_updates.setter
+    def d_updates(self, value: int) -> None:
+        self._d_updates.value = value
 
     @np.errstate(all="ignore")  # overflow is looked for below, and reported with its place
     def update_discriminator(self, real: Array, fakes: Fakes | None = None) -> dict[str, Array]:
@@ -153,15 +166,14 @@ class GAN:
         fakes = fakes or self._fakes_for_D(len(real))
         learn = self._joint_update if self.updates == "joint" else self._separate_updates
         loss, norm, logits_real, logits_fake = learn(real, fakes)
-        self.d_updates += 1
-        d_real, accuracy_real = self.backend.judge(logits_real)
-        d_fake, error_fake = self.backend.judge(logits_fake)
+        self._d_updates.advance()
+        d_real, d_fake, accuracy_real, accuracy_fake = self.backend.judge(logits_real, logits_fake)
         return {
             "d_loss": loss,
             "d_real": d_real,
             "d_fake": d_fake,
             "d_accuracy_real": accuracy_real,
-            "d_accuracy_fake": 1 - error_fake,
+            "d_accuracy_fake": accuracy_fake,
             "d_grad_norm": norm,
         }
 
@@ -170,7 +182,7 @@ class GAN:
         """G descends its loss on n fakes, through a D that is held fixed."""
         G, D, arena = self.G, self.D, self._arena_G
         fakes = fakes or self._fakes_for_G(n)
-        stream = Stream(self.seed, Purpose.D_FOR_G, self.steps)
+        stream = Stream(self.seed, Purpose.D_FOR_G, self._steps.now())
         logits, back_D = D(fakes.samples, track=False, arena=arena, stream=stream)
         loss, dlogits = self.objective.generator(logits, arena)
         dfake = back_D(dlogits, params=False)  # D is fixed: its parameter gradients are never computed
@@ -178,12 +190,12 @@ class GAN:
         fakes.back(dfake, inputs=False)  # nobody needs dL/dz: it is never computed
         norm = self._check_finite("G", loss, None, fakes, {"fakes": (fakes.samples, stream)})
         self.g_opt.step()
-        self.steps += 1
+        self._steps.advance()
         return {"g_loss": loss, "g_grad_norm": norm}
 
     def _joint_update(self, real: Array, fakes: Fakes) -> tuple[Array, Array, Array, Array]:
         """One update of D on real samples and fakes: loss, gradient norm, and the logits of both."""
-        D, arena, n, t = self.D, self._arena_D, len(real), self.d_updates
+        D, arena, n, t = self.D, self._arena_D, len(real), self._d_updates.now()
         on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
         dlogits = arena.empty((2 * n, 1), D.dtype)
         dreal, dfake = halves = dlogits[:n], dlogits[n:]
@@ -212,13 +224,15 @@ class GAN:
         objective = self.objective
         loss_real, norm_real, logits_real = self._half_update(objective.real, real, None, Purpose.D_REAL)
         loss_fake, norm_fake, logits_fake = self._half_update(objective.fake, None, fakes, Purpose.D_FAKE)
-        return loss_real + loss_fake, (norm_real**2 + norm_fake**2) ** 0.5, logits_real, logits_fake
+        loss_real += loss_fake
+        norm = self.backend.xp.hypot(norm_real, norm_fake, out=self._arena_D.empty((), self.D.dtype))
+        return loss_real, norm, logits_real, logits_fake
 
     def _half_update(
         self, term: Callable[[Array, Array, Backend], Array], real: Array | None, fakes: Fakes | None, purpose: Purpose
     ) -> tuple[Array, Array, Array]:
         kind, samples = ("real samples", real) if fakes is None else ("fakes", fakes.samples)
-        stream = Stream(self.seed, purpose, self.d_updates)
+        stream = Stream(self.seed, purpose, self._d_updates.now())
         self.D.zero_grad()
         logits, back = self.D(samples, track=fakes is None, arena=self._arena_D, stream=stream)
         dlogits = self._arena_D.empty(logits.shape, logits.dtype)
@@ -231,12 +245,12 @@ class GAN:
     def _fakes_for_G(self, n: int) -> Fakes:
         """n fakes for G's own update, which alone moves G's running statistics."""
         self._arena_G.rewind()
-        latent, dropout = (Stream(self.seed, p, self.steps) for p in (Purpose.LATENT_G, Purpose.G_FOR_G))
+        latent, dropout = (Stream(self.seed, p, self._steps.now()) for p in (Purpose.LATENT_G, Purpose.G_FOR_G))
         return self._make_fakes(n, self._arena_G, latent, dropout, train=True, track=True)
 
     def _fakes_for_D(self, n: int) -> Fakes:
         """n fakes for D's update."""
-        latent, dropout = (Stream(self.seed, p, self.d_updates) for p in (Purpose.LATENT_D, Purpose.G_FOR_D))
+        latent, dropout = (Stream(self.seed, p, self._d_updates.now()) for p in (Purpose.LATENT_D, Purpose.G_FOR_D))
         return self._make_fakes(n, self._arena_D, latent, dropout, self.fake_statistics == "batch", track=False)
 
     def _make_fakes(self, n: int, arena: Arena, latent: Stream, dropout: Stream, train: bool, track: bool) -> Fakes:
@@ -272,34 +286,26 @@ class GAN:
             that depends on the seed only.
         batch: G's batch, and D's real batch (half of it with half_batches).
         d_pretrain: D updates before G's first (only of a GAN that has not played yet).
-        callback: called after every step with this GAN and the metrics; returning True ends the training.
+        callback: called after every step with this GAN and the metrics; returning True ends the training. Without
+            one, a GPU plays many steps before anybody waits for it.
 
         Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does.
         """
         if steps < 0 or batch < 1 or d_pretrain < 0:
             raise ValueError(f"expected steps ≥ 0, d_pretrain ≥ 0, batch ≥ 1; got {steps}, {d_pretrain}, {batch}")
-        if self.half_batches and batch % 2:
-            raise ValueError(f"half_batches needs an even batch, got {batch}")
-        data = self._data(images)
-        n = batch // 2 if self.half_batches else batch
-        indices = self.backend.empty((self.d_steps * n,), np.int64)
-        real = self.backend.empty((self.d_steps * n, *data.shape[1:]), self.D.dtype)
-
-        def draw(rows: slice) -> Array:
-            self.backend.minibatch(indices[rows], len(data), self.d_updates * n, self.seed)
-            self.backend.gather(data, indices[rows], real[rows])
-            return real[rows]
-
-        while self.steps == 0 and self.d_updates < d_pretrain:
-            self.update_discriminator(draw(slice(0, n)))
+        match = Match(self, images, batch)
+        match.pretrain(d_pretrain)
         history = {name: np.empty(steps, np.float32) for name in METRICS}
-        for i in range(steps):
-            metrics = self.step(draw(slice(0, self.d_steps * n)))
-            for name, value in metrics.items():
-                history[name][i] = value
-            if callback is not None and callback(self, metrics):
-                return {name: values[: i + 1] for name, values in history.items()}
-        return history
+        done, stop = 0, False
+        while done < steps and not stop:
+            played = match.play(1 if callback else steps - done)
+            count = len(played["d_loss"])
+            for name, values in played.items():
+                history[name][done : done + count] = values
+            done += count
+            if callback is not None:
+                stop = bool(callback(self, {name: float(values[0]) for name, values in played.items()}))
+        return {name: values[:done] for name, values in history.items()}
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
         """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
@@ -310,8 +316,9 @@ class GAN:
         if n < 1:
             raise ValueError(f"expected a number of samples of 1 or more, got {n}")
         stream = Stream(self.seed if seed is None else seed, Purpose.LATENT_SAMPLE)
-        z = self._latents(n, stream, self.G._heap)
-        parts = [self.backend.to_numpy(self.G(z[i : i + 1000], train=False)[0]) for i in range(0, n, 1000)]
+        with self.backend.explained():
+            z = self._latents(n, stream, self.G._heap)
+            parts = [self.backend.to_numpy(self.G(z[i : i + 1000], train=False)[0]) for i in range(0, n, 1000)]
         return np.concatenate(parts)
 
     def probability(self, samples: Array) -> np.ndarray[Any, Any]:
@@ -418,22 +425,6 @@ class GAN:
             raise ValueError(f"G makes samples of shape {self.sample_shape}; got samples of shape {x.shape[1:]}")
         return x.reshape(len(x), *self.sample_shape)
 
-    def _data(self, images: Any) -> Array:
-        """The data set on this backend: uint8 or the networks' dtype, samples in the shape that G makes them."""
-        images = getattr(images, "images", images)
-        dtype = getattr(images, "dtype", None)
-        if dtype is None or (dtype != np.uint8 and dtype.kind != "f"):
-            raise TypeError(f"expected images as a uint8 or float array, got {dtype or type(images).__name__}")
-        if images.ndim < 2 or len(images) == 0:
-            raise ValueError(f"expected images of shape (N, ...) with N of 1 or more, got {images.shape}")
-        if math.prod(images.shape[1:]) != math.prod(self.sample_shape):
-            raise ValueError(
-                f"G makes samples of shape {self.sample_shape}, {math.prod(self.sample_shape)} numbers each; "
-                f"the images have shape {images.shape[1:]}, {math.prod(images.shape[1:])} numbers"
-            )
-        data = self.backend.asarray(images, None if dtype == np.uint8 else self.D.dtype)
-        return data.reshape(len(data), *self.sample_shape)
-
     def _check_finite(
         self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, tuple[Array, Stream]]
     ) -> Array:
@@ -443,7 +434,7 @@ class GAN:
         """
         net = self.G if player == "G" else self.D
         norm = self.backend.norm(net.flat_grad)
-        if math.isfinite(loss) and math.isfinite(norm):
+        if self.backend.finite(loss, norm):
             return norm
         step, unknown = self.steps + 1, (f"the norm of {player}'s gradient", "overflow")
         suspects = self._suspects(player, loss, real, fakes, seen)

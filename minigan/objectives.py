@@ -35,7 +35,7 @@ Array = Any
 class Objective(Spec):
     """A pair of losses for D and G, as functions of D's logits.
 
-    `arena` says where gradients are written (fresh NumPy arrays by default). Losses are 0-d arrays.
+    `arena` says where gradients are written (fresh NumPy arrays by default). Losses are 0-d arrays of their own.
     """
 
     separable = True  # D's loss is a term of real logits plus a term of fake ones
@@ -64,7 +64,8 @@ class Objective(Spec):
         """
         arena = arena or _heap()
         dreal, dfake = out or (arena.empty(real.shape, real.dtype), arena.empty(fake.shape, fake.dtype))
-        loss = self.real(real, dreal, arena.backend) + self.fake(fake, dfake, arena.backend)
+        loss = self.real(real, dreal, arena.backend)
+        loss += self.fake(fake, dfake, arena.backend)
         return loss, (dreal, dfake)
 
     def generator(self, fake: Array, arena: Heap | None = None) -> tuple[Array, Array]:
@@ -102,7 +103,8 @@ class Minimax(Objective):
     def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
         loss = be.logistic(logits, 0.0, grad)  # log(1 − D) = −BCE(l, 0)
         be.xp.negative(grad, out=grad)
-        return -loss
+        loss *= -1
+        return loss
 
 
 class NonSaturating(Minimax):

@@ -93,8 +93,12 @@ class Optimizer(Spec):
         """An optimizer of this rule for the parameters of `net`."""
         return BoundOptimizer(self, net)
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
-        """Change the flat parameters `p` in place; t = 1, 2, ... counts the updates."""
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
+        """Change the flat parameters `p` in place.
+
+        lr and t = 1, 2, ..., which counts the updates, are numbers, but for a step that is recorded as a CUDA graph:
+        there they stand for what the device will find, and only operations of the backend understand them.
+        """
         raise NotImplementedError
 
 
@@ -108,8 +112,8 @@ class SGD(Optimizer):
         _fraction("momentum", momentum)
         self.momentum = momentum
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
-        be.sgd(p, g, memory["v"], lr, self.momentum)
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
+        be.sgd(p, g, memory["v"], lr, self.momentum, t)
 
 
 class RMSprop(Optimizer):
@@ -124,8 +128,8 @@ class RMSprop(Optimizer):
         self.decay = decay
         self.eps = eps
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
-        be.rmsprop(p, g, memory["s"], lr, self.decay, self.eps)
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
+        be.rmsprop(p, g, memory["s"], lr, self.decay, self.eps, t)
 
 
 class Adam(Optimizer):
@@ -150,7 +154,7 @@ class Adam(Optimizer):
         self.beta2 = beta2
         self.eps = eps
 
-    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: float, t: int) -> None:
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.adam(p, g, memory["m"], memory["v"], lr, self.beta1, self.beta2, self.eps, t)
 
 
@@ -169,14 +173,20 @@ class BoundOptimizer:
     def __init__(self, rule: Optimizer, net: Sequential) -> None:
         self.rule = rule
         self.net = net
-        self.t = 0
+        self._t = net.backend.counter()
         self.memory = {name: net.backend.zeros((net.size,), net.dtype) for name in rule.memory}
+
+    @property
+    def t(self) -> int:
+        """How many updates there have been."""
+        return self._t.value
 
     def step(self) -> None:
         """One update of the network's parameters with its present gradients, which are left as they are."""
-        lr = self.rule.lr_at(self.t)
-        self.t += 1
-        self.rule.update(self.net.backend, self.net.flat, self.net.flat_grad, self.memory, lr, self.t)
+        rule, be = self.rule, self.net.backend
+        lr = be.scheduled(rule.lr_at, self._t)
+        self._t.advance()
+        rule.update(be, self.net.flat, self.net.flat_grad, self.memory, lr, self._t.now())
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the memory, and the number of updates `t`, as NumPy arrays."""
@@ -193,7 +203,7 @@ class BoundOptimizer:
             raise ValueError(f"the state of {self.rule} must hold floats, and an integer t")
         for name, array in self.memory.items():
             array[...] = self.net.backend.asarray(state[name], self.net.dtype)
-        self.t = int(state["t"])
+        self._t.value = int(state["t"])
 
 
 def _positive(name: str, value: float) -> None:

@@ -17,6 +17,9 @@ from minigan.backend import Backend
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that the tests can import their own helpers
 
+import fake_cupy
+import kernels_on_cpu
+
 settings.register_profile(
     "minigan",
     deadline=None,  # a busy machine is no failure
@@ -27,20 +30,25 @@ settings.register_profile(
 settings.load_profile("minigan")
 
 
-NAMES = ["numpy", "numpy, shared", "numba", "numba, shared", "reference", pytest.param("cupy", marks=pytest.mark.gpu)]
+CPU = ["numpy", "numpy, shared", "numba", "numba, shared", "reference"]
+NAMES = [*CPU, "cupy, simulated", pytest.param("cupy", marks=pytest.mark.gpu)]
 
 
 @pytest.fixture(scope="session", params=NAMES)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each backend in turn, one object for the whole session, so that its scratch memory is stale in every test.
 
-    "shared": by three threads, however small the arrays are.
+    "shared": by three threads, however small the arrays are. "simulated": without a GPU, see fake_cupy.py.
     """
-    name, _, shared = request.param.partition(", ")
+    name, _, how = request.param.partition(", ")
     try:
-        be = get_backend(name, 3 if shared else None)
+        with pytest.MonkeyPatch.context() as patch:
+            if how == "simulated":
+                fake_cupy.install(patch)
+                kernels_on_cpu.library(kernels_on_cpu.source(), "float")
+            be = get_backend(name, 3 if how == "shared" else None)
     except (ImportError, RuntimeError) as error:
         pytest.skip(str(error))
-    if shared:
+    if how == "shared":
         be.PRODUCT = be.SWEEP = 1  # type: ignore[attr-defined]
     return be

@@ -95,7 +95,9 @@ def test_get_backend_names_what_there_is() -> None:
     be = get_backend("numpy")
     assert get_backend(be) is be
     assert repr(be) == "<minigan backend 'numpy'>"
-    with pytest.raises(ValueError, match=r"unknown backend 'jax': choose one of auto, numpy, numba, cupy, reference"):
+    with pytest.raises(
+        ValueError, match=r"unknown backend 'jax': choose one of auto, numpy, numba, cupy, cupy-eager, .*, reference"
+    ):
         get_backend("jax")
 
 
@@ -252,38 +254,83 @@ def test_tanh_is_right_to_the_last_places(backend: Backend) -> None:
 
 
 @pytest.mark.usefixtures("_blocks")
-@given(benches, st.integers(2, 40), sides)
-def test_batchnorm_and_its_gradients(backend: Backend, bench: tuple[int, str], n: int, f: int) -> None:
+@given(benches, st.integers(2, 40), sides, activations, st.booleans())
+def test_batchnorm_and_its_gradients(
+    backend: Backend, bench: tuple[int, str], n: int, f: int, act: Any, from_batch: bool
+) -> None:
     b = Bench(backend, *bench)
     x, dy, gamma, beta = 3 + b.draw(n, f), b.draw(n, f), b.draw(f), b.draw(f)
     mean, inv_std = x.mean(axis=0), 1 / np.sqrt(x.var(axis=0) + np.dtype(b.dtype).type(0.1))
+    y = b.junk(n, f)
+    reference.normalize(x, gamma, beta, mean, inv_std, act, y)
 
     b.same(
-        lambda be, x, gamma, beta, *out: be.batchnorm(x, gamma, beta, 0.1, *out),
+        lambda be, x, gamma, beta, *out: be.batchnorm(x, gamma, beta, 0.1, act, *out),
         *(x, gamma, beta, b.junk(n, f), b.junk(f), b.junk(f), b.junk(f)),
     )
-    b.same(lambda be, *a: be.normalize(*a), x, gamma, beta, mean, inv_std, b.junk(n, f))
-    b.same(lambda be, *a: be.normalize_grad(*a), dy, x, mean, inv_std, b.junk(f), b.junk(f), work=1000)
-    b.same(lambda be, *a: be.batchnorm_grad(*a), dy, x, gamma, mean, inv_std, b.draw(f), b.draw(f), b.junk(n, f))
+    b.same(lambda be, *a: be.normalize(*a[:-1], act, a[-1]), x, gamma, beta, mean, inv_std, b.junk(n, f))
+    b.same(
+        lambda be, dy, y, *a: be.batchnorm_grad(dy, y, act, *a, from_batch),
+        *(dy, y, x, gamma, mean, inv_std, b.junk(f), b.junk(f)),
+        work=1000,
+    )
 
 
-@given(benches, sides, st.floats(0, 1))
-def test_logistic_and_judge(backend: Backend, bench: tuple[int, str], n: int, target: float) -> None:
+@given(benches, st.integers(2, 9), sides, st.floats(0, 0.99), st.booleans())
+def test_running_statistics_move_where_they_are_finite(
+    backend: Backend, bench: tuple[int, str], n: int, f: int, momentum: float, broken: bool
+) -> None:
     b = Bench(backend, *bench)
-    logits = b.draw(n, 1) * b.rng.choice([1, 30, 1000]).astype(b.dtype)
+    mean, var, running_mean, running_var = b.draw(f), abs(b.draw(f)), b.draw(f), abs(b.draw(f))
+    if broken:
+        mean[0], var[-1] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        b.same(lambda be, *a: be.track(*a[:2], n, momentum, *a[2:]), mean, var, running_mean, running_var)
+
+
+@given(benches, sides, sides, st.floats(0, 1))
+def test_logistic_and_judge(backend: Backend, bench: tuple[int, str], n: int, m: int, target: float) -> None:
+    b = Bench(backend, *bench)
+    logits, others = (b.draw(k, 1) * b.rng.choice([1, 30, 1000]).astype(b.dtype) for k in (n, m))
     b.same(lambda be, logits, grad: be.logistic(logits, target, grad), logits, b.junk(n, 1))
-    b.same(lambda be, logits: be.judge(logits), logits)
+    b.same(lambda be, real, fake: be.judge(real, fake), logits, others)
     b.same(lambda be, wide, grad: be.logistic(wide[:, :1], target, grad[:, 1:]), b.draw(n, 2), b.draw(n, 2))
-    b.same(lambda be, wide: be.judge(wide[:, 1:]), b.draw(n, 2))  # not contiguous
+    b.same(lambda be, wide: be.judge(wide[:, 1:], wide[:, :1]), b.draw(n, 2))  # not contiguous
 
 
-def test_judge_counts_logits_above_zero(backend: Backend) -> None:
+def test_judge_counts_logits_on_the_right_side(backend: Backend) -> None:
     values = np.array([-1000, -0.01, 0, 0.01, 1000], np.float32).reshape(-1, 1)
-    probability, share = backend.judge(backend.asarray(values))
-    assert float(probability) == pytest.approx(0.5)
-    assert float(share) == pytest.approx(2 / 5)
-    probability, _ = backend.judge(backend.asarray(values[3:4] * 200))
-    assert float(probability) == pytest.approx(1 / (1 + math.exp(-2)))
+    both = backend.asarray(values)
+    d_real, d_fake, right_real, right_fake = (float(x) for x in backend.judge(both, both[1:4] * 200))
+    assert d_real == pytest.approx(0.5)
+    assert d_fake == pytest.approx((1 / (1 + math.exp(-2)) + 0.5 + 1 / (1 + math.exp(2))) / 3)
+    assert right_real == pytest.approx(2 / 5)
+    assert right_fake == pytest.approx(2 / 3)
+
+
+def test_metrics_are_kept_row_by_row(backend: Backend) -> None:
+    table = backend.zeros((3, 2), "float32")
+    for step in range(5):
+        scalars = backend.asarray(np.array([step, -step], "float32"))
+        backend.record([scalars[0], scalars[1]], table, step)
+    assert backend.to_numpy(table).tolist() == [[3, -3], [4, -4], [2, -2]]
+
+
+def test_finite_is_asked_of_all(backend: Backend) -> None:
+    good, nan, infinity = backend.asarray(np.array([1, np.nan, np.inf], "float32"))
+    assert backend.finite(good, good)
+    assert not backend.finite(good, nan)
+    assert not backend.finite(infinity, good)
+
+
+def test_a_counter_counts_and_can_be_set(backend: Backend) -> None:
+    counter = backend.counter()
+    counter.advance()
+    assert counter.now() == counter.value == 1
+    counter.value = 7
+    counter.advance()
+    assert counter.now() == 8
+    assert backend.scheduled(lambda t: 0.5 * t, counter) == 4
 
 
 # --- update rules ----------------------------------------------------------------------------------------------
@@ -294,8 +341,8 @@ def test_judge_counts_logits_above_zero(backend: Backend) -> None:
 def test_update_rules(backend: Backend, bench: tuple[int, str], n: int, t: int, first: float, second: float) -> None:
     b = Bench(backend, *bench)
     p, g, m, v = b.draw(n), b.draw(n), b.draw(n), abs(b.draw(n)) + np.dtype(b.dtype).type(0.1)
-    b.same(lambda be, *a: be.sgd(*a, 0.1, first), p, g, m)
-    b.same(lambda be, *a: be.rmsprop(*a, 0.1, second, 1e-7), p, g, v)
+    b.same(lambda be, *a: be.sgd(*a, 0.1, first, t), p, g, m)
+    b.same(lambda be, *a: be.rmsprop(*a, 0.1, second, 1e-7, t), p, g, v)
     b.same(lambda be, *a: be.adam(*a, 0.1, first, second, 1e-7, t), p, g, m, v)
 
 
@@ -413,7 +460,7 @@ def test_moments_of_uniforms_and_normals(backend: Backend) -> None:
 
 def order(be: Backend, n: int, start: int, count: int, seed: int) -> Array:
     out = be.empty((count,), np.int64)
-    be.minibatch(out, n, start, seed)
+    be.minibatch(out, n, start, 1, seed)
     return be.to_numpy(out)
 
 
@@ -430,6 +477,9 @@ def test_minibatches_are_pieces_of_one_endless_sequence(
     np.testing.assert_array_equal(order(backend, n, start, count, seed), whole[start:])
     pieces = [order(backend, n, i, min(batch, start + count - i), seed) for i in range(0, start + count, batch)]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    turn = backend.empty((batch,), np.int64)
+    backend.minibatch(turn, n, 3, batch, seed)
+    np.testing.assert_array_equal(backend.to_numpy(turn), order(reference, n, 3 * batch, batch, seed))
 
 
 def test_epochs_and_seeds_shuffle_differently(backend: Backend) -> None:

@@ -399,7 +399,11 @@ def test_the_prescribed_latents_are_those_that_minigan_draws(start: opponents.St
     np.testing.assert_array_equal(drawn, start.latents)
 
 
-def test_minigan_plays_the_reference_step(start: opponents.Start, backend: Backend) -> None:
+def test_minigan_plays_the_reference_step(
+    start: opponents.Start, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(backend.xp, fake_cupy.FakeCupy):
+        fake_cupy.install(monkeypatch)
     opponent = opponents.make_opponent(backend.name, environment.device(backend), start)
     opponents.check_losses(backend.name, play(opponent), opponents.expected_losses(start))
     opponent.timed()
@@ -779,6 +783,12 @@ def device_backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
     """The CuPy backend over NumPy arrays that refuse to meet the host's: mixing the two is found on any machine."""
     fake_cupy.install(monkeypatch)
     return get_backend("cupy")
+
+
+def test_reduced_precision_raises_the_peak() -> None:
+    h200 = {"multiProcessorCount": 132, "clockRate": 1_980_000}
+    assert peak.gpu_peak(h200, ["fp32", "tf32"]).flops == 8 * peak.gpu_peak(h200).flops
+    assert peak.gpu_peak(h200, ["bf16"]).flops == 16 * peak.gpu_peak(h200, ["fp32"]).flops
 
 
 def test_arrays_of_the_device_stay_there(device_backend: Backend, start: opponents.Start) -> None:

@@ -21,7 +21,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("spec", "archive", "backend", "datasets", "metrics"),
     ("nn", "objectives", "optim", "nonfinite"),
     ("gradcheck", "checkpoint", "penalties"),
-    ("gan",),
+    ("gan", "match"),
     ("recipes", "proof", "theory", "diagnostics"),
     ("train", "runs"),
     ("cli", "commands", "bench", "__main__"),

@@ -346,7 +346,7 @@ def test_only_the_first_batches_are_ever_seen() -> None:
     be, picked = get_backend("numpy"), np.empty(5, np.int64)
     counts = np.zeros(37, int)
     for i in range(37):
-        be.minibatch(picked, 37, 5 * i, seed=1)
+        be.minibatch(picked, 37, i, 5, seed=1)
         np.add.at(counts, picked, 1)
     assert (counts == 5).all()
 
@@ -354,7 +354,7 @@ def test_only_the_first_batches_are_ever_seen() -> None:
 def test_only_the_starts_of_batches_are_shuffled() -> None:
     """Neighbours in the data are no neighbours in a batch."""
     picked = np.empty(1000, np.int64)
-    get_backend("numpy").minibatch(picked, 1000, 0, seed=1)
+    get_backend("numpy").minibatch(picked, 1000, 0, 1000, seed=1)
     assert (np.diff(picked) == 1).mean() < 0.02
 
 

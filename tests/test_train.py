@@ -25,7 +25,7 @@ import minigan
 from minigan import archive
 from minigan.backend import get_backend
 from minigan.cli import main
-from minigan.gan import METRICS
+from minigan.match import METRICS, Match
 from minigan.nonfinite import NonFiniteError
 from minigan.runs.folder import MetricsTable
 from minigan.runs.interrupt import Interrupted, StopRequest
@@ -382,16 +382,15 @@ def test_a_signal_ends_the_run_after_saving(
 
 def test_pretraining_can_be_stopped_as_well(begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     straight = begin(out="straight", steps=2, d_pretrain=250)
-    original = minigan.GAN.fit
+    original = Match.pretrain
 
-    def fit(self: minigan.GAN, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, *args, **kwargs)
-        if self.d_updates == 100:
+    def pretrain(self: Match, updates: int) -> None:
+        original(self, updates)
+        if self.gan.d_updates == 100:
             signal.raise_signal(signal.SIGINT)
-        return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(minigan.GAN, "fit", fit)
+        patch.setattr(Match, "pretrain", pretrain)
         with pytest.raises(Interrupted, match="stopped at step 0 of 2") as caught:
             begin(steps=2, d_pretrain=250)
     assert minigan.GAN.load(caught.value.directory / "checkpoint.npz").d_updates == 100
@@ -536,7 +535,7 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(
 def test_the_way_into_divergence_can_be_seen(
     begin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = minigan.GAN.step
+    original = minigan.GAN.turn
 
     def step(self: minigan.GAN, real: Any) -> Any:
         metrics = original(self, real)
@@ -544,7 +543,7 @@ def test_the_way_into_divergence_can_be_seen(
             self.G.flat[3] = np.nan
         return metrics
 
-    monkeypatch.setattr(minigan.GAN, "step", step)
+    monkeypatch.setattr(minigan.GAN, "turn", step)
     with pytest.raises(NonFiniteError, match=r"step 6, .* the checkpoint in .* stands at step 4"):
         begin(steps=9, checkpoint_every=2, sample_every=100)
     folder = tmp_path / "run"
@@ -557,14 +556,14 @@ def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
     begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begin(steps=2)
-    original = minigan.GAN.step
+    original = minigan.GAN.turn
 
     def step(self: minigan.GAN, real: Any) -> Any:
         metrics = original(self, real)
         self.G.flat[3] = np.inf
         return metrics
 
-    monkeypatch.setattr(minigan.GAN, "step", step)
+    monkeypatch.setattr(minigan.GAN, "turn", step)
     with pytest.raises(NonFiniteError, match=r"G's parameters .* infinity in 1 of .* stands at step 2"):
         resume(folder, 3, quiet=True)
     assert np.isfinite(arrays(folder)["G/0.weight"]).all()

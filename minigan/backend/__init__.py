@@ -4,7 +4,9 @@ reference.py       the operations, in plain array code: what every backend must 
 cpu.py             what the two CPU backends have in common: threads, scratch, products
 numpy_backend.py   on the CPU
 numba_backend.py   on the CPU, with the loops of sweeps.py compiled
-cupy_backend.py    on a GPU
+cupy_backend.py    on a GPU, with the kernels of kernels.cu and the products of cublas.py
+repeat.py          a step that is played again and again, on a GPU as one CUDA graph (graph.py)
+counter.py         a count that the operations of a step read where they compute
 philox.py          random numbers as a function of (seed, purpose, step)
 team.py            threads that share a job
 arena.py           memory that is reused from step to step
@@ -13,6 +15,7 @@ arena.py           memory that is reused from step to step
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from .arena import Arena, Heap
 from .philox import Purpose, Stream
@@ -20,7 +23,14 @@ from .reference import Backend
 
 __all__ = ["Arena", "Backend", "Heap", "Purpose", "Stream", "absent", "get_backend"]
 
-NAMES = ("auto", "numpy", "numba", "cupy", "reference")
+_CUPY: dict[str, dict[str, Any]] = {  # what each name asks of CupyBackend
+    "cupy": {},
+    "cupy-eager": {"graph": False},
+    "cupy-plain": {"graph": False, "fused": False},
+    "cupy-tf32": {"precision": "tf32"},
+    "cupy-bf16": {"precision": "bf16"},
+}
+NAMES = ("auto", "numpy", "numba", *_CUPY, "reference")
 
 
 def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Backend:
@@ -28,7 +38,9 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
 
     "numpy"      NumPy on the CPU
     "numba"      the same with its sweeps compiled: quicker, but Numba must be installed
-    "cupy"       CuPy on a GPU
+    "cupy"       CuPy on a GPU: kernels of our own, and a CUDA graph for steps in a row
+    "cupy-eager", "cupy-plain"  the same without the graph; without graph and kernels, as plain array code
+    "cupy-tf32", "cupy-bf16"    as "cupy", with float32 products on the tensor cores, in lower precision
     "auto"       the first of cupy, numba and numpy that works here
     "reference"  plain array code on the CPU: slow, the oracle of the tests
 
@@ -57,10 +69,10 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
         raise ValueError(f"the {name} backend has no threads to choose, got {threads}")
     if name == "reference":
         return Backend()
-    if name == "cupy":
+    if name in _CUPY:
         from .cupy_backend import CupyBackend
 
-        return CupyBackend()
+        return CupyBackend(**_CUPY[name])
     raise ValueError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}")
 
 

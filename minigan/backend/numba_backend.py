@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import numpy_backend, sweeps
+from .counter import Count, Rate
 from .numpy_backend import NumpyBackend
 from .team import cut
 
@@ -48,10 +49,15 @@ class NumbaBackend(NumpyBackend):
         ranges = cut(x.shape[1], min(self.threads, passes * x.size // self.SWEEP), multiple=16)
         self._share(lambda c: work(c.start, c.stop), ranges)
 
+    def _loop(self, act: Any) -> str | None:
+        """The name of an activation's loops, if they are among the compiled ones."""
+        loop = getattr(act, "loop", None)
+        return loop if hasattr(self._run, f"bias_{loop}") else None
+
     # --- layers ------------------------------------------------------------------------------------------------
 
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
-        loop = getattr(act, "loop", None)
+        loop = self._loop(act)
         if bias is None or loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
             return super().bias_act(x, bias, act, out)
         if out is not x:
@@ -62,7 +68,7 @@ class NumbaBackend(NumpyBackend):
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
     ) -> None:
-        loop = getattr(act, "loop", None)
+        loop = self._loop(act)
         if dy.ndim != 2 or loop is None:
             return super().bias_act_grad(dy, y, act, out, dbias, accumulate)
         if out is not dy:
@@ -79,7 +85,16 @@ class NumbaBackend(NumpyBackend):
         return None
 
     def batchnorm(
-        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        eps: float,
+        act: Any,
+        out: Array,
+        mean: Array,
+        var: Array,
+        inv_std: Array,
     ) -> None:
         n, scale = len(x), self._temporary("scale", gamma.shape, gamma.dtype)
 
@@ -96,31 +111,23 @@ class NumbaBackend(NumpyBackend):
             self._run.normalize(x, mean, scale, beta, out, lo, hi)
 
         self._share_columns(work, x, passes=3)
+        if act is not None:
+            self.bias_act(out, None, act, out)
 
-    def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
+    def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
         np.multiply(gamma, inv_std, out=scale)
         self._share_columns(lambda lo, hi: self._run.normalize(x, mean, scale, beta, out, lo, hi), x)
 
-    def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
-        self._share_columns(lambda lo, hi: self._run.normalize_grad(dy, x, mean, dgamma, dbeta, lo, hi), x)
+    def _normalize_sums(self, g: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
+        self._share_columns(lambda lo, hi: self._run.normalize_sums(g, x, mean, dgamma, dbeta, lo, hi), x)
         np.multiply(dgamma, inv_std, out=dgamma)
 
-    def batchnorm_grad(
-        self,
-        dy: Array,
-        x: Array,
-        gamma: Array,
-        mean: Array,
-        inv_std: Array,
-        dgamma: Array,
-        dbeta: Array,
-        out: Array,
+    def _batchnorm_back(
+        self, g: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
     ) -> None:
-        if out is not dy:
-            np.copyto(out, dy)
         slope, shift, scale = self._batchnorm_grad_factors(len(x), gamma, inv_std, dgamma, dbeta)
-        self._share_rows(lambda rows: self._run.batchnorm_grad(out[rows], x[rows], mean, slope, shift, scale), x)
+        self._share_rows(lambda rows: self._run.batchnorm_back(g[rows], x[rows], mean, slope, shift, scale), x)
 
     # --- losses ------------------------------------------------------------------------------------------------
 
@@ -129,24 +136,24 @@ class NumbaBackend(NumpyBackend):
             return super().logistic(logits, target, grad)
         return logits.dtype.type(self._run.logistic(logits, logits.dtype.type(target), grad))
 
-    def judge(self, logits: Array) -> tuple[Array, Array]:
+    def _says_real(self, logits: Array) -> tuple[Array, Array]:
         if not logits.flags.c_contiguous:
-            return super().judge(logits)
-        probability, share = self._run.judge(logits)
+            return super()._says_real(logits)
+        probability, share = self._run.says_real(logits)
         return logits.dtype.type(probability), logits.dtype.type(share)
 
     # --- update rules ------------------------------------------------------------------------------------------
 
-    def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
+    def sgd(self, p: Array, g: Array, v: Array, lr: Rate, momentum: float, t: Count) -> None:
         real = p.dtype.type
         self._share_rows(lambda i: self._run.sgd(p[i], g[i], v[i], real(lr), real(momentum)), p, passes=4)
 
-    def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
+    def rmsprop(self, p: Array, g: Array, s: Array, lr: Rate, decay: float, eps: float, t: Count) -> None:
         real, (a, b) = p.dtype.type, self._rmsprop_factors(lr, decay, eps)
         self._share_rows(lambda i: self._run.rmsprop(p[i], g[i], s[i], real(decay), real(a), real(b)), p, passes=4)
 
     def adam(
-        self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
+        self, p: Array, g: Array, m: Array, v: Array, lr: Rate, beta1: float, beta2: float, eps: float, t: Count
     ) -> None:
         real, (a, b) = p.dtype.type, self._adam_factors(lr, beta1, beta2, eps, t)
         self._share_rows(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import philox
+from .counter import Count, Rate
 from .cpu import CpuBackend
 from .philox import Stream
 from .team import blas_threads
@@ -170,7 +171,16 @@ class NumpyBackend(CpuBackend):
             self._sweep_and_sum(work, dy, out=dbias, accumulate=accumulate)
 
     def batchnorm(
-        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        eps: float,
+        act: Any,
+        out: Array,
+        mean: Array,
+        var: Array,
+        inv_std: Array,
     ) -> None:
         n = len(x)
         self.column_sum(x, mean)
@@ -186,9 +196,9 @@ class NumpyBackend(CpuBackend):
         np.add(var, eps, out=inv_std)
         np.sqrt(inv_std, out=inv_std)
         np.divide(1, inv_std, out=inv_std)
-        self.normalize(x, gamma, beta, mean, inv_std, out)
+        self.normalize(x, gamma, beta, mean, inv_std, act, out)
 
-    def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
+    def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
         np.multiply(gamma, inv_std, out=scale)
 
@@ -199,27 +209,19 @@ class NumpyBackend(CpuBackend):
 
         self._sweep(work, x, mean, scale, beta)
 
-    def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
-        self.column_sum(dy, dbeta)
+    def _normalize_sums(self, g: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
+        self.column_sum(g, dbeta)
 
         def products(rows: slice, mean_: Array) -> Array:
             product = self._temporary("product", mean_.shape, x.dtype)
             np.subtract(x[rows], mean_, out=product)
-            return np.multiply(product, dy[rows], out=product)
+            return np.multiply(product, g[rows], out=product)
 
         self._sweep_and_sum(products, x, mean, out=dgamma)
         np.multiply(dgamma, inv_std, out=dgamma)
 
-    def batchnorm_grad(
-        self,
-        dy: Array,
-        x: Array,
-        gamma: Array,
-        mean: Array,
-        inv_std: Array,
-        dgamma: Array,
-        dbeta: Array,
-        out: Array,
+    def _batchnorm_back(
+        self, g: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
     ) -> None:
         slope, shift, scale = self._batchnorm_grad_factors(len(x), gamma, inv_std, dgamma, dbeta)
 
@@ -227,16 +229,16 @@ class NumpyBackend(CpuBackend):
             centred = self._temporary("product", mean_.shape, x.dtype)
             np.subtract(x[rows], mean_, out=centred)
             np.multiply(centred, slope_, out=centred)
-            np.subtract(dy[rows], shift_, out=out[rows])
-            np.subtract(out[rows], centred, out=out[rows])
-            np.multiply(out[rows], scale_, out=out[rows])
+            np.subtract(g[rows], shift_, out=g[rows])
+            np.subtract(g[rows], centred, out=g[rows])
+            np.multiply(g[rows], scale_, out=g[rows])
 
         self._sweep(work, x, mean, slope, shift, scale)
 
     def _batchnorm_grad_factors(
         self, n: int, gamma: Array, inv_std: Array, dgamma: Array, dbeta: Array
     ) -> tuple[Array, Array, Array]:
-        """slope, shift, scale of out = scale (dy − shift − (x − mean) slope), one pass less than with x̂."""
+        """slope, shift, scale of dx = scale (g − shift − (x − mean) slope), one pass less than with x̂."""
         slope, shift, scale = (self._temporary(name, gamma.shape, gamma.dtype) for name in ("slope", "shift", "scale"))
         np.multiply(inv_std, dgamma, out=slope)
         np.divide(slope, n, out=slope)
@@ -264,7 +266,21 @@ class NumpyBackend(CpuBackend):
         np.add(np.multiply(c, size, out=c), log, out=c)
         return np.divide(c, n, out=c).sum()
 
-    def judge(self, logits: Array) -> tuple[Array, Array]:
+    def track(self, mean: Array, var: Array, n: int, momentum: float, running_mean: Array, running_var: Array) -> None:
+        new, finite = self._temporary("scale", mean.shape, mean.dtype), self._temporary("mask", mean.shape, BOOL)
+        tmp = self._temporary("shift", mean.shape, mean.dtype)
+        for running, batch, scale in ((running_mean, mean, 1.0), (running_var, var, n / (n - 1))):
+            np.multiply(batch, (1 - momentum) * scale, out=tmp)
+            np.multiply(running, momentum, out=new)
+            np.add(new, tmp, out=new)
+            np.copyto(running, new, where=np.isfinite(new, out=finite))
+
+    def judge(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
+        (d_real, right), (d_fake, wrong) = self._says_real(real), self._says_real(fake)
+        return d_real, d_fake, right, 1 - wrong
+
+    def _says_real(self, logits: Array) -> tuple[Array, Array]:
+        """The mean of σ(logits), and the share of logits above 0."""
         probability = self._temporary("losses", logits.shape, logits.dtype)
         positive = np.greater(logits, 0, out=self._temporary("mask", logits.shape, BOOL))
         np.exp(np.negative(np.clip(logits, -80, 80, out=probability), out=probability), out=probability)
@@ -273,7 +289,7 @@ class NumpyBackend(CpuBackend):
 
     # --- update rules ------------------------------------------------------------------------------------------
 
-    def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
+    def sgd(self, p: Array, g: Array, v: Array, lr: Rate, momentum: float, t: Count) -> None:
         def work(block: slice, tmp: Array) -> None:
             np.multiply(v[block], momentum, out=v[block])
             np.add(v[block], g[block], out=v[block])
@@ -282,7 +298,7 @@ class NumpyBackend(CpuBackend):
 
         self._flat_sweep(work, p)
 
-    def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
+    def rmsprop(self, p: Array, g: Array, s: Array, lr: Rate, decay: float, eps: float, t: Count) -> None:
         a, b = self._rmsprop_factors(lr, decay, eps)
 
         def work(block: slice, tmp: Array) -> None:
@@ -298,7 +314,7 @@ class NumpyBackend(CpuBackend):
         self._flat_sweep(work, p)
 
     def adam(
-        self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
+        self, p: Array, g: Array, m: Array, v: Array, lr: Rate, beta1: float, beta2: float, eps: float, t: Count
     ) -> None:
         a, b = self._adam_factors(lr, beta1, beta2, eps, t)
 
@@ -318,12 +334,12 @@ class NumpyBackend(CpuBackend):
         self._flat_sweep(work, p)
 
     @staticmethod
-    def _rmsprop_factors(lr: float, decay: float, eps: float) -> tuple[float, float]:
+    def _rmsprop_factors(lr: Rate, decay: float, eps: float) -> tuple[float, float]:
         """a, b with lr · g / (√((1−ρ) s) + ε) = a g / (√s + b)."""
         return lr / math.sqrt(1 - decay), eps / math.sqrt(1 - decay)
 
     @staticmethod
-    def _adam_factors(lr: float, beta1: float, beta2: float, eps: float, t: int) -> tuple[float, float]:
+    def _adam_factors(lr: Rate, beta1: float, beta2: float, eps: float, t: Count) -> tuple[float, float]:
         """a, b with lr · m̂/(√v̂ + ε) = a m/(√v + b):  a = lr (1−β₁)/(1−β₁ᵗ)/c,  b = ε/c,  c = √((1−β₂)/(1−β₂ᵗ))."""
         c = math.sqrt((1 - beta2) / (1 - beta2**t))
         return lr * (1 - beta1) / (1 - beta1**t) / c, eps / c
@@ -363,9 +379,9 @@ class NumpyBackend(CpuBackend):
         np.multiply(radius, np.sin(angle, out=u[:, 1]), out=u[:, 1])
         np.copyto(out, u.reshape(-1)[:count].reshape(out.shape))
 
-    def minibatch(self, out: Array, n: int, position: int, seed: int) -> None:
+    def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
         # a whole epoch's order is computed at once and kept: cheaper than a few indices in each step
-        done = 0
+        position, done = turn * size, 0
         while done < out.size:
             epoch, start = divmod(position + done, n)
             order = self._orders.get((n, epoch, seed))

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .counter import Count
+
 Array = Any
 
 
@@ -44,7 +46,7 @@ class Stream(NamedTuple):
 
     seed: int
     purpose: int
-    step: int = 0
+    step: Count = 0
     lane: int = 0
 
 

@@ -10,14 +10,18 @@ arguments so named, scalars come back as 0-d arrays (on a GPU: without waiting f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from . import philox
 from .arena import Arena
+from .counter import Count, Counter, Rate
 from .philox import Stream
+from .repeat import Repeat
 
 Array = Any
 Product = tuple[Array, Array, Array, bool]  # a, b, out, whether to add to out
@@ -27,6 +31,7 @@ class Backend:
     """Plain array code over `xp`; see the module's docstring for the conventions."""
 
     name = "reference"
+    ahead = 1  # steps that the host asks for before it looks at what came of them
 
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
@@ -60,6 +65,35 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until everything asked for so far is computed."""
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Within this context, errors of the device are turned into MemoryError or RuntimeError with one sentence."""
+        yield
+
+    # --- steps -------------------------------------------------------------------------------------------------
+
+    def counter(self) -> Counter:
+        """A count, beginning at 0, that may stand in the place of an integer `step`, `turn`, `t` or `row` below."""
+        return Counter()
+
+    def scheduled(self, rate: Callable[[int], float], counter: Counter) -> Rate:
+        """rate(count), as the learning rate of an update that is asked for now."""
+        return rate(counter.value)
+
+    def repeat(self, step: Callable[[], Any]) -> Repeat:
+        """`step` to be called again and again; on a GPU it is recorded once and replayed as one CUDA graph."""
+        return Repeat(step)
+
+    def finite(self, loss: Array, norm: Array) -> bool:
+        """Whether both are finite. While a graph is recorded, yes: it will look for itself, and halt if not."""
+        return math.isfinite(loss) and math.isfinite(norm)
+
+    def record(self, scalars: Sequence[Array], table: Array, row: Count) -> None:
+        """table[row mod length] = scalars."""
+        line = table[int(row) % len(table)]
+        for i, scalar in enumerate(scalars):
+            line[i] = scalar
 
     # --- linear algebra ----------------------------------------------------------------------------------------
 
@@ -112,41 +146,83 @@ class Backend:
             self.column_sum(out, dbias, accumulate)
 
     def batchnorm(
-        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        eps: float,
+        act: Any,
+        out: Array,
+        mean: Array,
+        var: Array,
+        inv_std: Array,
     ) -> None:
         """Normalise each column by its own mean and (biased) variance, which are written out as well.
 
-        out = γ (x − mean) · inv_std + β,   inv_std = 1/√(var + ε)
+        out = φ(γ (x − mean) · inv_std + β),   inv_std = 1/√(var + ε);   `act` as in `bias_act`
         """
         mean[...] = x.mean(axis=0)
         var[...] = ((x - mean) ** 2).mean(axis=0)
         inv_std[...] = 1 / self.xp.sqrt(var + eps)
-        self.normalize(x, gamma, beta, mean, inv_std, out)
+        self.normalize(x, gamma, beta, mean, inv_std, act, out)
 
-    def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
-        """out = γ (x − mean) · inv_std + β, with statistics that are given."""
-        out[...] = gamma * ((x - mean) * inv_std) + beta
-
-    def normalize_grad(self, dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
-        """dβ = Σ_i dy_i and dγ = Σ_i dy_i x̂_i, whatever statistics x̂ was made with."""
-        dbeta[...] = dy.sum(axis=0)
-        dgamma[...] = (dy * ((x - mean) * inv_std)).sum(axis=0)
+    def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, act: Any, out: Array) -> None:
+        """out = φ(γ (x − mean) · inv_std + β), with statistics that are given."""
+        self._normalize(x, gamma, beta, mean, inv_std, out)
+        if act is not None:
+            self.bias_act(out, None, act, out)
 
     def batchnorm_grad(
         self,
         dy: Array,
+        y: Array,
+        act: Any,
         x: Array,
         gamma: Array,
         mean: Array,
         inv_std: Array,
         dgamma: Array,
         dbeta: Array,
-        out: Array,
+        from_batch: bool,
     ) -> None:
-        """out = γ inv_std (dy − dβ/N − x̂ dγ/N): the gradient when mean and variance depend on x; may be `dy`."""
+        """Back through φ and the normalisation: dγ, dβ, and over dy the gradient of x.
+
+        With g = φ′(y) · dy:   dβ = Σ_i g_i,   dγ = Σ_i g_i x̂_i,   dx = γ inv_std (g − dβ/N − x̂ dγ/N) where mean and
+        variance were those of x (from_batch), else γ inv_std g.
+        """
+        if act is not None:
+            self.bias_act_grad(dy, y, act, out=dy)
+        self._normalize_sums(dy, x, mean, inv_std, dgamma, dbeta)
+        if from_batch:
+            self._batchnorm_back(dy, x, gamma, mean, inv_std, dgamma, dbeta)
+        else:
+            self.xp.multiply(dy, gamma * inv_std, out=dy)
+
+    def track(self, mean: Array, var: Array, n: int, momentum: float, running_mean: Array, running_var: Array) -> None:
+        """Move running statistics towards those of n samples: μ ← momentum · μ + (1 − momentum) · mean, v likewise.
+
+        v takes the unbiased variance, n/(n−1) times the biased. A value that is not finite changes nothing: it will
+        be reported, and poisons nothing until then.
+        """
+        for running, batch, scale in ((running_mean, mean, 1.0), (running_var, var, n / (n - 1))):
+            new = momentum * running + (1 - momentum) * scale * batch
+            self.xp.copyto(running, new, where=self.xp.isfinite(new))
+
+    # in pieces, for backends that need one pass over memory for each
+
+    def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
+        out[...] = gamma * ((x - mean) * inv_std) + beta
+
+    def _normalize_sums(self, g: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
+        dbeta[...] = g.sum(axis=0)
+        dgamma[...] = (g * ((x - mean) * inv_std)).sum(axis=0)
+
+    def _batchnorm_back(
+        self, g: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
+    ) -> None:
         n = x.shape[0]
         x_hat = (x - mean) * inv_std
-        out[...] = gamma * inv_std * (dy - dbeta / n - x_hat * (dgamma / n))
+        g[...] = gamma * inv_std * (g - dbeta / n - x_hat * (dgamma / n))
 
     # --- losses ------------------------------------------------------------------------------------------------
 
@@ -167,27 +243,28 @@ class Backend:
         one = logits.dtype.type(1)
         return ((xp.where(positive, one - target, one * target) * size + xp.log1p(tail)) / n).sum()
 
-    def judge(self, logits: Array) -> tuple[Array, Array]:
-        """What D says: the mean of σ(logits), and the share of logits above 0 ("real")."""
-        probability = 1 / (1 + self.xp.exp(-self.xp.clip(logits, -80, 80)))
-        return probability.mean(), (logits > 0).mean(dtype=logits.dtype)
+    def judge(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
+        """What D says: the means of σ(real) and σ(fake), and the shares that are right, real > 0 and fake ≤ 0."""
+        d_real, d_fake = (1 / (1 + self.xp.exp(-self.xp.clip(logits, -80, 80))) for logits in (real, fake))
+        right_real, right_fake = ((real > 0).mean(dtype=real.dtype), (fake <= 0).mean(dtype=fake.dtype))
+        return d_real.mean(), d_fake.mean(), right_real, right_fake
 
     # --- update rules ------------------------------------------------------------------------------------------
 
-    def sgd(self, p: Array, g: Array, v: Array, lr: float, momentum: float) -> None:
-        """v ← μ v + g,   p ← p − lr · v."""
+    def sgd(self, p: Array, g: Array, v: Array, lr: Rate, momentum: float, t: Count) -> None:
+        """v ← μ v + g,   p ← p − lr · v.   t = 1, 2, ... counts the updates, here and below."""
         v[...] = momentum * v + g
         p[...] = p - lr * v
 
-    def rmsprop(self, p: Array, g: Array, s: Array, lr: float, decay: float, eps: float) -> None:
+    def rmsprop(self, p: Array, g: Array, s: Array, lr: Rate, decay: float, eps: float, t: Count) -> None:
         """s ← ρ s + g² (a sum, 1/(1−ρ) times the mean square),   p ← p − lr · g / (√((1−ρ) s) + ε)."""
         s[...] = decay * s + g * g
         p[...] = p - lr * g / (self.xp.sqrt((1 - decay) * s) + eps)
 
     def adam(
-        self, p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float, beta2: float, eps: float, t: int
+        self, p: Array, g: Array, m: Array, v: Array, lr: Rate, beta1: float, beta2: float, eps: float, t: Count
     ) -> None:
-        """Adam's step t = 1, 2, ...; m and v are sums, 1/(1−β) times the paper's moving averages.
+        """m and v are sums, 1/(1−β) times the paper's moving averages.
 
         m ← β₁ m + g,   v ← β₂ v + g²,   m̂ = m (1−β₁)/(1−β₁ᵗ),   v̂ = v (1−β₂)/(1−β₂ᵗ),   p ← p − lr · m̂/(√v̂ + ε)
         """
@@ -207,12 +284,12 @@ class Backend:
         """Fill `out` with the stream's standard normal numbers."""
         out[...] = philox.normals(self.xp, stream, out.size).reshape(out.shape)
 
-    def minibatch(self, out: Array, n: int, position: int, seed: int) -> None:
-        """Which of n items come at `position`, position + 1, ... of an endless sequence of shuffled epochs.
+    def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
+        """Which of n items come at turn · size, turn · size + 1, ... of an endless sequence of shuffled epochs.
 
-        `out` (int64) is filled with indices; in each epoch every item comes exactly once.
+        `out` (int64) is filled with indices, as many as it holds; in each epoch every item comes exactly once.
         """
-        done = 0
+        position, done = turn * size, 0
         while done < out.size:
             epoch, start = divmod(position + done, n)
             count = min(out.size - done, n - start)

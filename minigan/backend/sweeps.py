@@ -117,23 +117,23 @@ def normalize(x: Array, mean: Array, scale: Array, beta: Array, out: Array, lo: 
             yi[j] = (xi[j] - mean[j]) * scale[j] + beta[j]
 
 
-def normalize_grad(dy: Array, x: Array, mean: Array, dgamma: Array, dbeta: Array, lo: int, hi: int) -> None:
-    """dβ_j = Σ_i dy_ij and dγ_j = Σ_i dy_ij (x_ij − mean_j), still without the factor inv_std."""
+def normalize_sums(g: Array, x: Array, mean: Array, dgamma: Array, dbeta: Array, lo: int, hi: int) -> None:
+    """dβ_j = Σ_i g_ij and dγ_j = Σ_i g_ij (x_ij − mean_j), still without the factor inv_std."""
     mean, dgamma, dbeta = mean[lo:hi], dgamma[lo:hi], dbeta[lo:hi]
     dgamma[:] = 0
     dbeta[:] = 0
     for i in range(len(x)):
-        gi, xi = dy[i, lo:hi], x[i, lo:hi]
+        gi, xi = g[i, lo:hi], x[i, lo:hi]
         for j in range(mean.size):
             dbeta[j] += gi[j]
             dgamma[j] += gi[j] * (xi[j] - mean[j])
 
 
-def batchnorm_grad(dy: Array, x: Array, mean: Array, slope: Array, shift: Array, scale: Array) -> None:
-    """dy ← scale · (dy − shift − (x − mean) · slope)."""
+def batchnorm_back(g: Array, x: Array, mean: Array, slope: Array, shift: Array, scale: Array) -> None:
+    """g ← scale · (g − shift − (x − mean) · slope)."""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            dy[i, j] = scale[j] * (dy[i, j] - shift[j] - (x[i, j] - mean[j]) * slope[j])
+            g[i, j] = scale[j] * (g[i, j] - shift[j] - (x[i, j] - mean[j]) * slope[j])
 
 
 def logistic(logits: Array, target: Any, grad: Array) -> Any:
@@ -149,7 +149,7 @@ def logistic(logits: Array, target: Any, grad: Array) -> Any:
     return loss
 
 
-def judge(logits: Array) -> Any:
+def says_real(logits: Array) -> Any:
     """The mean of σ(logits), and the share of logits above 0."""
     one, n = logits.dtype.type(1), logits.dtype.type(logits.size)
     flat, probability, above = logits.reshape(-1), 0.0, 0

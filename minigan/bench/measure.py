@@ -90,8 +90,9 @@ def _peak(device: str, backends: Mapping[str, Backend]) -> Peak:
     if device == "cpu":
         features, clock = environment.cpu_features(), environment.highest_clock()
         return cpu_peak(environment.usable_cores(), features, clock)
-    backend = next(b for b in backends.values() if environment.device(b) == "gpu")
-    return gpu_peak(environment.gpu_properties(backend)[0])
+    there = [backend for backend in backends.values() if environment.device(backend) == "gpu"]
+    precisions = {getattr(backend, "precision", "fp32") for backend in there}
+    return gpu_peak(environment.gpu_properties(there[0])[0], precisions)
 
 
 def _label(contestant: Contestant) -> str:

@@ -3,7 +3,7 @@
 All contestants begin with the same weights, images and latents, and their losses in the first three steps must
 agree with those of the reference backend before any of them is timed.
 
-    NAME of a backend   GAN.step with reuse_fakes=True, all its metrics and checks included
+    NAME of a backend   GAN.turn with reuse_fakes=True, all its metrics and checks included; "cupy" as one CUDA graph
     torch-eager         PyTorch as most people write it: Adam's defaults, D's gradients computed in G's step as well,
                         both losses read back in every step
     torch-best          eager at its best: D frozen in G's step, Adam(fused=True), no metrics at all
@@ -101,7 +101,7 @@ def load_start(path: str | os.PathLike[str]) -> Start:
 def expected_losses(start: Start) -> list[Losses]:
     """What every contestant must answer: the losses of the reference backend."""
     gan = _gan(start, Backend())
-    return [_step(gan, start.real) for _ in range(CHECKED_STEPS)]
+    return [_losses(gan.turn(start.real)) for _ in range(CHECKED_STEPS)]
 
 
 def check_losses(who: str, losses: Sequence[Sequence[float]], expected: Sequence[Losses]) -> None:
@@ -147,7 +147,8 @@ def _minigan(name: str, device: str, start: Start) -> Opponent:
         libraries = ", ".join(f"{name} {version}" for name, version in backend.versions().items())
         threads = getattr(backend, "threads", environment.blas_threads())
         about = f"minigan on {libraries}, {environment.blas()}, {threads} threads"
-    return Opponent(lambda: _step(gan, real), lambda: gan.step(real), backend.synchronize, about)
+    turn = backend.repeat(lambda: gan.turn(real))
+    return Opponent(lambda: _losses(turn()), turn, backend.synchronize, about)
 
 
 def _gan(start: Start, backend: Backend) -> GAN:
@@ -157,6 +158,5 @@ def _gan(start: Start, backend: Backend) -> GAN:
     return gan
 
 
-def _step(gan: GAN, real: Any) -> Losses:
-    metrics = gan.step(real)
-    return metrics["d_loss"], metrics["g_loss"]
+def _losses(metrics: dict[str, Any]) -> Losses:
+    return float(metrics["d_loss"]), float(metrics["g_loss"])

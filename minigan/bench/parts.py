@@ -23,7 +23,7 @@ Array = Any
 PARTS = {  # name: operations of the backend
     "gemm": ("gemm", "gemms"),
     "elementwise": ("bias_act", "bias_act_grad"),
-    "batchnorm": ("batchnorm", "normalize_grad", "batchnorm_grad"),
+    "batchnorm": ("batchnorm", "batchnorm_grad"),
     "optimizer": ("adam",),
     "random": ("normal",),
     "losses": ("logistic",),
@@ -131,21 +131,17 @@ def _bias_act_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
 def _batchnorm(op: Operation, be: Backend, draw: Draw) -> Prepared:
     x, gamma, beta = draw(*op.shape), draw(op.shape[1]), draw(op.shape[1])
     out, (mean, var, inv_std) = be.empty(op.shape, np.float32), (be.empty(op.shape[1:], np.float32) for _ in range(3))
-    return lambda: be.batchnorm(x, gamma, beta, EPS, out, mean, var, inv_std), [out, var, inv_std]
-
-
-def _normalize_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    dy, x, mean, inv_std = draw(*op.shape), draw(*op.shape), draw(op.shape[1]), draw(op.shape[1])
-    dgamma, dbeta = be.empty(op.shape[1:], np.float32), be.empty(op.shape[1:], np.float32)
-    return lambda: be.normalize_grad(dy, x, mean, inv_std, dgamma, dbeta), [dgamma, dbeta]
+    return lambda: be.batchnorm(x, gamma, beta, EPS, None, out, mean, var, inv_std), [out, var, inv_std]
 
 
 def _batchnorm_grad(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    # In place, as BatchNorm does it; with γ/s = ±1 it can be repeated without growing or shrinking much.
-    dy, x, gamma, mean, dgamma, dbeta = draw(*op.shape), draw(*op.shape), *(draw(op.shape[1]) for _ in range(4))
-    gamma = be.xp.copysign(be.xp.abs(gamma) + 1, gamma)
-    inv_std = be.xp.abs(1 / gamma)
-    return lambda: be.batchnorm_grad(dy, x, gamma, mean, inv_std, dgamma, dbeta, dy), [dy]
+    # In place, as BatchNorm does it. With the statistics of x and γ/s = ±1 it is a projection, up to the sign of dy:
+    # it can be repeated, and neither grows nor shrinks.
+    dy, x, sign = draw(*op.shape), draw(*op.shape), draw(op.shape[1])
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    gamma, inv_std = be.xp.copysign(std, sign), 1 / std
+    dgamma, dbeta = be.empty(op.shape[1:], np.float32), be.empty(op.shape[1:], np.float32)
+    return lambda: be.batchnorm_grad(dy, dy, None, x, gamma, mean, inv_std, dgamma, dbeta, True), [dy, dgamma, dbeta]
 
 
 def _logistic(op: Operation, be: Backend, draw: Draw) -> Prepared:
@@ -165,7 +161,7 @@ def _normal(op: Operation, be: Backend, draw: Draw) -> Prepared:
 
 def _minibatch(op: Operation, be: Backend, draw: Draw) -> Prepared:
     out = be.empty(op.shape, np.int64)
-    return lambda: be.minibatch(out, IMAGES, 0, 0), [out]
+    return lambda: be.minibatch(out, IMAGES, 0, op.shape[0], 0), [out]
 
 
 def _gather(op: Operation, be: Backend, draw: Draw) -> Prepared:
@@ -182,7 +178,6 @@ _PREPARE: dict[str, Callable[[Operation, Backend, Draw], Prepared]] = {
     "bias_act": _bias_act,
     "bias_act_grad": _bias_act_grad,
     "batchnorm": _batchnorm,
-    "normalize_grad": _normalize_grad,
     "batchnorm_grad": _batchnorm_grad,
     "logistic": _logistic,
     "adam": _adam,

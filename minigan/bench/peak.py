@@ -54,17 +54,19 @@ def cpu_peak(cores: int, features: Collection[str], clock: float | None) -> Peak
     return Peak(cores * work[0] * hertz, cores * work[1] * hertz, how)
 
 
-def gpu_peak(properties: dict[str, Any]) -> Peak:
+def gpu_peak(properties: dict[str, Any], precisions: Collection[str] = ()) -> Peak:
     """The bound of an NVIDIA GPU from CUDA's device properties: multiprocessors × 128 lanes × 2 × clock.
 
-    With TF32 switched on (CUPY_TF32=1 or NVIDIA_TF32_OVERRIDE=1) its matrix units count, eight times as much.
+    precisions: of the products that are measured. With "tf32" or "bf16" among them the tensor cores count, 8 or 16
+    times as much; so does TF32 by decree (CUPY_TF32=1 or NVIDIA_TF32_OVERRIDE=1).
     Bytes: each multiprocessor moves at most 256 a cycle between its lanes and its cache.
     """
     processors, hertz = int(properties["multiProcessorCount"]), 1e3 * float(properties.get("clockRate") or 3e6)
-    tf32 = "1" in (os.environ.get("CUPY_TF32"), os.environ.get("NVIDIA_TF32_OVERRIDE"))
-    lanes = 128 * (8 if tf32 else 1)
-    how = f"{processors} multiprocessors x {2 * lanes} FLOPs a cycle{' (TF32)' if tf32 else ''} x {hertz / 1e9:.2f} GHz"
-    return Peak(2.0 * processors * lanes * hertz, 256.0 * processors * hertz, how)
+    decreed = "1" in (os.environ.get("CUPY_TF32"), os.environ.get("NVIDIA_TF32_OVERRIDE"))
+    used = {"fp32", *precisions, *(["tf32"] if decreed else [])}
+    name, factor = max(((p, f) for p, f in {"fp32": 1, "tf32": 8, "bf16": 16}.items() if p in used), key=lambda x: x[1])
+    how = f"{processors} multiprocessors x {256 * factor} FLOPs a cycle ({name}) x {hertz / 1e9:.2f} GHz"
+    return Peak(256.0 * factor * processors * hertz, 256.0 * processors * hertz, how)
 
 
 def check(what: str, work: Work, seconds: float, peak: Peak) -> None:

@@ -133,7 +133,6 @@ def _backward(
     for i, (n_in, n_out) in reversed(list(enumerate(itertools.pairwise(sizes)))):
         hidden = i < len(sizes) - 2
         if hidden and batchnorm:
-            yield Operation("normalize_grad", (n, n_out))
             yield Operation("batchnorm_grad", (n, n_out))
         if hidden or last or params:
             yield Operation("bias_act_grad", (n, n_out), "LeakyReLU" if hidden else last, summed=params)

@@ -8,7 +8,7 @@ from .growth import cliffs, crossover
 from .opponents import OPPONENTS
 from .report import Figure, Report
 
-PLAIN = "reference"  # the backend in plain array code, which the others are held against
+PLAIN = {"cpu": "reference", "gpu": "cupy-plain"}  # the backend in plain array code, which the others are held against
 
 
 def text(report: Report) -> str:
@@ -74,7 +74,7 @@ def part_table(report: Report) -> str:
     rows = []
     order = {part: i for i, part in enumerate(dict.fromkeys(f.subject for f in report.parts()))}
     for figure in sorted(report.parts(), key=lambda f: (f.width, f.batch, order[f.subject], f.device)):
-        plain = next((f for f in report.parts() if f.who == PLAIN and _place(f) == _place(figure)), None)
+        plain = next((f for f in report.parts() if f.who == PLAIN[f.device] and _place(f) == _place(figure)), None)
         ratio = f"{plain.timing.median / figure.timing.median:.1f}" if plain else "–"
         seconds, work = figure.timing.median, figure.work
         products, copies = report.ceilings[figure.device].share(work, seconds)

@@ -98,16 +98,13 @@ def normalize(n: int, features: int) -> Work:
     return Work(0, 3 * size + features, FLOAT * (2 * size + 4 * features))
 
 
-def normalize_grad(n: int, features: int) -> Work:
-    """Σ dy 1, Σ dy (x − μ) 3 an element, then times 1/s; dy and x read, four vectors."""
-    size = n * features
-    return Work(0, 4 * size + features, FLOAT * (2 * size + 4 * features))
-
-
 def batchnorm_grad(n: int, features: int) -> Work:
-    """γ/s · (dy − dβ/N − (x − μ) · dγ/(N s)): 5 an element; dy and x read, dx written, five vectors."""
+    """dβ = Σ dy 1, dγ = Σ dy (x − μ)/s 3, dx = γ/s · (dy − dβ/N − (x − μ) · dγ/(N s)) 5 an element.
+
+    dy and x are read twice, since the sums must be known before dx; dx is written; nine vectors.
+    """
     size = n * features
-    return Work(0, 5 * size + 4 * features, FLOAT * (3 * size + 5 * features))
+    return Work(0, 9 * size + 5 * features, FLOAT * (5 * size + 9 * features))
 
 
 def logistic(n: int) -> Work:
@@ -204,10 +201,9 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "bias_act_grad": lambda a: bias_act_grad(*_size(a["dy"]), _name(a["act"]), a.get("dbias") is not None),
     "batchnorm": lambda a: batchnorm(*a["x"].shape),
     "normalize": lambda a: normalize(*a["x"].shape),
-    "normalize_grad": lambda a: normalize_grad(*a["x"].shape),
     "batchnorm_grad": lambda a: batchnorm_grad(*a["x"].shape),
     "logistic": lambda a: logistic(a["logits"].size),
-    "judge": lambda a: judge(a["logits"].size),
+    "judge": lambda a: judge(a["real"].size + a["fake"].size),
     "adam": lambda a: adam(a["p"].size),
     "sgd": lambda a: sgd(a["p"].size),
     "rmsprop": lambda a: rmsprop(a["p"].size),

@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("--width", type=_number, nargs="+", metavar="W",
                         help="what the hidden sizes are multiplied with (default: 1)")  # fmt: skip
     parser.add_argument("--backend", nargs="+", choices=BACKENDS, metavar="NAME",
-                        help=f"of {names} (default: all that work here; numpy with --profile)")  # fmt: skip
+                        help=f"of {names} (default: all of float32 that work here; numpy with --profile)")  # fmt: skip
     parser.add_argument("--against", nargs="+", choices=(*OPPONENTS, "all", "none"), metavar="NAME",
                         help=f"of {', '.join(OPPONENTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
     parser.add_argument("--parts", action=argparse.BooleanOptionalAction,
@@ -123,7 +123,8 @@ def _present(names: list[str] | None) -> dict[str, Backend]:
     for name, reason in missing.items():
         print(f"no GPU, only the CPU's columns: {reason}" if name == "cupy" else f"without {name}: {reason}",
               file=sys.stderr)  # fmt: skip
-    return {name: get_backend(name) for name in BACKENDS if name not in missing}
+    fair = (name for name in BACKENDS if not name.endswith(("tf32", "bf16")))  # all compute in float32
+    return {name: get_backend(name) for name in fair if name.partition("-")[0] not in missing}
 
 
 def _progress(line: str) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from .. import proof
-from ..backend import absent
+from ..backend import NAMES, absent
 from . import whole
 
 
@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument(
         "--backend",
         nargs="+",
-        choices=("numpy", "numba", "cupy", "reference"),
+        choices=[name for name in NAMES if name != "auto"],
         help="which backends to check; default: all that are here",
     )
     parser.add_argument("--dtype", nargs="+", choices=("float64", "float32"), default=["float64", "float32"],

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..backend import NAMES
 from ..recipes import RECIPES, get_recipe
 from ..recipes.options import Option, recipe_options
 from ..runs.folder import Config
@@ -72,7 +73,7 @@ def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
                            "(default: digits)"},
         "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
         "--batch": {**count, "help": f"images in an update (default: {batch})"},
-        "--backend": {"choices": ("auto", "numpy", "numba", "cupy"),
+        "--backend": {"choices": [name for name in NAMES if name != "reference"],
                       "help": "auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)"},
         "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
                                     "(default: 0)"},

@@ -28,7 +28,7 @@ Array = Any
 class Activation(Layer):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
-    loop: str | None = None  # backend/sweeps.py has loops of this name, which a compiled backend takes instead of φ
+    loop: str | None = None  # the name by which compiled code (sweeps.py, kernels.cu) knows φ, if it does
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -104,6 +104,8 @@ class Sigmoid(Activation):
     A discriminator does not end in one: the objectives take logits (see objectives.py).
     """
 
+    loop = "sigmoid"
+
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.multiply(x, 0.5, out=out)
         xp.tanh(out, out=out)
@@ -130,6 +132,8 @@ class Tanh(Activation):
 
 class Softplus(Activation):
     """log(1 + e^x) = max(x, 0) + log(1 + e^−|x|), a smooth ReLU that is never flat."""
+
+    loop = "softplus"
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.abs(x, out=tmp)

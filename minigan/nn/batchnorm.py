@@ -67,11 +67,10 @@ class BatchNorm(Layer):
         inv_std = run.empty((self.n_features,))
         if run.train:
             mean, var = run.empty((self.n_features,)), run.empty((self.n_features,))
-            be.batchnorm(x, gamma.data, beta.data, self.eps, y, mean, var, inv_std)
+            be.batchnorm(x, gamma.data, beta.data, self.eps, act, y, mean, var, inv_std)
             if run.track:
-                n = len(x)
-                self._track(run, self.buffers["running_mean"], mean, 1.0)
-                self._track(run, self.buffers["running_var"], var, n / (n - 1))
+                running = self.buffers["running_mean"], self.buffers["running_var"]
+                be.track(mean, var, len(x), self.momentum, *running)
         else:
             xp = be.xp
             mean = run.empty((self.n_features,))  # a copy: training may move the buffer before the backward
@@ -79,35 +78,15 @@ class BatchNorm(Layer):
             xp.add(self.buffers["running_var"], self.eps, out=inv_std)
             xp.sqrt(inv_std, out=inv_std)
             xp.divide(1, inv_std, out=inv_std)
-            be.normalize(x, gamma.data, beta.data, mean, inv_std, y)
-        if act is not None:
-            be.bias_act(y, None, act, out=y)
+            be.normalize(x, gamma.data, beta.data, mean, inv_std, act, y)
         from_batch = run.train
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            if act is not None:
-                be.bias_act_grad(dy, y, act, out=dy)
             dgamma, dbeta = run.empty(gamma.shape), run.empty(beta.shape)
-            if params or from_batch:
-                be.normalize_grad(dy, x, mean, inv_std, dgamma, dbeta)
+            be.batchnorm_grad(dy, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
             if params:
                 gamma.grad += dgamma
                 beta.grad += dbeta
-            if not inputs:
-                return None
-            if from_batch:
-                be.batchnorm_grad(dy, x, gamma.data, mean, inv_std, dgamma, dbeta, out=dy)
-            else:
-                be.xp.multiply(gamma.data, inv_std, out=dgamma)
-                be.xp.multiply(dy, dgamma, out=dy)
-            return dy
+            return dy if inputs else None
 
         return y, back
-
-    def _track(self, run: Pass, running: Array, batch: Array, scale: float) -> None:
-        """running = momentum · running + (1 − momentum) · scale · batch, where that is finite."""
-        xp, new, tmp = run.backend.xp, run.empty(batch.shape), run.empty(batch.shape)
-        xp.multiply(batch, (1 - self.momentum) * scale, out=tmp)
-        xp.multiply(running, self.momentum, out=new)
-        xp.add(new, tmp, out=new)
-        xp.copyto(running, new, where=xp.isfinite(new))  # a broken batch is reported, but poisons nothing

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..archive import write_atomically
-from ..gan import METRICS
+from ..match import METRICS
 from .lock import LOCK_FILE, FolderLock
 
 __all__ = ["Config", "MetricsTable", "RunFolder", "naming"]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..datasets import Dataset, to_uint8
-from ..gan import GAN, Metrics
+from ..gan import GAN
+from ..match import Match
 from ..nonfinite import NonFiniteError, first_nonfinite
 from ..objectives import Minimax, NonSaturating, Objective
 from . import pictures
@@ -93,26 +94,34 @@ class Run:
             self.progress.say(self._headline())
         if gan.steps == 0:
             self._save_sample()
-        images = gan.backend.asarray(self.dataset.images)  # to the device once, not in every call of fit
+        match = Match(gan, self.dataset, config.batch)
         pretrained = gan.d_updates
         if gan.steps == 0 and pretrained < config.d_pretrain:
             self.progress.say(f"first {config.d_pretrain - pretrained:,} updates of D alone")
         while gan.steps == 0 and gan.d_updates < config.d_pretrain and not stop.requested:
-            gan.fit(images, 0, config.batch, d_pretrain=min(config.d_pretrain, gan.d_updates + _PRETRAIN_CHUNK))
+            match.pretrain(min(config.d_pretrain, gan.d_updates + _PRETRAIN_CHUNK))
         if gan.d_updates > pretrained:
             self.save()
         self.progress.start_clock()
         while gan.steps < config.steps and not stop.requested:
-            until = min(config.steps, (gan.steps // config.checkpoint_every + 1) * config.checkpoint_every)
-            gan.fit(images, until - gan.steps, config.batch, callback=self._after_step)
+            pauses = (config.sample_every, config.checkpoint_every)
+            count = min(config.steps - gan.steps, gan.backend.ahead, *(n - gan.steps % n for n in pauses))
+            self._note(match.play(count))
+            if gan.steps % config.sample_every == 0:
+                self._save_sample()
+            if gan.steps % config.checkpoint_every == 0:
+                self.save()
+        if gan.steps > self.saved:
             self.save()
 
-    def _after_step(self, gan: GAN, metrics: Metrics) -> bool:
-        self.folder.metrics.append(gan.steps, metrics, gan.G.dtype)
-        if gan.steps % self.config.sample_every == 0:
-            self._save_sample()
-        self.progress.update(gan.steps, metrics)
-        return self.stop.requested
+    def _note(self, played: dict[str, np.ndarray[Any, Any]]) -> None:
+        """Write down the metrics of the steps just played."""
+        count, last = len(played["d_loss"]), self.gan.steps
+        for i in range(count):
+            metrics = {name: float(values[i]) for name, values in played.items()}
+            step = last - count + 1 + i
+            self.folder.metrics.append(step, metrics, self.gan.G.dtype)
+            self.progress.update(step, metrics)
 
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""

@@ -1,0 +1,88 @@
+"""Products by cuBLAS, through handles of our own.
+
+CuPy's own wrappers refuse to run while a CUDA graph is recorded (each sets the stream, which CuPy forbids there), so
+`cublasGemmEx` is called through ctypes. cuBLAS thinks in columns: an array that is (m, k) by rows is (k, m) by
+columns, so out = a b is asked for as outᵀ = bᵀ aᵀ, and a transposed view becomes a flag instead of a copy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+WORKSPACE = 32 << 20  # bytes; given to cuBLAS once, since it must not allocate while a graph is recorded
+_TYPES = {np.dtype(np.float32): (0, ctypes.c_float), np.dtype(np.float64): (1, ctypes.c_double)}  # CUDA_R_32F, 64F
+PRECISIONS = {"fp32": 68, "tf32": 77, "bf16": 75}  # CUBLAS_COMPUTE_32F, ..._FAST_TF32, ..._FAST_16BF
+_COMPUTE_64F = 70
+_DEFAULT_ALGORITHM = -1
+
+
+class Cublas:
+    """cuBLAS on whatever stream is current: each has its handle and its workspace.
+
+    precision: of float32 products. "fp32" is exact float32; "tf32" and "bf16" round the factors to 10 and 7 bits of
+    mantissa for the tensor cores and add up in float32. Raises ValueError for another name.
+    """
+
+    def __init__(self, cupy: Any, precision: str = "fp32") -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        self._cupy, self._precision = cupy, PRECISIONS[precision]
+        self._library = load()
+        self._handles: dict[int, tuple[ctypes.c_void_p, Array]] = {}  # and workspaces, by stream
+
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        """out = a b, or out += a b; views with a unit stride are taken as they are, others copied."""
+        if out.size == 0:
+            return
+        m, k = a.shape
+        n = b.shape[1]
+        kind, real = _TYPES[out.dtype]
+        compute = _COMPUTE_64F if kind else self._precision
+        (a, transpose_a, lda), (b, transpose_b, ldb) = self._factor(a), self._factor(b)
+        handle, one, beta = self._handle(), real(1), real(accumulate)
+        self._check(
+            self._library.cublasGemmEx(
+                *(handle, transpose_b, transpose_a, n, m, k, ctypes.byref(one)),
+                *(ctypes.c_void_p(b.data.ptr), kind, ldb, ctypes.c_void_p(a.data.ptr), kind, lda),
+                *(ctypes.byref(beta), ctypes.c_void_p(out.data.ptr), kind, out.strides[0] // out.itemsize),
+                *(compute, _DEFAULT_ALGORITHM),
+            )
+        )
+
+    def _handle(self) -> ctypes.c_void_p:
+        """The handle of the current stream."""
+        stream = self._cupy.cuda.get_current_stream().ptr
+        if stream not in self._handles:
+            handle, workspace = ctypes.c_void_p(), self._cupy.empty((WORKSPACE,), np.uint8)
+            self._check(self._library.cublasCreate_v2(ctypes.byref(handle)))
+            self._check(self._library.cublasSetStream_v2(handle, ctypes.c_void_p(stream)))
+            size, pointer = ctypes.c_size_t(WORKSPACE), ctypes.c_void_p(workspace.data.ptr)
+            self._check(self._library.cublasSetWorkspace_v2(handle, pointer, size))  # after the stream, which resets it
+            self._handles[stream] = handle, workspace
+        return self._handles[stream][0]
+
+    def _factor(self, x: Array) -> tuple[Array, int, int]:
+        """The array, whether it is the transpose of one by rows, and the distance of its rows."""
+        (rows, cols), (down, right), item = x.shape, x.strides, x.itemsize
+        if right == item and (rows == 1 or down >= cols * item):
+            return x, 0, max(cols, down // item)
+        if down == item and (cols == 1 or right >= rows * item):
+            return x, 1, max(rows, right // item)
+        return self._factor(self._cupy.ascontiguousarray(x))
+
+    @staticmethod
+    def _check(status: int) -> None:
+        if status:
+            raise RuntimeError(f"cuBLAS failed with status {status} (see cublasStatus_t)")
+
+
+def load() -> Any:
+    """The library that CuPy uses, found as CuPy finds it."""
+    from cuda.pathfinder import load_nvidia_dynamic_lib
+
+    return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)

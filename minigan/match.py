@@ -1,0 +1,133 @@
+"""A GAN against a data set: many turns in a row, each with the next minibatch.
+
+What a turn is, gan.py says. Here it gets its minibatch, and its metrics are collected: on a CPU one turn after the
+other; on a GPU draw, turn and metrics are one recorded graph (backend/graph.py), and the host looks only now and then.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .nonfinite import NonFiniteError
+
+if TYPE_CHECKING:
+    from .gan import GAN
+
+Array = Any
+
+METRICS = (
+    "d_loss",  # D's loss, −V for the classic objectives
+    "g_loss",  # G's loss
+    "d_accuracy_real",  # share of real samples that D takes for real
+    "d_accuracy_fake",  # share of fakes that D takes for fake
+    "d_real",  # mean D(x)
+    "d_fake",  # mean D(G(z))
+    "d_grad_norm",  # Euclidean norm of D's gradient
+    "g_grad_norm",  # and of G's
+)
+
+
+class Match:
+    """A GAN, and images that it learns from `batch` at a time.
+
+    images: uint8 (N, H, W[, C]) or floats (N, ...), or an object with an attribute `images`; they are brought to the
+        GAN's backend once. Every image is seen once per epoch, in an order that depends on the seed only.
+    batch: G's batch, and D's real batch (half of it with half_batches).
+
+    Raises ValueError or TypeError for data or sizes that do not fit.
+
+    >>> import minigan
+    >>> from minigan.recipes import gan
+    >>> match = Match(gan.build((28, 28)), minigan.datasets.load("digits"), batch=8)
+    >>> len(match.play(2)["d_loss"]), match.gan.steps
+    (2, 2)
+    """
+
+    def __init__(self, gan: GAN, images: Any, batch: int) -> None:
+        if gan.half_batches and batch % 2:
+            raise ValueError(f"half_batches needs an even batch, got {batch}")
+        self.gan, self.batch = gan, batch
+        self._be = be = gan.backend
+        with be.explained():
+            self._data = _on_backend(gan, images)
+        self._size = batch // 2 if gan.half_batches else batch  # of a minibatch
+        rows = gan.d_steps * self._size
+        self._indices = be.empty((rows,), np.int64)
+        self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)
+        self._table = be.zeros((be.ahead, len(METRICS)), gan.D.dtype)  # metrics of the last steps
+        self._turn = be.repeat(self._play_once)
+        self._failure: NonFiniteError | None = None
+
+    def pretrain(self, updates: int) -> None:
+        """D alone, until it has made so many updates; nothing if the game has begun."""
+        while self.gan.steps == 0 and self.gan.d_updates < updates:
+            self.gan.update_discriminator(self._draw(self._size))
+
+    def play(self, steps: int) -> dict[str, np.ndarray[Any, Any]]:
+        """Play so many more steps and return each metric as an array (steps,).
+
+        Where a number stops being finite the arrays end with the step before, and the next call raises
+        NonFiniteError; this one does if there is no step before.
+        """
+        parts = [np.empty((0, len(METRICS)), self.gan.D.dtype)]
+        while steps > 0 and self._failure is None:
+            count, begin, d_begin = min(steps, self._be.ahead), self.gan.steps, self.gan.d_updates
+            try:
+                with self._be.explained():
+                    for _ in range(count):
+                        self._turn()
+                    if self._turn.halted():
+                        self._explain(begin, d_begin)
+            except NonFiniteError as error:
+                self._failure = error
+            rows = np.arange(begin + 1, self.gan.steps + 1) % len(self._table)
+            parts.append(self._be.to_numpy(self._table)[rows])
+            steps -= count
+        history = np.concatenate(parts)
+        if self._failure is not None and not len(history):
+            raise self._failure
+        return {name: history[:, i] for i, name in enumerate(METRICS)}
+
+    def _play_once(self) -> None:
+        metrics = self.gan.turn(self._draw(len(self._real)))
+        self._be.record([metrics[name] for name in METRICS], self._table, self.gan._steps.now())
+
+    def _draw(self, count: int) -> Array:
+        """The next images."""
+        indices, real, gan = self._indices[:count], self._real[:count], self.gan
+        self._be.minibatch(indices, len(self._data), gan._d_updates.now(), self._size, gan.seed)
+        self._be.gather(self._data, indices, real)
+        return real
+
+    def _explain(self, begin: int, d_begin: int) -> None:
+        """Make the update at which a graph halted once more, and look: raises NonFiniteError.
+
+        begin, d_begin: steps and D updates of the GAN when the graph was last known to be well.
+        """
+        gan = self.gan
+        if gan.d_updates - d_begin > gan.d_steps * (gan.steps - begin):  # D has made its updates of this step
+            gan.update_generator(self.batch)
+        else:
+            gan.turn(self._draw(len(self._real)))
+        name = "a loss or a gradient"
+        raise NonFiniteError(gan.steps + 1, name, f"{name} was not finite at step {gan.steps + 1}, but only once")
+
+
+def _on_backend(gan: GAN, images: Any) -> Array:
+    """The data set on the GAN's backend: uint8 or its dtype, samples in the shape that G makes them."""
+    images = getattr(images, "images", images)
+    dtype = getattr(images, "dtype", None)
+    if dtype is None or (dtype != np.uint8 and dtype.kind != "f"):
+        raise TypeError(f"expected images as a uint8 or float array, got {dtype or type(images).__name__}")
+    if images.ndim < 2 or len(images) == 0:
+        raise ValueError(f"expected images of shape (N, ...) with N of 1 or more, got {images.shape}")
+    if math.prod(images.shape[1:]) != math.prod(gan.sample_shape):
+        raise ValueError(
+            f"G makes samples of shape {gan.sample_shape}, {math.prod(gan.sample_shape)} numbers each; "
+            f"the images have shape {images.shape[1:]}, {math.prod(images.shape[1:])} numbers"
+        )
+    data = gan.backend.asarray(images, None if dtype == np.uint8 else gan.D.dtype)
+    return data.reshape(len(data), *gan.sample_shape)

@@ -1,0 +1,111 @@
+"""kernels.cu compiled for this machine's processor (see cuda_on_cpu.cpp), with the checks that a GPU does not make."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHIM = Path(__file__).parent / "cuda_on_cpu.cpp"
+_INTEGERS = {"int": np.int32, "u64": np.uint64, "long long": np.int64, "u8": np.uint8}
+
+
+def source() -> str:
+    """The text of kernels.cu."""
+    return (resources.files("minigan.backend") / "kernels.cu").read_text(encoding="utf-8")
+
+
+@functools.cache
+def signatures(code: str) -> dict[str, list[str]]:
+    """The kernels and the types of their arguments, as kernels.cu declares them: "REAL*", "u64", ..."""
+    for name, text in re.findall(r"#define (UPDATE) (.*)", code):
+        code = re.sub(rf"\b{name}\s*\)", f"{text})", code)
+    found = {}
+    for name, arguments in re.findall(r"__global__ void (\w+)\(([^)]*)\)", code):
+        types = [re.match(r"\s*(?:const )?((?:long )?\w+) (\*?)", a) for a in arguments.split(",")]
+        found[name] = [t[1] + t[2] for t in types if t]
+    return found
+
+
+@functools.cache
+def library(code: str, real: str) -> ctypes.CDLL:
+    """The kernels as functions of this machine. Raises RuntimeError where there is no compiler."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None or os.name == "nt":
+        raise RuntimeError("there is no C++ compiler here (g++ or clang++) to run the kernels on the CPU with")
+    launchers = []
+    for name, types in signatures(code).items():
+        arguments = ", ".join(f"{t} a{i}" for i, t in enumerate(types))
+        given = ", ".join(f"a{i}" for i in range(len(types)))
+        launchers.append(
+            f'extern "C" void launch_{name}(const unsigned *dims, bool reversed, {arguments}) '
+            f"{{ run(dims, reversed, [=] {{ {name}({given}); }}); }}"
+        )
+    text = "\n".join([SHIM.read_text(encoding="utf-8"), code, *launchers])
+    digest = hashlib.sha256(f"{compiler} {real} {text}".encode()).hexdigest()[:16]
+    built = Path(tempfile.gettempdir()) / f"minigan-kernels-{digest}.so"
+    if not built.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "kernels.cpp").write_text(text, encoding="utf-8")
+            command = [compiler, "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", f"-DREAL={real}"]
+            done = subprocess.run(
+                [*command, "kernels.cpp", "-o", "k.so"], cwd=folder, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise AssertionError(f"kernels.cu does not compile as C++:\n{done.stderr}")
+            shutil.move(Path(folder) / "k.so", f"{built}.{os.getpid()}")
+        os.replace(f"{built}.{os.getpid()}", built)  # whole, or not there: other processes build it as well
+    return ctypes.CDLL(str(built))
+
+
+def launch(
+    name: str, real: str, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], code: str | None = None
+) -> None:
+    """Run a kernel twice, in both orders of its threads, and compare; arrays and arguments must fit its signature.
+
+    Raises TypeError for an argument of another type, AssertionError for a race or a block that is too large.
+    """
+    code = source() if code is None else code
+    types = signatures(code)[name]
+    assert len(types) == len(args), f"{name} takes {len(types)} arguments, got {len(args)}"
+    assert np.prod(block) <= 1024, f"a block of {name} has {block} threads"
+    arrays = [a for a in args if isinstance(a, np.ndarray)]
+    before = [a.copy() for a in arrays]
+    outcomes = []
+    for reversed_ in (False, True):
+        for array, original in zip(arrays, before, strict=True):
+            if reversed_:
+                array[...] = original
+        dims = (ctypes.c_uint * 4)(*(*grid, 1)[:2], *(*block, 1)[:2])
+        passed = [
+            _argument(f"{name}: argument {i}", t, a, real) for i, (t, a) in enumerate(zip(types, args, strict=True))
+        ]
+        getattr(library(code, real), f"launch_{name}")(dims, ctypes.c_bool(reversed_), *passed)
+        outcomes.append([a.copy() for a in arrays])
+    for first, second in zip(*outcomes, strict=True):
+        assert first.tobytes() == second.tobytes(), f"{name}: the result depends on the order of the threads"
+
+
+def _argument(place: str, type_: str, value: Any, real: str) -> Any:
+    """One argument as ctypes wants it; what CUDA would misread is refused."""
+    reals = {"REAL": {"float": np.float32, "double": np.float64}[real], "double": np.float64}
+    wanted = {**_INTEGERS, **reals}.get(type_.removesuffix("*"))
+    if type_.endswith("*"):
+        if isinstance(value, np.uint64) and value == 0:
+            return ctypes.c_void_p(0)
+        if not isinstance(value, np.ndarray) or (wanted is not None and value.dtype != wanted):
+            raise TypeError(f"{place} must be a {type_}, got {getattr(value, 'dtype', type(value))}")
+        return ctypes.c_void_p(value.ctypes.data)
+    if type(value) is not wanted:
+        raise TypeError(f"{place} must be a {type_}, got {type(value).__name__} {value!r}")
+    return np.ctypeslib.as_ctypes_type(wanted)(value.item())
