@@ -51,15 +51,15 @@ class Match:
             raise ValueError(f"half_batches needs an even batch, got {batch}")
         self.gan, self.batch = gan, batch
         self._be = be = gan.backend
-        with be.explained():
-            self._data = _on_backend(gan, images)
+        self._failure: NonFiniteError | None = None
         self._size = batch // 2 if gan.half_batches else batch  # of a minibatch
         rows = gan.d_steps * self._size
-        self._indices = be.empty((rows,), np.int64)
-        self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)
-        self._table = be.zeros((be.ahead, len(METRICS)), gan.D.dtype)  # metrics of the last steps
-        self._turn = be.repeat(self._play_once)
-        self._failure: NonFiniteError | None = None
+        with be.explained():
+            self._data = _on_backend(gan, images)
+            self._indices = be.empty((rows,), np.int64)
+            self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)
+            self._table = be.zeros((be.ahead, len(METRICS)), gan.D.dtype)  # metrics of the last steps
+            self._turn = be.repeat(self._play_once)
 
     def pretrain(self, updates: int) -> None:
         """D alone, until it has made so many updates; nothing if the game has begun."""
@@ -108,7 +108,7 @@ class Match:
         begin, d_begin: steps and D updates of the GAN when the graph was last known to be well.
         """
         gan = self.gan
-        if gan.d_updates - d_begin > gan.d_steps * (gan.steps - begin):  # D has made its updates of this step
+        if gan.d_updates - d_begin == gan.d_steps * (gan.steps + 1 - begin):  # D has made its updates of this step
             gan.update_generator(self.batch)
         else:
             gan.turn(self._draw(len(self._real)))

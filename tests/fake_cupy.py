@@ -6,7 +6,7 @@ What goes wrong on a GPU and not on a CPU is an error here, on any machine:
 * kernels run on the CPU (kernels_on_cpu.py) and are held to their signatures; each array lies between guards, so that
   writing beside it is found; cuBLAS is a function of NumPy on addresses, as particular as the real one;
 * while a stream records a graph nothing is computed: it is only noted, and happens when the graph is launched. To read
-  a number, to take memory or to wait is then an error, as it is on a GPU.
+  a number, to wait, to multiply by CuPy's cuBLAS, or to take memory but from the graph's own pool, is then an error.
 
 `device` counts what was asked for. This says nothing about speed or CuPy's own behaviour; for that there are the tests
 marked `gpu`.
@@ -19,7 +19,7 @@ import ctypes
 import itertools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kernels_on_cpu
@@ -41,7 +41,8 @@ class Device:
         self.recorded: list[Callable[[], None]] | None = None  # while a stream records
         self.broken = False  # the recording, by a call that cannot be recorded
         self.log: list[tuple[str, tuple[int, ...]]] = []
-        self.allocations = self.reads = 0
+        self.allocations = self.pooled = self.reads = 0  # arrays made, those made while recording, numbers read
+        self.pool = False  # whether memory comes from a pool of somebody's own
         self.memory: list[np.ndarray[Any, Any]] = []  # every array's, guards included: nothing is ever freed
 
     def do(self, what: str, arrays: Any, work: Callable[[], None]) -> None:
@@ -62,12 +63,21 @@ class Device:
         self.reads += 1
 
     def allocate(self, shape: Any, dtype: Any) -> DeviceArray:
-        self.refuse_while_recording("taking memory")
+        if not self.pool:
+            self.refuse_while_recording("taking memory")
         self.allocations += 1
+        self.pooled += self.recorded is not None
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         memory = np.frombuffer(bytearray(b"\xff" * dtype.itemsize * (size + 2 * GUARD)), dtype)  # \xff...: NaN
         self.memory.append(memory)
         return memory[GUARD : GUARD + size].reshape(shape).view(DeviceArray)
+
+    def make(self, what: str, inputs: Any, work: Callable[[], Any]) -> Any:
+        """A new array that holds what `work` returns, or will when the graph is launched."""
+        result = _device(work())
+        if self.recorded is not None:
+            self.do(what, (*inputs, result), lambda: np.copyto(_host(result), work()))
+        return result
 
     def check_guards(self) -> None:
         """Nobody has written beside an array."""
@@ -114,17 +124,21 @@ class DeviceArray(np.ndarray[Any, Any]):
         out = kwargs.get("out", ())
         _check((inputs, out, kwargs.get("where", ())))
         kwargs = {name: _host(value) for name, value in kwargs.items()}
+        if ufunc is np.matmul:
+            device.refuse_while_recording("cuBLAS through CuPy")
+
+        def work() -> Any:
+            return getattr(ufunc, method)(*_host(inputs), **kwargs)
+
         if not out:
-            device.refuse_while_recording("taking memory")
-            return _device(getattr(ufunc, method)(*_host(inputs), **kwargs))
-        device.do(ufunc.__name__, (*inputs, *out), lambda: getattr(ufunc, method)(*_host(inputs), **kwargs))
+            return device.make(ufunc.__name__, inputs, work)
+        device.do(ufunc.__name__, (*inputs, *out), work)
         return out[0]
 
     def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
         _check((args, tuple(kwargs.values())))
-        device.refuse_while_recording(f"cupy.{func.__name__}")
-        result = func(*_host(args), **{name: _host(value) for name, value in kwargs.items()})
-        return kwargs["out"] if "out" in kwargs else _device(result)
+        named = {name: _host(value) for name, value in kwargs.items()}
+        return device.make(func.__name__, (), lambda: func(*_host(args), **named))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         _check((value,))
@@ -260,6 +274,7 @@ class FakeCublas:
         out = _columns(c.value, m, n, ldc, real)
         scale, keep = alpha._obj.value, beta._obj.value
 
+        @np.errstate(all="ignore")
         def multiply() -> None:
             product = scale * ((left.T if ta else left) @ (right.T if tb else right))
             out[...] = product + keep * out if keep else product  # beta = 0: what was there may be NaN
@@ -272,6 +287,13 @@ def _columns(address: int, rows: int, cols: int, distance: int, real: Any) -> np
     """The array (rows, cols) that begins at an address, its columns `distance` apart."""
     flat = np.ctypeslib.as_array((real * (distance * (cols - 1) + rows)).from_address(address))
     return np.lib.stride_tricks.as_strided(flat, (rows, cols), (flat.itemsize, flat.itemsize * distance))
+
+
+@contextlib.contextmanager
+def _using_allocator(malloc: Any) -> Iterator[None]:
+    before, device.pool = device.pool, True
+    yield
+    device.pool = before
 
 
 class FakeCupy(types.ModuleType):
@@ -288,7 +310,7 @@ class FakeCupy(types.ModuleType):
             Stream=Stream,
             get_current_stream=lambda: Stream.current,
             MemoryPool=lambda: types.SimpleNamespace(malloc=lambda size: None),
-            using_allocator=lambda malloc: contextlib.nullcontext(),
+            using_allocator=_using_allocator,
             memory=types.SimpleNamespace(OutOfMemoryError=type("OutOfMemoryError", (MemoryError,), {})),
             driver=types.SimpleNamespace(CUDADriverError=errors["CUDADriverError"]),
             runtime=types.SimpleNamespace(
@@ -304,8 +326,9 @@ class FakeCupy(types.ModuleType):
             return found
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            device.refuse_while_recording(f"cupy.{name}")
-            return _device(found(*args, **kwargs))
+            if any(isinstance(a, DeviceArray) for a in args):
+                return found(*args, **kwargs)
+            return device.make(name, (), lambda: found(*args, **kwargs))
 
         return function
 

@@ -276,6 +276,26 @@ def test_batchnorm_and_its_gradients(
     )
 
 
+@pytest.mark.usefixtures("_blocks")
+@pytest.mark.parametrize("f", [1, 11])
+def test_a_batch_of_more_than_a_thousand(backend: Backend, f: int) -> None:
+    """More rows than any kernel has threads."""
+    n, b = 1031, Bench(backend, 0, "float32")
+    x, dy, gamma, beta, act = b.draw(n, f), b.draw(n, f), b.draw(f), b.draw(f), LeakyReLU(0.2)
+    b.same(lambda be, *a: be.batchnorm(*a[:3], 0.1, act, *a[3:]), x, gamma, beta, b.junk(n, f), *[b.junk(f)] * 3)
+    b.same(
+        lambda be, dy, y, *a: be.batchnorm_grad(dy, y, act, *a, True),
+        *(dy, x, x, gamma, x.mean(axis=0), 1 / x.std(axis=0), b.junk(f), b.junk(f)),
+        work=1000,
+    )
+    b.same(lambda be, dy, y, out, db: be.bias_act_grad(dy, y, act, out, db), dy, x, b.junk(n, f), b.junk(f), work=1000)
+    b.same(lambda be, x, out: be.column_sum(x, out), x, b.junk(f), work=1000)
+    b.same(lambda be, x: be.norm(x), x)
+    if f == 1:
+        b.same(lambda be, logits, grad: be.logistic(logits, 0.9, grad), x, b.junk(n, 1))
+        b.same(lambda be, real, fake: be.judge(real, fake), x, dy)
+
+
 @given(benches, st.integers(2, 9), sides, st.floats(0, 0.99), st.booleans())
 def test_running_statistics_move_where_they_are_finite(
     backend: Backend, bench: tuple[int, str], n: int, f: int, momentum: float, broken: bool

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fake_cupy
+import kernels_on_cpu
 import numpy as np
 import pytest
 from PIL import Image
@@ -98,6 +100,29 @@ def assert_same_run(one: Path, other: Path) -> None:
     for file in (one / "samples").iterdir():
         assert file.read_bytes() == (other / "samples" / file.name).read_bytes()
     assert (one / "samples.png").read_bytes() == (other / "samples.png").read_bytes()
+
+
+def test_a_run_on_a_gpu_moves_to_a_cpu_and_back(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a simulated one: many steps before the host looks, and the same rows, pictures and checkpoints."""
+    fake_cupy.install(monkeypatch)
+    try:
+        kernels_on_cpu.library(kernels_on_cpu.source(), "float")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    arguments = {"sample_every": 3, "checkpoint_every": 5, "options": {"eps": 1e-3}}  # eps: no rounding is amplified
+    straight = begin(out="straight", steps=7, **arguments)
+    moving = begin(steps=5, backend="cupy", **arguments)
+    assert json.loads((moving / "config.json").read_text())["backend"] == "cupy"
+    resume(moving, 6, backend="numpy", quiet=True)
+    resume(moving, 7, backend="cupy", quiet=True)
+    tables = [MetricsTable(folder / "metrics.csv").read() for folder in (straight, moving)]
+    for name, column in tables[0].items():
+        np.testing.assert_allclose(tables[1][name], column, rtol=1e-3, atol=1e-4, err_msg=name)
+    for name, array in arrays(straight).items():
+        np.testing.assert_allclose(arrays(moving)[name], array, rtol=1e-2, atol=1e-3, err_msg=name)
+    assert sorted(f.name for f in (moving / "samples").iterdir()) == ["000000.png", "000003.png", "000006.png"]
 
 
 # --- the folder ------------------------------------------------------------------------------------------------

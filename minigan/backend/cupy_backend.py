@@ -30,6 +30,7 @@ STRIP = 8  # columns that a block sums: 8 floats are one sector of memory
 THREADS = 1024  # of a block, at most
 BLOCKS = 1024  # of a kernel that goes through a flat array
 SCALARS = 4096  # results of one number each, before the first is overwritten
+FLAGS = ("--std=c++17", "--fmad=false")  # without fused multiply-add, kernels round as NumPy does
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 _ACTIVATIONS = {"leaky": 1, "tanh": 2, "sigmoid": 3, "softplus": 4}  # by Activation.loop, as numbered in kernels.cu
 _NULL, _int, _long = np.uint64(0), np.int32, np.uint64
@@ -361,9 +362,9 @@ def _flat(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 @functools.cache
 def _module(cupy: Any, real: str) -> Any:
-    """The kernels for one type of floats. Without fused multiply-add they round as NumPy does."""
+    """The kernels for one type of floats."""
     code = (resources.files(__package__) / "kernels.cu").read_text(encoding="utf-8")
-    return cupy.RawModule(code=code, options=(f"-DREAL={real}", "--std=c++17", "--fmad=false"))
+    return cupy.RawModule(code=code, options=(f"-DREAL={real}", *FLAGS))
 
 
 def _cupy() -> Any:

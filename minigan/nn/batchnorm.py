@@ -82,11 +82,13 @@ class BatchNorm(Layer):
         from_batch = run.train
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            dgamma, dbeta = run.empty(gamma.shape), run.empty(beta.shape)
+            claimed = [p.claim_grad() for p in (gamma, beta)] if params else []
+            fresh = all(not accumulate for _, accumulate in claimed) and params  # then they go where they belong
+            dgamma, dbeta = (g for g, _ in claimed) if fresh else (run.empty(p.shape) for p in (gamma, beta))
             be.batchnorm_grad(dy, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
-            if params:
-                gamma.grad += dgamma
-                beta.grad += dbeta
+            if params and not fresh:
+                for (grad, accumulate), own in zip(claimed, (dgamma, dbeta), strict=True):
+                    be.xp.add(grad, own, out=grad) if accumulate else be.xp.copyto(grad, own)
             return dy if inputs else None
 
         return y, back

@@ -1,0 +1,495 @@
+"""A step as one CUDA graph: it plays the same game as the CPU, call by call or replayed, and says what it cannot."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import fake_cupy
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import minigan
+from minigan import (
+    GAN,
+    SGD,
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    LeakyReLU,
+    ReLU,
+    RMSprop,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)  # fmt: skip
+from minigan.backend import Backend, get_backend, graph
+from minigan.backend.cupy_backend import CupyBackend
+from minigan.bench import step
+from minigan.match import METRICS, Match
+from minigan.nonfinite import NonFiniteError
+from minigan.recipes import RECIPES
+
+Make = Callable[..., CupyBackend]
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 3, 4), dtype=np.uint8)
+SIMULATED = pytest.mark.parametrize("make", ["simulated"], indirect=True)  # what only the simulation can count
+
+
+@pytest.fixture(params=["simulated", pytest.param("gpu", marks=pytest.mark.gpu)])
+def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes CuPy backends."""
+    if request.param == "simulated":
+        fake_cupy.install(monkeypatch)
+    try:
+        get_backend("cupy")
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(str(error))
+    warnings.filterwarnings("error", "this step cannot be one CUDA graph")
+    return CupyBackend
+
+
+def small(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
+    """The classic nets, with a few units each."""
+    G = Sequential(
+        Dense(5, 8), LeakyReLU(0.2), BatchNorm(8, momentum=0.8), Dense(8, 12), Tanh(), backend=be, dtype=dtype, seed=1
+    )
+    D = Sequential(Dense(12, 6), LeakyReLU(0.2), Dense(6, 1), backend=be, dtype=dtype, seed=2)
+    return GAN(G, D, **{"optimizer": Adam(2e-3, beta1=0.5), **options})
+
+
+def rich(be: Backend | str, **options: Any) -> GAN:
+    """Every layer there is."""
+    G = Sequential(
+        Dense(5, 8, bias=False), BatchNorm(8), ReLU(), Dropout(0.2), Dense(8, 6), Softplus(), GaussianNoise(0.1),
+        minigan.Reshape(2, 3), Sigmoid(), minigan.Flatten(), Dense(6, 12), Tanh(), backend=be, seed=1,
+    )  # fmt: skip
+    D = Sequential(
+        Dense(12, 6),
+        LeakyReLU(0.2),
+        BatchNorm(6),
+        Dropout(0.3),
+        Dense(6, 4),
+        Sigmoid(),
+        Dense(4, 1),
+        backend=be,
+        seed=2,
+    )
+    return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
+
+
+def state(gan: GAN) -> dict[str, Any]:
+    nets = {f"{name}.{key}": a for name in "GD" for key, a in getattr(gan, name).state_dict().items()}
+    rules = {f"{name}.{key}": a for name in ("g_opt", "d_opt") for key, a in getattr(gan, name).state_dict().items()}
+    return {**nets, **rules, "steps": gan.steps, "d_updates": gan.d_updates}
+
+
+def assert_equal(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        np.testing.assert_array_equal(value, b[name], err_msg=name)
+
+
+def assert_close(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        size = float(np.abs(b[name]).max(initial=0))
+        np.testing.assert_allclose(value, b[name], rtol=tolerance, atol=tolerance * max(size, 1e-2), err_msg=name)
+
+
+GAMES: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "fakes used twice": {"reuse_fakes": True},
+    "two updates of D": {"updates": "separate", "half_batches": True},
+    "k = 2": {"batches": "two", "d_steps": 2, "prior": "uniform"},
+    "minimax, RMSprop": {"objective": "minimax", "optimizer": RMSprop(1e-3), "fake_statistics": "running"},
+    "schedules": {"optimizer": SGD(minigan.optim.Cosine(1e-2, 0, 9), momentum=0.5),
+                  "d_optimizer": Adam(minigan.optim.Exponential(1e-2, 0.5, 4))},
+}  # fmt: skip
+
+
+# --- the same game ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [small, rich])
+@pytest.mark.parametrize("game", GAMES)
+def test_it_is_the_game_of_the_cpu(make: Make, game: str, build: Callable[..., GAN]) -> None:
+    """Same seed: the same noise, images, losses and parameters, through both ways of playing a step."""
+    gan, twin = build(make(), **GAMES[game]), build("numpy", **GAMES[game])
+    history, expected = gan.fit(IMAGES, 20, batch=6), twin.fit(IMAGES, 20, batch=6)
+    assert_close(history, expected, 1e-4)
+    assert_close(state(gan), state(twin), 1e-3)
+    np.testing.assert_allclose(gan.sample(3), twin.sample(3), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make", ["simulated", pytest.param("gpu", marks=pytest.mark.gpu)], indirect=True, ids=["simulated", "gpu"]
+)
+def test_100_steps_of_the_classic_gan(make: Make, request: pytest.FixtureRequest) -> None:
+    """On a GPU at full size; a simulated one has a sixteenth of the units."""
+    if isinstance((be := make()).xp, fake_cupy.FakeCupy):
+        images, gans = IMAGES.repeat(196, 0).reshape(-1, 28, 28)[:40], [step.build(1 / 16, b) for b in (be, "numpy")]
+    else:
+        images = minigan.datasets.load("digits").images
+        gans = [RECIPES["classic"].build((28, 28), backend=b) for b in (be, "numpy")]
+    histories = [gan.fit(images, 100, batch=16) for gan in gans]
+    assert_close(*histories, 1e-3)
+    parts = [{name: a for name, a in state(gan).items() if name[1] == "."} for gan in gans]
+    for name, value in parts[0].items():
+        error = np.linalg.norm(value - parts[1][name]) / max(np.linalg.norm(parts[1][name]), 1e-3)
+        assert error <= 1e-3, (name, error)
+
+
+def test_in_float64_as_well(make: Make) -> None:
+    gan, twin = small(make(), "float64"), small("numpy", "float64")
+    assert_close(gan.fit(IMAGES, 8, batch=6), twin.fit(IMAGES, 8, batch=6), 1e-5)  # noise is float32 in both
+    assert_close(state(gan), state(twin), 1e-5)
+
+
+@pytest.mark.parametrize("build", [small, rich])
+def test_replaying_equals_playing_call_by_call_bit_for_bit(make: Make, build: Callable[..., GAN]) -> None:
+    replayed, called, again = (build(make(graph=graph)) for graph in (True, False, True))
+    histories = [gan.fit(IMAGES, 15, batch=6) for gan in (replayed, called, again)]
+    for gan, history in zip((called, again), histories[1:], strict=True):
+        assert_equal(histories[0], history)
+        assert_equal(state(replayed), state(gan))
+
+
+def test_steps_by_hand_checkpoints_and_matches_mix(make: Make, tmp_path: Any) -> None:
+    """A graph finds counts that the host has changed since it was last launched."""
+    gan, twin = small(make()), small(make(graph=False))
+    match = Match(gan, IMAGES, 6)
+    real = np.zeros((6, 12), "float32")
+    for player in (gan, twin):
+        play = match.play if player is gan else lambda n: player.fit(IMAGES, n, 6)  # noqa: B023
+        play(5)
+        player.step(real)
+        play(3)
+        player.save(tmp_path / f"{player is gan}.npz")
+        play(2)
+        player.steps = player.d_updates = 40
+        play(2)
+    assert_equal(state(gan), state(twin))
+    loaded, expected = (minigan.GAN.load(tmp_path / f"{first}.npz") for first in (True, False))
+    assert loaded.backend.name == "numpy"
+    assert_equal(state(loaded), state(expected))
+    back = minigan.GAN.load(tmp_path / "True.npz", make())
+    assert_close(back.fit(IMAGES, 6, 6), loaded.fit(IMAGES, 6, 6), 1e-4)
+
+
+def test_learning_rates_are_told_in_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "RATES", 7)
+    monkeypatch.setattr("minigan.backend.cupy_backend.RATES", 7)
+    rule = {"optimizer": SGD(minigan.optim.Linear(0.1, 0.0, 20)), "d_steps": 3}
+    gan, twin = small(make(), **rule), small("numpy", **rule)
+    gan.fit(IMAGES, 30, batch=4)
+    twin.fit(IMAGES, 30, batch=4)
+    assert_close(state(gan), state(twin), 1e-4)
+
+
+# --- what a replay is made of ----------------------------------------------------------------------------------
+
+
+def played(gan: GAN, steps: int) -> list[tuple[str, tuple[int, ...]]]:
+    """What the device was asked for in the last of so many steps."""
+    match = Match(gan, IMAGES, 6)
+    match.play(steps - 1)
+    fake_cupy.device.log.clear()
+    match.play(1)
+    return list(fake_cupy.device.log)
+
+
+@SIMULATED
+def test_a_replay_is_one_launch_without_memory_or_waiting(make: Make) -> None:
+    match = Match(small(make()), IMAGES, 6)
+    match.play(5)
+    device = fake_cupy.device
+    device.log.clear()
+    device.allocations = device.reads = 0
+    match.play(80)
+    assert [what for what, _ in device.log] == ["graph"] * 80
+    assert device.allocations == 0
+    assert device.reads == 2  # once in 80 steps: whether it halted, and the metrics
+
+
+@SIMULATED
+def test_recording_takes_no_memory(make: Make) -> None:
+    for game in GAMES.values():
+        for build in (small, rich):
+            Match(build(make(), **game), IMAGES, 6).play(4)
+            assert fake_cupy.device.pooled == 0, game
+    fake_cupy.device.check_guards()
+
+
+@SIMULATED
+def test_the_number_of_operations_of_the_classic_step(make: Make) -> None:
+    """One graph for the canonical step: 29 products, and as few kernels beside them."""
+    gan = step.build(1 / 64, make())
+    real = gan.backend.asarray(np.zeros((4, step.PIXELS), "float32"))
+    turn = gan.backend.repeat(lambda: gan.turn(real))
+    turn()
+    turn()
+    fake_cupy.device.log.clear()
+    turn()
+    asked = Counter(what for what, _ in fake_cupy.device.log if what != "graph")
+    assert asked == {
+        "gemm": len(step.products(4, 1 / 64)),  # 4 + 3 forward, 5 + 3 and 3 + 7 back: G and D, D for G, G
+        "normal": 1, "bias_act": 4 + 3 + 3, "bias_act_grad": 3 + 2 + 4, "batchnorm": 3, "batchnorm_grad": 3, "track": 3,
+        "logistic": 3, "judge": 1, "add": 1,  # of the two halves of D's loss
+        "squares": 2, "root": 2, "watch": 2, "adam": 2, "tick": 4,
+        "copy": 2 + 3 + 6,  # real and fakes into one batch; dL/dy of each backward, which the layers overwrite;
+        # and once, before the first launch: four counts and two tables of learning rates
+    }  # fmt: skip
+    assert asked["gemm"] == 25
+
+
+@SIMULATED
+def test_addresses_stay_from_step_to_step(make: Make) -> None:
+    be = make(graph=False)
+    gan = rich(be)
+    first, second = played(gan, 4), played(gan, 2)
+    scalars = be._scalars[np.dtype("float32")][0]  # a ring: results of one number are elsewhere in each step
+    begin, end = scalars.ctypes.data, scalars.ctypes.data + scalars.nbytes
+
+    def fixed(log: list[tuple[str, tuple[int, ...]]]) -> list[tuple[str, tuple[int, ...]]]:
+        return [(what, tuple(a for a in where if not begin <= a < end)) for what, where in log]
+
+    match = Match(gan, IMAGES, 6)
+    match.play(3)
+    logs = []
+    for _ in range(2):
+        fake_cupy.device.log.clear()
+        match.play(1)
+        logs.append(fixed(list(fake_cupy.device.log)))
+    assert logs[0] == logs[1]
+    assert [what for what, _ in first] == [what for what, _ in second] == [what for what, _ in logs[0]]
+
+
+# --- what is not finite ----------------------------------------------------------------------------------------
+
+
+class Explosive(minigan.optim.Schedule):
+    """A learning rate that destroys the game at its sixth update."""
+
+    def __init__(self, at: int, rate: float) -> None:
+        self.at = at
+        self.rate = rate
+
+    def __call__(self, t: int) -> float:
+        return 1e-3 if t < self.at else self.rate
+
+
+@pytest.mark.parametrize("player", ["optimizer", "d_optimizer"])
+@pytest.mark.parametrize("k", [1, 2])
+def test_it_halts_where_the_cpu_does_and_says_the_same(make: Make, player: str, k: int) -> None:
+    rate = 1e38 if player == "d_optimizer" else np.inf  # G's tanh would survive anything less
+    rules = {"optimizer": SGD(1e-3), "d_optimizer": SGD(1e-3), player: SGD(Explosive(6, rate)), "d_steps": k}
+    ends = []
+    for be in (make(), make(graph=False), "numpy"):
+        gan = small(be, **rules)
+        match = Match(gan, IMAGES, 6)
+        history = match.play(90)
+        with pytest.raises(NonFiniteError) as caught:
+            match.play(1)
+        ends.append((len(history["d_loss"]), gan.steps, gan.d_updates, caught.value.step, caught.value.array))
+        assert len(history["g_loss"]) == gan.steps
+        assert caught.value.step == gan.steps + 1
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_a_graph_that_halted_changes_nothing_more(make: Make) -> None:
+    gan = small(make())
+    match = Match(gan, IMAGES, 6)
+    match.play(5)
+    gan.D.flat[3] = np.nan
+    before = state(gan)
+    with pytest.raises(NonFiniteError, match=r"D\.0\.weight"):
+        match.play(90)
+    assert_equal(state(gan), before)
+
+
+# --- what cannot be recorded -----------------------------------------------------------------------------------
+
+
+class Swish(minigan.Layer):
+    """y = x σ(x), as somebody would write it: fresh arrays in every call."""
+
+    def forward(self, x: Any, run: Any) -> Any:
+        s = 1 / (1 + run.backend.xp.exp(-x))
+        y = x * s
+        return y, lambda dy, params, inputs: dy * (s + y * (1 - s))
+
+
+class Peeking(Swish):
+    """Reads a number back in each call."""
+
+    def forward(self, x: Any, run: Any) -> Any:
+        assert float(abs(x).max()) < 1e30
+        return super().forward(x, run)
+
+
+class Counting(Swish):
+    """Computes with the count of steps on the host."""
+
+    def forward(self, x: Any, run: Any) -> Any:
+        assert run.stream.step + 1 > 0
+        return super().forward(x, run)
+
+
+class Multiplying(minigan.Layer):
+    """Multiplies through CuPy."""
+
+    def forward(self, x: Any, run: Any) -> Any:
+        eye = run.backend.xp.eye(x.shape[1], dtype=x.dtype)
+        return run.backend.xp.matmul(x, eye), lambda dy, params, inputs: dy
+
+
+def with_layer(be: Backend, layer: minigan.Layer) -> GAN:
+    G = Sequential(Dense(5, 8), layer, Dense(8, 12), Tanh(), backend=be, seed=1)
+    return GAN(G, Sequential(Dense(12, 1), backend=be, seed=2))
+
+
+def test_layers_of_ones_own_are_recorded_with_memory_of_their_own(make: Make) -> None:
+    replayed, called = (with_layer(make(graph=graph), Swish()) for graph in (True, False))
+    assert_equal(replayed.fit(IMAGES, 8, 6), called.fit(IMAGES, 8, 6))
+    assert_equal(state(replayed), state(called))
+
+
+@SIMULATED
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [(Peeking, "reading"), (Counting, "unsupported operand"), (Multiplying, "cuBLAS through CuPy")],
+)
+def test_what_cannot_be_recorded_is_played_and_says_why(make: Make, layer: type[minigan.Layer], reason: str) -> None:
+    warnings.simplefilter("default")
+    gan, twin = with_layer(make(), layer()), with_layer(make(graph=False), layer())
+    with pytest.warns(UserWarning, match=f"cannot be one CUDA graph and is played call by call: .*{reason}"):
+        history = gan.fit(IMAGES, 8, 6)
+    assert_equal(history, twin.fit(IMAGES, 8, 6))
+    assert_equal(state(gan), state(twin))
+
+
+# --- products --------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.tuples(*[st.integers(1, 9)] * 3), st.booleans(), st.booleans(), st.integers(0, 3), st.booleans(),
+    st.sampled_from(["float32", "float64"]), st.integers(0, 99),
+)  # fmt: skip
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
+def test_cublas_is_asked_for_the_right_product(
+    make: Make, sizes: tuple[int, int, int], ta: bool, tb: bool, pad: int, accumulate: bool, dtype: str, seed: int
+) -> None:
+    """Transposed views, parts of wider arrays, sums: the factors are passed as they lie."""
+    be, rng, (m, k, n) = make(), np.random.default_rng(seed), sizes
+
+    def draw(rows: int, cols: int, transposed: bool) -> tuple[Any, Any]:
+        rows, cols = (cols, rows) if transposed else (rows, cols)
+        host = rng.standard_normal((rows, cols + pad)).astype(dtype)
+        device = be.asarray(host)[:, :cols]
+        return (host[:, :cols].T, device.T) if transposed else (host[:, :cols], device)
+
+    (a, on_a), (b, on_b), (out, on_out) = draw(m, k, ta), draw(k, n, tb), draw(m, n, False)
+    be.gemm(on_a, on_b, on_out, accumulate)
+    expected = a @ b + out if accumulate else a @ b
+    np.testing.assert_allclose(be.to_numpy(on_out), expected, rtol=1e-4, atol=1e-5)
+
+
+@SIMULATED
+def test_a_factor_without_a_unit_stride_is_copied(make: Make) -> None:
+    be = make()
+    wide = be.asarray(np.arange(24, dtype="float32").reshape(4, 6))
+    out = be.empty((4, 4), "float32")
+    be.gemm(wide[:, ::2], wide[:, ::2].T, out)
+    host = np.arange(24, dtype="float32").reshape(4, 6)[:, ::2]
+    np.testing.assert_allclose(be.to_numpy(out), host @ host.T)
+
+
+@SIMULATED
+def test_each_stream_has_a_handle_and_a_workspace(make: Make) -> None:
+    be = make()
+    a, out = be.zeros((2, 2), "float32"), be.empty((2, 2), "float32")
+    be.gemm(a, a, out)
+    with be.xp.cuda.Stream(non_blocking=True):
+        be.gemm(a, a, out)
+    assert be._blas is not None
+    assert len(be._blas._handles) == 2
+    assert all(workspace.nbytes >= 32 << 20 for _, workspace in be._blas._handles.values())
+
+
+@SIMULATED
+def test_a_failure_of_cublas_is_an_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    be = make()
+    monkeypatch.setattr(fake_cupy.FakeCublas, "cublasGemmEx", lambda *args: 13)
+    with pytest.raises(RuntimeError, match="cuBLAS failed with status 13"):
+        be.gemm(be.zeros((2, 2), "float32"), be.zeros((2, 2), "float32"), be.zeros((2, 2), "float32"))
+
+
+# --- options and errors ----------------------------------------------------------------------------------------
+
+
+def test_names_say_how_a_backend_computes(make: Make) -> None:
+    for name in ("cupy", "cupy-eager", "cupy-plain", "cupy-tf32", "cupy-bf16"):
+        assert get_backend(name).name == name
+    assert make(precision="tf32", graph=False).name == "cupy-eager-tf32"
+    for wrong in ({"precision": "fp8"}, {"fused": False}, {"fused": False, "graph": False, "precision": "tf32"}):
+        with pytest.raises(ValueError, match="precision"):
+            make(**wrong)
+
+
+@SIMULATED
+def test_the_precision_reaches_cublas(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    real = fake_cupy.FakeCublas.cublasGemmEx
+    monkeypatch.setattr(fake_cupy.FakeCublas, "cublasGemmEx", lambda *args: seen.append(args[-2]) or real(*args))
+    for precision, dtype in (("fp32", "float32"), ("tf32", "float32"), ("bf16", "float32"), ("bf16", "float64")):
+        be = make(precision=precision)
+        be.gemm(be.zeros((2, 2), dtype), be.zeros((2, 2), dtype), be.zeros((2, 2), dtype))
+    assert seen == [68, 77, 75, 70]
+
+
+@SIMULATED
+@pytest.mark.parametrize("name", ["cupy", "cupy-eager", "cupy-plain"])
+def test_plain_and_eager_play_the_same_game(make: Make, name: str) -> None:
+    gan, twin = rich(get_backend(name)), rich("numpy")
+    gan.fit(IMAGES, 4, 6)
+    twin.fit(IMAGES, 4, 6)
+    assert_close(state(gan), state(twin), 1e-3)
+    fused = {what for what, _ in fake_cupy.device.log} & {"adam", "batchnorm", "gemm"}
+    assert bool(fused) == (name != "cupy-plain")
+
+
+@SIMULATED
+@pytest.mark.parametrize(
+    ("module", "name", "raised", "sentence"),
+    [
+        ("memory", "OutOfMemoryError", MemoryError, "the GPU has no room left"),
+        ("runtime", "CUDARuntimeError", RuntimeError, "the GPU failed .* start again"),
+        ("driver", "CUDADriverError", RuntimeError, "the GPU failed .* start again"),
+    ],
+)
+def test_errors_of_the_device_are_one_clear_sentence(
+    make: Make, monkeypatch: pytest.MonkeyPatch, module: str, name: str, raised: type[Exception], sentence: str
+) -> None:
+    be = make()
+    gan = small(be)
+    error = getattr(getattr(be.xp.cuda, module), name)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error("cudaErrorSomething")
+
+    for call in (lambda: gan.fit(IMAGES, 1, 6), lambda: gan.step(IMAGES[:6] / 255.0), lambda: gan.sample(2)):
+        with monkeypatch.context() as patch:
+            patch.setattr(be, "_launch", fail)
+            with pytest.raises(raised, match=sentence):
+                call()
+
+
+def test_metrics_come_in_the_order_of_their_names(make: Make) -> None:
+    assert tuple(small(make()).fit(IMAGES, 5, 6)) == METRICS
