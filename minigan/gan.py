@@ -185,9 +185,9 @@ class GAN:
         stream = Stream(self.seed, Purpose.D_FOR_G, self._steps.now())
         logits, back_D = D(fakes.samples, track=False, arena=arena, stream=stream)
         loss, dlogits = self.objective.generator(logits, arena)
-        dfake = back_D(dlogits, params=False)  # D is fixed: its parameter gradients are never computed
+        dfake = back_D(dlogits, params=False, consume=True)  # D is fixed: its parameter gradients are never computed
         G.zero_grad()
-        fakes.back(dfake, inputs=False)  # nobody needs dL/dz: it is never computed
+        fakes.back(dfake, inputs=False, consume=True)  # nobody needs dL/dz: it is never computed
         norm = self._check_finite("G", loss, None, fakes, {"fakes": (fakes.samples, stream)})
         self.g_opt.step()
         self._steps.advance()
@@ -206,14 +206,14 @@ class GAN:
             logits, back = D(both, arena=arena, stream=on_real)
             logits_real, logits_fake = logits[:n], logits[n:]
             loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-            back(dlogits, inputs=False)
+            back(dlogits, inputs=False, consume=True)
             seen = {"real and fake samples": (both, on_real)}
         else:
             logits_real, back_real = D(real, arena=arena, stream=on_real)
             logits_fake, back_fake = D(fakes.samples, track=False, arena=arena, stream=on_fake)
             loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-            back_real(dreal, inputs=False)
-            back_fake(dfake, inputs=False)
+            back_real(dreal, inputs=False, consume=True)
+            back_fake(dfake, inputs=False, consume=True)
             seen = {"real samples": (real, on_real), "fakes": (fakes.samples, on_fake)}
         norm = self._check_finite("D", loss, real, fakes, seen)
         self.d_opt.step()
@@ -237,7 +237,7 @@ class GAN:
         logits, back = self.D(samples, track=fakes is None, arena=self._arena_D, stream=stream)
         dlogits = self._arena_D.empty(logits.shape, logits.dtype)
         loss = term(logits, dlogits, self.backend)
-        back(dlogits, inputs=False)
+        back(dlogits, inputs=False, consume=True)
         norm = self._check_finite("D", loss, real, fakes, {kind: (samples, stream)})
         self.d_opt.step()
         return loss, norm, logits

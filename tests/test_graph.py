@@ -243,7 +243,7 @@ def test_the_number_of_operations_of_the_classic_step(make: Make) -> None:
         "normal": 1, "bias_act": 4 + 3 + 3, "bias_act_grad": 3 + 2 + 4, "batchnorm": 3, "batchnorm_grad": 3, "track": 3,
         "logistic": 3, "judge": 1, "add": 1,  # of the two halves of D's loss
         "squares": 2, "root": 2, "watch": 2, "adam": 2, "tick": 4,
-        "copy": 2 + 3 + 6,  # real and fakes into one batch; dL/dy of each backward, which the layers overwrite;
+        "copy": 2 + 6,  # real and fakes into one batch;
         # and once, before the first launch: four counts and two tables of learning rates
     }  # fmt: skip
     assert asked["gemm"] == 25

@@ -293,6 +293,17 @@ def test_passes_alive_at_once_do_not_mix(case: Case, order: list[int], train: bo
         assert same(gradients(net, together[i][1], dys[i]), alone[i])
 
 
+@given(case=stacks(), train=st.booleans())
+def test_a_gradient_is_left_alone_unless_it_is_given_away(case: Case, train: bool) -> None:
+    x = case.rng.standard_normal(case.x.shape)
+    y, back = case.net(x, train=train, stream=Stream(0, 1))
+    dy = case.rng.standard_normal(y.shape)
+    before = dy.copy()
+    expected = back(dy, params=False).copy()
+    np.testing.assert_array_equal(dy, before)
+    np.testing.assert_array_equal(back(dy, params=False, consume=True), expected)
+
+
 @given(case=stacks(), n=st.integers(2, 4))
 def test_gradients_add_up_until_they_are_forgotten(case: Case, n: int) -> None:
     net = case.net

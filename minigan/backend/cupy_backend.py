@@ -9,11 +9,10 @@ activation of somebody's own, is plain array code all the same.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -34,6 +33,21 @@ FLAGS = ("--std=c++17", "--fmad=false")  # without fused multiply-add, kernels r
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 _ACTIVATIONS = {"leaky": 1, "tanh": 2, "sigmoid": 3, "softplus": 4}  # by Activation.loop, as numbered in kernels.cu
 _NULL, _int, _long = np.uint64(0), np.int32, np.uint64
+
+
+Operation = TypeVar("Operation", bound=Callable[..., Any])
+
+
+def fused(operation: Operation) -> Operation:
+    """An operation by kernels where they can take its arguments, in plain array code where not."""
+    plain = getattr(Backend, operation.__name__)
+
+    @functools.wraps(operation)
+    def either(self: CupyBackend, *args: Any, **kwargs: Any) -> Any:
+        chosen = operation if self._fits(*args, *kwargs.values()) else plain
+        return chosen(self, *args, **kwargs)
+
+    return cast(Operation, either)
 
 
 class CupyBackend(Backend):
@@ -96,10 +110,9 @@ class CupyBackend(Backend):
     def repeat(self, step: Callable[[], Any]) -> Repeat:
         return Graph(self, step) if self._graph else Repeat(step)
 
+    @fused
     def finite(self, loss: Array, norm: Array) -> bool:
-        if not self._fits(loss, norm):
-            return math.isfinite(float(loss)) and math.isfinite(float(norm))
-        halt = self._flag if self.recording is None else self.recording.halt
+        loss, halt = self.xp.asarray(loss, norm.dtype), self._flag if self.recording is None else self.recording.halt
         self._launch("watch", norm, (1,), (1,), loss, norm, halt)
         if self.recording is not None or not bool(halt[0]):
             return True
@@ -110,9 +123,8 @@ class CupyBackend(Backend):
         """Add one to a count of the device, unless `halt` is set."""
         self._launch("tick", np.dtype(np.float32), (1,), (1,), count, halt)
 
+    @fused
     def record(self, scalars: Sequence[Array], table: Array, row: Count) -> None:
-        if not self._fits(table):
-            return super().record(scalars, table, row)
         scalars = [self.xp.asarray(s, table.dtype) for s in scalars]
         for first in range(0, len(scalars), 8):
             group = scalars[first : first + 8]
@@ -120,7 +132,6 @@ class CupyBackend(Backend):
             shape = _long(table.shape[0]), _int(table.shape[1])
             count, begin = _int(len(group)), _int(first)
             self._launch("record", table, (1,), (1,), *pointers, count, begin, table, *shape, *_count(row))
-        return None
 
     # --- kernels -----------------------------------------------------------------------------------------------
 
@@ -132,11 +143,12 @@ class CupyBackend(Backend):
             kernel = self._kernels[name, real] = _module(self.xp, real).get_function(name)
         kernel(grid, block, args)
 
-    def _fits(self, *arrays: Array | None) -> bool:
-        """Whether kernels can take these arrays: contiguous, and all float32 or all float64."""
-        given = [a for a in arrays if a is not None]
-        dtype = given[0].dtype
-        return self._fused and dtype in REALS and all(a.dtype == dtype and a.flags.c_contiguous for a in given)
+    def _fits(self, *values: Any) -> bool:
+        """Whether kernels can take these arguments: contiguous arrays of one kind of floats, activations they know."""
+        arrays = [v for v in values if isinstance(v, self.xp.ndarray)]
+        floats = {a.dtype for a in arrays if a.dtype.kind == "f"}
+        known = all(v.loop in _ACTIVATIONS for v in values if hasattr(v, "loop"))
+        return self._fused and known and len(floats) <= 1 and floats <= REALS.keys() and all(map(_contiguous, arrays))
 
     @property
     def _halt(self) -> Array:
@@ -159,14 +171,14 @@ class CupyBackend(Backend):
         else:
             self.xp.matmul(a, b, out=out)
 
+    @fused
     def column_sum(self, x: Array, out: Array, accumulate: bool = False) -> None:
-        if not self._fits(x, out):
-            return super().column_sum(x, out, accumulate)
-        args = x, _NULL, _NULL, out, _int(accumulate), *_shape(x), _int(0), x.dtype.type(0)
-        return self._launch("bias_act_grad", x, *_strips(x), *args)
+        args = x, _NULL, _NULL, out, _int(accumulate), *_layer(x, None)
+        self._launch("bias_act_grad", x, *_strips(x), *args)
 
+    @fused
     def norm(self, x: Array) -> Array:
-        if not self._fits(x) or x.dtype != np.float32 or not x.size:
+        if x.dtype != np.float32 or not x.size:  # the squares of doubles may overflow
             return super().norm(x)
         blocks, (norm,) = min(-(-x.size // (4 * THREADS)), BLOCKS), self._scalar(x.dtype)
         self._launch("squares", x, (blocks,), (1, THREADS), x, _long(x.size), self._partial)
@@ -175,22 +187,19 @@ class CupyBackend(Backend):
 
     # --- layers ------------------------------------------------------------------------------------------------
 
+    @fused
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
-        code = _activation(act, x)
-        if code is None or not self._fits(x, bias, out):
-            return super().bias_act(x, bias, act, out)
-        return self._launch("bias_act", x, *_tiles(x), x, _or_null(bias), out, *_shape(x), *code)
+        self._launch("bias_act", x, *_tiles(x), x, _or_null(bias), out, *_layer(x, act))
 
+    @fused
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
     ) -> None:
-        code = _activation(act, dy)
-        if code is None or not self._fits(dy, y, out, dbias):
-            return super().bias_act_grad(dy, y, act, out, dbias, accumulate)
         grid = _tiles(dy) if dbias is None else _strips(dy)
-        args = dy, y, out, _or_null(dbias), _int(accumulate), *_shape(dy), *code
-        return self._launch("bias_act_grad", dy, *grid, *args)
+        args = dy, y, out, _or_null(dbias), _int(accumulate), *_layer(dy, act)
+        self._launch("bias_act_grad", dy, *grid, *args)
 
+    @fused
     def batchnorm(
         self,
         x: Array,
@@ -203,18 +212,14 @@ class CupyBackend(Backend):
         var: Array,
         inv_std: Array,
     ) -> None:
-        code = _activation(act, x)
-        if code is None or not self._fits(x, gamma, beta, out, mean, var, inv_std):
-            return super().batchnorm(x, gamma, beta, eps, act, out, mean, var, inv_std)
-        args = x, gamma, beta, x.dtype.type(eps), out, mean, var, inv_std, *_shape(x), *code
-        return self._launch("batchnorm", x, *_strips(x), *args)
+        args = x, gamma, beta, x.dtype.type(eps), out, mean, var, inv_std, *_layer(x, act)
+        self._launch("batchnorm", x, *_strips(x), *args)
 
+    @fused
     def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, act: Any, out: Array) -> None:
-        code = _activation(act, x)
-        if code is None or not self._fits(x, gamma, beta, mean, inv_std, out):
-            return super().normalize(x, gamma, beta, mean, inv_std, act, out)
-        return self._launch("normalize", x, *_tiles(x), x, gamma, beta, mean, inv_std, out, *_shape(x), *code)
+        self._launch("normalize", x, *_tiles(x), x, gamma, beta, mean, inv_std, out, *_layer(x, act))
 
+    @fused
     def batchnorm_grad(
         self,
         dy: Array,
@@ -228,32 +233,26 @@ class CupyBackend(Backend):
         dbeta: Array,
         from_batch: bool,
     ) -> None:
-        code = _activation(act, x)
-        if code is None or not self._fits(dy, y, x, gamma, mean, inv_std, dgamma, dbeta):
-            return super().batchnorm_grad(dy, y, act, x, gamma, mean, inv_std, dgamma, dbeta, from_batch)
-        args = dy, y, x, gamma, mean, inv_std, dgamma, dbeta, _int(from_batch), *_shape(x), *code
-        return self._launch("batchnorm_grad", x, *_strips(x), *args)
+        args = dy, y, x, gamma, mean, inv_std, dgamma, dbeta, _int(from_batch), *_layer(x, act)
+        self._launch("batchnorm_grad", x, *_strips(x), *args)
 
+    @fused
     def track(self, mean: Array, var: Array, n: int, momentum: float, running_mean: Array, running_var: Array) -> None:
-        if not self._fits(mean, var, running_mean, running_var):
-            return super().track(mean, var, n, momentum, running_mean, running_var)
         real = mean.dtype.type
         args = mean, var, running_mean, running_var, _long(mean.size), real(momentum), real(n / (n - 1)), self._halt
-        return self._launch("track", mean, *_flat(mean.size), *args)
+        self._launch("track", mean, *_flat(mean.size), *args)
 
     # --- losses ------------------------------------------------------------------------------------------------
 
+    @fused
     def logistic(self, logits: Array, target: float, grad: Array) -> Array:
-        if not self._fits(logits, grad):
-            return super().logistic(logits, target, grad)
         (loss,), n = self._scalar(logits.dtype), logits.size
         args = logits, logits.dtype.type(target), grad, loss, _int(n)
         self._launch("logistic", logits, (1,), (1, _power_of_two(n, THREADS)), *args)
         return loss
 
+    @fused
     def judge(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
-        if not self._fits(real, fake):
-            return super().judge(real, fake)
         d_real, d_fake, right_real, right_fake = self._scalar(real.dtype, 4)
         block = 1, _power_of_two(max(real.size, fake.size), THREADS)
         self._launch("judge", real, (1,), block, real, _int(real.size), fake, _int(fake.size), d_real)
@@ -261,22 +260,19 @@ class CupyBackend(Backend):
 
     # --- update rules ------------------------------------------------------------------------------------------
 
+    @fused
     def sgd(self, p: Array, g: Array, v: Array, lr: Rate, momentum: float, t: Count) -> None:
-        if not self._fits(p, g, v):
-            return super().sgd(p, g, v, lr, momentum, t)
-        return self._update("sgd", (p, g, v), lr, (momentum,), t)
+        self._update("sgd", (p, g, v), lr, (momentum,), t)
 
+    @fused
     def rmsprop(self, p: Array, g: Array, s: Array, lr: Rate, decay: float, eps: float, t: Count) -> None:
-        if not self._fits(p, g, s):
-            return super().rmsprop(p, g, s, lr, decay, eps, t)
-        return self._update("rmsprop", (p, g, s), lr, (decay, eps), t)
+        self._update("rmsprop", (p, g, s), lr, (decay, eps), t)
 
+    @fused
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, lr: Rate, beta1: float, beta2: float, eps: float, t: Count
     ) -> None:
-        if not self._fits(p, g, m, v):
-            return super().adam(p, g, m, v, lr, beta1, beta2, eps, t)
-        return self._update("adam", (p, g, m, v), lr, (beta1, beta2, eps), t)
+        self._update("adam", (p, g, m, v), lr, (beta1, beta2, eps), t)
 
     def _update(self, rule: str, arrays: tuple[Array, ...], lr: Rate, settings: tuple[float, ...], t: Count) -> None:
         size = arrays[0].size
@@ -287,33 +283,28 @@ class CupyBackend(Backend):
 
     # --- random numbers and data -------------------------------------------------------------------------------
 
+    @fused
     def uniform(self, out: Array, stream: Stream) -> None:
-        if not self._fits(out):
-            return super().uniform(out, stream)
-        return self._draw("uniform", out, stream)
+        self._draw("uniform", out, stream)
 
+    @fused
     def normal(self, out: Array, stream: Stream) -> None:
-        if not self._fits(out):
-            return super().normal(out, stream)
-        return self._draw("normal", out, stream)
+        self._draw("normal", out, stream)
 
     def _draw(self, kernel: str, out: Array, stream: Stream) -> None:
         key = _long(stream.seed & MASK64), _long(stream.purpose & MASK64)
         args = out, _long(out.size), *key, *_count(stream.step), _long(stream.lane & MASK64)
         self._launch(kernel, out, *_flat(-(-out.size // 8)), *args)
 
+    @fused
     def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
-        if not (self._fused and out.flags.c_contiguous):
-            return super().minibatch(out, n, turn, size, seed)
         half = max(1, ((n - 1).bit_length() + 1) // 2)
         args = out, _long(out.size), _long(n), _int(half), *_count(turn), _long(size), _long(seed & MASK64)
-        return self._launch("minibatch", np.dtype(np.float32), *_flat(out.size), *args)
+        self._launch("minibatch", np.dtype(np.float32), *_flat(out.size), *args)
 
+    @fused
     def gather(self, data: Array, indices: Array, out: Array) -> None:
-        raw = data.dtype == np.uint8
-        if not (self._fits(out) and data.flags.c_contiguous and (raw or data.dtype == out.dtype)):
-            return super().gather(data, indices, out)
-        return self._launch("gather", out, *_tiles(out), data, _int(raw), indices, out, *_shape(out))
+        self._launch("gather", out, *_tiles(out), data, _int(data.dtype == np.uint8), indices, out, *_shape(out))
 
 
 def _shape(x: Array) -> tuple[Any, Any]:
@@ -321,12 +312,14 @@ def _shape(x: Array) -> tuple[Any, Any]:
     return _int(len(x)), _int(x.size // max(1, len(x)))
 
 
-def _activation(act: Any, x: Array) -> tuple[Any, Any] | None:
-    """An activation's number and slope for the kernels; None if they do not know it."""
-    if act is None:
-        return _int(0), x.dtype.type(0)
-    code = _ACTIVATIONS.get(act.loop)
-    return None if code is None else (_int(code), x.dtype.type(getattr(act, "leak", 0)))
+def _layer(x: Array, act: Any) -> tuple[Any, ...]:
+    """The last arguments of a layer's kernel: rows, columns, the activation's number and its slope."""
+    code, leak = (0, 0.0) if act is None else (_ACTIVATIONS[act.loop], getattr(act, "leak", 0.0))
+    return *_shape(x), _int(code), x.dtype.type(leak)
+
+
+def _contiguous(a: Array) -> bool:
+    return bool(a.flags.c_contiguous)
 
 
 def _count(count: Count) -> tuple[Any, Any]:

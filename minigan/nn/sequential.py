@@ -100,7 +100,7 @@ class Sequential:
         arena: Heap | None = None,
         stream: Stream | None = None,
     ) -> tuple[Array, Back]:
-        """Run a batch; returns the output and `back(dy, params=True, inputs=True)`.
+        """Run a batch; returns the output and `back(dy, params=True, inputs=True, consume=False)`.
 
         x: (N, ...) floats, converted to the network's dtype and backend. train: batch statistics, dropout and noise
         on; False uses running statistics. track: let this batch move the running statistics (default: as `train`).
@@ -108,8 +108,9 @@ class Sequential:
         stream: random numbers of this pass; by default the next of the network's own.
 
         `back` adds to the parameters' gradients unless params=False and returns dL/dx unless inputs=False (then
-        None); what is not asked for is not computed. It can be called at any time, in any order with other passes,
-        until the arena is rewound; after that it raises RuntimeError.
+        None); what is not asked for is not computed. consume=True lets it overwrite dy, which saves a copy. It can be
+        called at any time, in any order with other passes, until the arena is rewound; after that it raises
+        RuntimeError.
 
         Raises TypeError for integers, ValueError for a shape that does not fit.
         """
@@ -122,7 +123,7 @@ class Sequential:
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
 
-        def back(dy: Array, params: bool = True, inputs: bool = True) -> Array | None:
+        def back(dy: Array, params: bool = True, inputs: bool = True, consume: bool = False) -> Array | None:
             if run.arena.stamp != stamp:
                 raise RuntimeError(
                     "this pass is over: its arena was rewound since, so its activations are overwritten; "
@@ -131,8 +132,9 @@ class Sequential:
             given = self.as_batch(dy)
             if given.shape != shape:
                 raise ValueError(f"the gradient must have the output's shape {shape}, got {given.shape}")
-            dy = run.empty(shape)  # a copy: each layer writes its dL/dx over the dL/dy that it gets
-            run.backend.xp.copyto(dy, given)
+            dy = given if consume else run.empty(shape)
+            if not consume:
+                run.backend.xp.copyto(dy, given)  # each layer writes its dL/dx over the dL/dy that it gets
             trained = [i for i, (_, layer, _) in enumerate(self._plan) if params and layer.parameters]
             stop = 0 if inputs else min(trained, default=len(backs))
             for i in reversed(range(stop, len(backs))):
