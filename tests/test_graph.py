@@ -249,6 +249,27 @@ def test_the_number_of_operations_of_the_classic_step(make: Make) -> None:
     assert asked["gemm"] == 25
 
 
+def test_two_matches_of_one_gan_have_memory_of_their_own(make: Make) -> None:
+    """The second, of another batch size, takes the arenas' arrays away; the first goes on with those it recorded."""
+    gan, twin = small(make()), small(make(graph=False))
+    matches = [Match(player, IMAGES, batch) for player in (gan, twin) for batch in (4, 7)]
+    for rounds in (5, 5, 3):
+        for first, second in ((matches[0], matches[2]), (matches[1], matches[3])):
+            assert_equal(first.play(rounds), second.play(rounds))
+    assert_equal(state(gan), state(twin))
+
+
+@SIMULATED
+def test_a_graph_keeps_the_arrays_that_it_works_on(make: Make) -> None:
+    gan = rich(make(), batches="two")
+    match = Match(gan, IMAGES, 6)
+    match.play(4)
+    assert isinstance(match._turn, graph.Graph)
+    kept = {a.ctypes.data for a in match._turn.kept if isinstance(a, np.ndarray)}
+    arenas = {a.ctypes.data for arena in (gan._arena_D, gan._arena_G) for a in arena._arrays}
+    assert arenas <= kept
+
+
 @SIMULATED
 def test_addresses_stay_from_step_to_step(make: Make) -> None:
     be = make(graph=False)

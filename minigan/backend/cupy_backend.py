@@ -142,6 +142,11 @@ class CupyBackend(Backend):
         if kernel is None:
             kernel = self._kernels[name, real] = _module(self.xp, real).get_function(name)
         kernel(grid, block, args)
+        self._keep(args)
+
+    def _keep(self, arrays: Sequence[Any]) -> None:
+        if self.recording is not None:
+            self.recording.kept.extend(arrays)
 
     def _fits(self, *values: Any) -> bool:
         """Whether kernels can take these arguments: contiguous arrays of one kind of floats, activations they know."""
@@ -166,6 +171,7 @@ class CupyBackend(Backend):
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         if self._blas is not None and a.dtype == b.dtype == out.dtype and out.dtype in REALS:
             self._blas.gemm(a, b, out, accumulate)
+            self._keep((a, b, out))
         elif accumulate:
             out += self.xp.matmul(a, b)
         else:
