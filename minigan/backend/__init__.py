@@ -15,6 +15,7 @@ arena.py           memory that is reused from step to step
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from .arena import Arena, Heap
@@ -41,7 +42,7 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
     "cupy"       CuPy on a GPU: kernels of our own, and a CUDA graph for steps in a row
     "cupy-eager", "cupy-plain"  the same without the graph; without graph and kernels, as plain array code
     "cupy-tf32", "cupy-bf16"    as "cupy", with float32 products on the tensor cores, in lower precision
-    "auto"       the first of cupy, numba and numpy that works here
+    "auto"       the first of cupy, numba and numpy that works here; with `threads`, of numba and numpy
     "reference"  plain array code on the CPU: slow, the oracle of the tests
 
     A backend is an ordinary object that is passed on explicitly, never a global setting: two can live in one
@@ -56,7 +57,10 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
     if isinstance(name, Backend):
         return name
     if name == "auto":
-        return get_backend(next(n for n in ("cupy", "numba", "numpy") if n not in absent((n,))), threads)
+        for choice in ("cupy", "numba") if threads is None else ("numba",):
+            with suppress(ImportError, RuntimeError):
+                return get_backend(choice, threads)
+        return get_backend("numpy", threads)
     if name == "numpy":
         from .numpy_backend import NumpyBackend
 

@@ -69,6 +69,7 @@ class CupyBackend(Backend):
         self.name += "" if precision == "fp32" else f"-{precision}"
         self.ahead = 100 if graph else 1
         self.recording: Graph | None = None  # the graph that the operations asked for now belong to
+        self.side_stream = self.xp.cuda.Stream(non_blocking=True)  # to record on: the default stream cannot
         self._fused, self._graph = fused, graph
         self._blas = Cublas(self.xp, precision) if fused else None
         self._kernels: dict[tuple[str, str], Any] = {}

@@ -123,8 +123,7 @@ class Graph(Repeat):
         self.ticks: list[DeviceCounter] = []  # once for each time that it advances one
         self.halt = be.xp.zeros((1,), np.int32)
         self.kept: list[Any] = []  # what its operations work on: CUDA knows addresses, and would not keep the arrays
-        self._be, self._cuda = be, be.xp.cuda
-        self._stream = self._cuda.Stream(non_blocking=True)  # to record on, and to warm up the memory of
+        self._be, self._cuda, self._stream = be, be.xp.cuda, be.side_stream
         self._pool = self._cuda.MemoryPool()  # a graph writes to its memory in every replay: nobody else may get it
         be._tick(be.xp.zeros((1,), np.uint64), self.halt)  # a kernel must not be used for the first time in a graph
         self._calls = 0

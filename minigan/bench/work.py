@@ -107,6 +107,11 @@ def batchnorm_grad(n: int, features: int) -> Work:
     return Work(0, 9 * size + 5 * features, FLOAT * (5 * size + 9 * features))
 
 
+def track(features: int) -> Work:
+    """Mean 3, variance 4, finite? 2 a feature; four vectors read and two written."""
+    return Work(0, 9 * features, FLOAT * 6 * features)
+
+
 def logistic(n: int) -> Work:
     """|l|, e^−|l|, σ and its difference from the target, /n: 6; softplus, target, sum: 5."""
     return Work(0, 11 * n, FLOAT * 2 * n)
@@ -202,6 +207,7 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "batchnorm": lambda a: batchnorm(*a["x"].shape),
     "normalize": lambda a: normalize(*a["x"].shape),
     "batchnorm_grad": lambda a: batchnorm_grad(*a["x"].shape),
+    "track": lambda a: track(a["mean"].size),
     "logistic": lambda a: logistic(a["logits"].size),
     "judge": lambda a: judge(a["real"].size + a["fake"].size),
     "adam": lambda a: adam(a["p"].size),
