@@ -73,6 +73,8 @@ def launch(
 ) -> None:
     """Run a kernel twice, in both orders of its threads, and compare; arrays and arguments must fit its signature.
 
+    The last thread first to begin with: what a thread reads too early from shared memory is then of an older launch.
+
     Raises TypeError for an argument of another type, AssertionError for a race or a block that is too large.
     """
     code = source() if code is None else code
@@ -82,10 +84,9 @@ def launch(
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     before = [a.copy() for a in arrays]
     outcomes = []
-    for reversed_ in (False, True):
+    for reversed_ in (True, False):
         for array, original in zip(arrays, before, strict=True):
-            if reversed_:
-                array[...] = original
+            array[...] = original
         dims = (ctypes.c_uint * 4)(*(*grid, 1)[:2], *(*block, 1)[:2])
         passed = [
             _argument(f"{name}: argument {i}", t, a, real) for i, (t, a) in enumerate(zip(types, args, strict=True))
