@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <csetjmp>
+#include <cstring>
 #include <functional>
 #include <ucontext.h>
 #include <vector>
@@ -52,7 +53,10 @@ static void go_on(Thread &thread) {
     setcontext(&thread.stack);
 }
 
+static void forget_shared_memory();
+
 static void run_block(bool reversed) {
+    forget_shared_memory();
     unsigned count = blockDim.x * blockDim.y, alive = count;
     for (unsigned i = 0; i < count; i++) threads[i].done = false;
     while (alive) {
@@ -79,7 +83,16 @@ static void run(const unsigned *dims, bool reversed, std::function<void()> f) {
 
 #define __global__ static
 #define __device__ static
+
+// Shared memory begins as garbage in every block: what a thread reads before another has written it is NaN.
+#ifdef __ELF__
+#define __shared__ static __attribute__((section("shared")))
+extern char __start_shared[], __stop_shared[];  // the linker's names for the ends of the section
+static void forget_shared_memory() { std::memset(__start_shared, 0xff, __stop_shared - __start_shared); }
+#else
 #define __shared__ static
+static void forget_shared_memory() {}
+#endif
 
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return (unsigned long long)(((unsigned __int128)a * b) >> 64);

@@ -73,8 +73,6 @@ def launch(
 ) -> None:
     """Run a kernel twice, in both orders of its threads, and compare; arrays and arguments must fit its signature.
 
-    The last thread first to begin with: what a thread reads too early from shared memory is then of an older launch.
-
     Raises TypeError for an argument of another type, AssertionError for a race or a block that is too large.
     """
     code = source() if code is None else code
@@ -84,7 +82,7 @@ def launch(
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     before = [a.copy() for a in arrays]
     outcomes = []
-    for reversed_ in (True, False):
+    for reversed_ in (False, True):
         for array, original in zip(arrays, before, strict=True):
             array[...] = original
         dims = (ctypes.c_uint * 4)(*(*grid, 1)[:2], *(*block, 1)[:2])
