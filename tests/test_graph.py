@@ -433,6 +433,15 @@ def test_a_factor_without_a_unit_stride_is_copied(make: Make) -> None:
 
 
 @SIMULATED
+def test_floats_of_two_kinds_go_to_array_code(make: Make) -> None:
+    """A kernel would read one as the other."""
+    be = make()
+    data, out = be.asarray(np.arange(6.0).reshape(3, 2)), be.empty((2, 2), "float32")
+    be.gather(data, be.asarray(np.array([2, 0])), out)
+    assert be.to_numpy(out).tolist() == [[4, 5], [0, 1]]
+
+
+@SIMULATED
 def test_each_stream_has_a_handle_and_a_workspace(make: Make) -> None:
     be = make()
     a, out = be.zeros((2, 2), "float32"), be.empty((2, 2), "float32")
