@@ -18,7 +18,6 @@ from minigan.backend import Backend
 sys.path.insert(0, str(Path(__file__).parent))  # so that the tests can import their own helpers
 
 import fake_cupy
-import kernels_on_cpu
 
 settings.register_profile(
     "minigan",
@@ -45,7 +44,6 @@ def backend(request: pytest.FixtureRequest) -> Backend:
         with pytest.MonkeyPatch.context() as patch:
             if how == "simulated":
                 fake_cupy.install(patch)
-                kernels_on_cpu.library(kernels_on_cpu.source(), "float")
             be = get_backend(name, 3 if how == "shared" else None)
     except (ImportError, RuntimeError) as error:
         pytest.skip(str(error))

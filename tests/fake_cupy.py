@@ -24,6 +24,7 @@ from typing import Any
 
 import kernels_on_cpu
 import numpy as np
+import pytest
 
 from minigan.backend import cublas
 
@@ -359,7 +360,11 @@ class FakeCupy(types.ModuleType):
 
 
 def install(monkeypatch: Any, devices: int = 1) -> Device:
-    """Let `import cupy` find the stand-in, with a device that was asked for nothing yet."""
+    """Let `import cupy` find the stand-in, with a device that was asked for nothing yet; skip without a compiler."""
+    try:
+        kernels_on_cpu.library(kernels_on_cpu.source(), "float")
+    except RuntimeError as error:
+        pytest.skip(str(error))
     monkeypatch.setitem(sys.modules, "cupy", FakeCupy(devices))
     monkeypatch.setattr(cublas, "load", FakeCublas)
     device.__init__()  # type: ignore[misc]

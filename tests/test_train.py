@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import fake_cupy
-import kernels_on_cpu
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,10 +106,6 @@ def test_a_run_on_a_gpu_moves_to_a_cpu_and_back(
 ) -> None:
     """On a simulated one: many steps before the host looks, and the same rows, pictures and checkpoints."""
     fake_cupy.install(monkeypatch)
-    try:
-        kernels_on_cpu.library(kernels_on_cpu.source(), "float")
-    except RuntimeError as error:
-        pytest.skip(str(error))
     arguments = {"sample_every": 3, "checkpoint_every": 5, "options": {"eps": 1e-3}}  # eps: no rounding is amplified
     straight = begin(out="straight", steps=7, **arguments)
     moving = begin(steps=5, backend="cupy", **arguments)
