@@ -154,7 +154,13 @@ class CupyBackend(Backend):
         arrays = [v for v in values if isinstance(v, self.xp.ndarray)]
         floats = {a.dtype for a in arrays if a.dtype.kind == "f"}
         known = all(v.loop in _ACTIVATIONS for v in values if hasattr(v, "loop"))
-        return self._fused and known and len(floats) <= 1 and floats <= REALS.keys() and all(map(_contiguous, arrays))
+        return (
+            self._fused
+            and known
+            and len(floats) <= 1
+            and floats <= REALS.keys()
+            and all(a.flags.c_contiguous for a in arrays)
+        )
 
     @property
     def _halt(self) -> Array:
@@ -323,10 +329,6 @@ def _layer(x: Array, act: Any) -> tuple[Any, ...]:
     """The last arguments of a layer's kernel: rows, columns, the activation's number and its slope."""
     code, leak = (0, 0.0) if act is None else (_ACTIVATIONS[act.loop], getattr(act, "leak", 0.0))
     return *_shape(x), _int(code), x.dtype.type(leak)
-
-
-def _contiguous(a: Array) -> bool:
-    return bool(a.flags.c_contiguous)
 
 
 def _count(count: Count) -> tuple[Any, Any]:

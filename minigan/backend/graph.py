@@ -54,7 +54,7 @@ class DeviceCounter(Counter):
     def now(self) -> Any:
         if self._be.recording is None:
             return self._value
-        self._be.recording.counters.append(self)
+        self._be.recording.ticks.setdefault(self, 0)
         return self
 
     def advance(self) -> None:
@@ -62,8 +62,7 @@ class DeviceCounter(Counter):
         if graph is None:
             self.value = self._value + 1
         else:
-            graph.counters.append(self)
-            graph.ticks.append(self)
+            graph.ticks[self] = graph.ticks.get(self, 0) + 1
             self._be._tick(self.array, graph.halt)
 
     def scheduled(self, rate: Callable[[int], float]) -> Any:
@@ -72,7 +71,7 @@ class DeviceCounter(Counter):
             self.table = Table(self._be, rate)
         if self._be.recording is None:
             return rate(self._value)
-        self._be.recording.counters.append(self)
+        self._be.recording.ticks.setdefault(self, 0)
         return self.table
 
     def tell(self, ticks: int) -> None:
@@ -83,9 +82,9 @@ class DeviceCounter(Counter):
         if self.table is not None:
             self.table.tell(self._value, ticks)
 
-    def replayed(self) -> None:
-        """The device has counted one more."""
-        self._value += 1
+    def replayed(self, ticks: int) -> None:
+        """The device has counted so many more."""
+        self._value += ticks
 
     def ask(self) -> None:
         """Take over what the device has counted, which may be less."""
@@ -119,8 +118,7 @@ class Graph(Repeat):
     def __init__(self, be: CupyBackend, step: Callable[[], Any]) -> None:
         super().__init__(step)
         self.reason: str | None = None
-        self.counters: list[DeviceCounter] = []  # that the step reads or advances
-        self.ticks: list[DeviceCounter] = []  # once for each time that it advances one
+        self.ticks: dict[DeviceCounter, int] = {}  # the counts that the step reads, and how far it advances each
         self.halt = be.xp.zeros((1,), np.int32)
         self.kept: list[Any] = []  # what its operations work on: CUDA knows addresses, and would not keep the arrays
         self._be, self._cuda, self._stream = be, be.xp.cuda, be.side_stream
@@ -147,16 +145,16 @@ class Graph(Repeat):
     def halted(self) -> bool:
         if self._graph is None or not self._be.to_numpy(self.halt)[0]:
             return False
-        for counter in self.counters:
+        for counter in self.ticks:
             counter.ask()
         return True
 
     def _replay(self) -> Any:
-        for counter in self.counters:
-            counter.tell(self.ticks.count(counter))
+        for counter, ticks in self.ticks.items():
+            counter.tell(ticks)
         self._graph.launch()  # on the current stream
-        for counter in self.ticks:
-            counter.replayed()
+        for counter, ticks in self.ticks.items():
+            counter.replayed(ticks)
         return self._result
 
     def _record(self) -> None:
@@ -174,10 +172,10 @@ class Graph(Repeat):
                 self._be.recording = None
                 graph = self._end()
         if self.reason is None:
-            self.counters = list(dict.fromkeys(self.counters))
             self._graph = graph
-            return
-        warnings.warn(f"this step cannot be one CUDA graph and is played call by call: {self.reason}", stacklevel=4)
+        else:
+            self.kept.clear()
+            warnings.warn(f"this step cannot be one CUDA graph and is played call by call: {self.reason}", stacklevel=4)
 
     def _end(self) -> Any:
         try:

@@ -84,17 +84,8 @@ class NumbaBackend(NumpyBackend):
             np.add(dbias, total, out=dbias)
         return None
 
-    def batchnorm(
-        self,
-        x: Array,
-        gamma: Array,
-        beta: Array,
-        eps: float,
-        act: Any,
-        out: Array,
-        mean: Array,
-        var: Array,
-        inv_std: Array,
+    def _batchnorm(
+        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:
         n, scale = len(x), self._temporary("scale", gamma.shape, gamma.dtype)
 
@@ -104,15 +95,11 @@ class NumbaBackend(NumpyBackend):
             np.divide(mean[c], n, out=mean[c])
             self._run.square_sum(x, mean, var, lo, hi)
             np.divide(var[c], n, out=var[c])
-            np.add(var[c], eps, out=inv_std[c])
-            np.sqrt(inv_std[c], out=inv_std[c])
-            np.divide(1, inv_std[c], out=inv_std[c])
+            self.inverse_std(var[c], eps, inv_std[c])
             np.multiply(gamma[c], inv_std[c], out=scale[c])
             self._run.normalize(x, mean, scale, beta, out, lo, hi)
 
         self._share_columns(work, x, passes=3)
-        if act is not None:
-            self.bias_act(out, None, act, out)
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)

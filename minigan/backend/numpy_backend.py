@@ -170,17 +170,8 @@ class NumpyBackend(CpuBackend):
         else:
             self._sweep_and_sum(work, dy, out=dbias, accumulate=accumulate)
 
-    def batchnorm(
-        self,
-        x: Array,
-        gamma: Array,
-        beta: Array,
-        eps: float,
-        act: Any,
-        out: Array,
-        mean: Array,
-        var: Array,
-        inv_std: Array,
+    def _batchnorm(
+        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:
         n = len(x)
         self.column_sum(x, mean)
@@ -193,10 +184,8 @@ class NumpyBackend(CpuBackend):
 
         self._sweep_and_sum(squares, x, mean, out=var)
         np.divide(var, n, out=var)
-        np.add(var, eps, out=inv_std)
-        np.sqrt(inv_std, out=inv_std)
-        np.divide(1, inv_std, out=inv_std)
-        self.normalize(x, gamma, beta, mean, inv_std, act, out)
+        self.inverse_std(var, eps, inv_std)
+        self._normalize(x, gamma, beta, mean, inv_std, out)
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)

@@ -91,7 +91,7 @@ class Backend:
 
     def record(self, scalars: Sequence[Array], table: Array, row: Count) -> None:
         """table[row mod length] = scalars."""
-        line = table[int(row) % len(table)]
+        line = table[row % len(table)]
         for i, scalar in enumerate(scalars):
             line[i] = scalar
 
@@ -161,10 +161,15 @@ class Backend:
 
         out = φ(γ (x − mean) · inv_std + β),   inv_std = 1/√(var + ε);   `act` as in `bias_act`
         """
-        mean[...] = x.mean(axis=0)
-        var[...] = ((x - mean) ** 2).mean(axis=0)
-        inv_std[...] = 1 / self.xp.sqrt(var + eps)
-        self.normalize(x, gamma, beta, mean, inv_std, act, out)
+        self._batchnorm(x, gamma, beta, eps, out, mean, var, inv_std)
+        if act is not None:
+            self.bias_act(out, None, act, out)
+
+    def inverse_std(self, var: Array, eps: float, out: Array) -> None:
+        """out = 1/√(var + ε)."""
+        self.xp.add(var, eps, out=out)
+        self.xp.sqrt(out, out=out)
+        self.xp.divide(1, out, out=out)
 
     def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, act: Any, out: Array) -> None:
         """out = φ(γ (x − mean) · inv_std + β), with statistics that are given."""
@@ -209,6 +214,14 @@ class Backend:
             self.xp.copyto(running, new, where=self.xp.isfinite(new))
 
     # in pieces, for backends that need one pass over memory for each
+
+    def _batchnorm(
+        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
+    ) -> None:
+        mean[...] = x.mean(axis=0)
+        var[...] = ((x - mean) ** 2).mean(axis=0)
+        self.inverse_std(var, eps, inv_std)
+        self._normalize(x, gamma, beta, mean, inv_std, out)
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         out[...] = gamma * ((x - mean) * inv_std) + beta

@@ -72,23 +72,19 @@ class BatchNorm(Layer):
                 running = self.buffers["running_mean"], self.buffers["running_var"]
                 be.track(mean, var, len(x), self.momentum, *running)
         else:
-            xp = be.xp
             mean = run.empty((self.n_features,))  # a copy: training may move the buffer before the backward
-            xp.copyto(mean, self.buffers["running_mean"])
-            xp.add(self.buffers["running_var"], self.eps, out=inv_std)
-            xp.sqrt(inv_std, out=inv_std)
-            xp.divide(1, inv_std, out=inv_std)
+            be.xp.copyto(mean, self.buffers["running_mean"])
+            be.inverse_std(self.buffers["running_var"], self.eps, inv_std)
             be.normalize(x, gamma.data, beta.data, mean, inv_std, act, y)
         from_batch = run.train
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            claimed = [p.claim_grad() for p in (gamma, beta)] if params else []
-            fresh = all(not accumulate for _, accumulate in claimed) and params  # then they go where they belong
-            dgamma, dbeta = (g for g, _ in claimed) if fresh else (run.empty(p.shape) for p in (gamma, beta))
+            claimed = [p.claim_grad() if params else (None, True) for p in (gamma, beta)]
+            dgamma, dbeta = parts = [run.empty(mean.shape) if add else grad for grad, add in claimed]
             be.batchnorm_grad(dy, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
-            if params and not fresh:
-                for (grad, accumulate), own in zip(claimed, (dgamma, dbeta), strict=True):
-                    be.xp.add(grad, own, out=grad) if accumulate else be.xp.copyto(grad, own)
+            for (grad, add), part in zip(claimed, parts, strict=True):
+                if params and add:
+                    be.xp.add(grad, part, out=grad)
             return dy if inputs else None
 
         return y, back

@@ -129,12 +129,12 @@ class Sequential:
                     "this pass is over: its arena was rewound since, so its activations are overwritten; "
                     "take the gradient before the next step begins, or run the network without an arena"
                 )
-            given = self.as_batch(dy)
-            if given.shape != shape:
-                raise ValueError(f"the gradient must have the output's shape {shape}, got {given.shape}")
-            dy = given if consume else run.empty(shape)
-            if not consume:
-                run.backend.xp.copyto(dy, given)  # each layer writes its dL/dx over the dL/dy that it gets
+            dy = self.as_batch(dy)
+            if dy.shape != shape:
+                raise ValueError(f"the gradient must have the output's shape {shape}, got {dy.shape}")
+            if not consume:  # a copy: each layer writes its dL/dx over the dL/dy that it gets
+                given, dy = dy, run.empty(shape)
+                run.backend.xp.copyto(dy, given)
             trained = [i for i, (_, layer, _) in enumerate(self._plan) if params and layer.parameters]
             stop = 0 if inputs else min(trained, default=len(backs))
             for i in reversed(range(stop, len(backs))):
