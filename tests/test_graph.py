@@ -363,6 +363,14 @@ class Counting(Swish):
         return super().forward(x, run)
 
 
+class Freezing(Swish):
+    """Asks for the count as an integer, which a graph would repeat for ever."""
+
+    def forward(self, x: Any, run: Any) -> Any:
+        assert int(run.stream.step) >= 0
+        return super().forward(x, run)
+
+
 class Multiplying(minigan.Layer):
     """Multiplies through CuPy."""
 
@@ -385,7 +393,12 @@ def test_layers_of_ones_own_are_recorded_with_memory_of_their_own(make: Make) ->
 @SIMULATED
 @pytest.mark.parametrize(
     ("layer", "reason"),
-    [(Peeking, "reading"), (Counting, "unsupported operand"), (Multiplying, "cuBLAS through CuPy")],
+    [
+        (Peeking, "reading"),
+        (Counting, "unsupported operand"),
+        (Freezing, "argument must be"),
+        (Multiplying, "cuBLAS through CuPy"),
+    ],
 )
 def test_what_cannot_be_recorded_is_played_and_says_why(make: Make, layer: type[minigan.Layer], reason: str) -> None:
     warnings.simplefilter("default")

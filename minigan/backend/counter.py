@@ -41,6 +41,3 @@ class Counter:
     def advance(self) -> None:
         """One more."""
         self._value += 1
-
-    def __index__(self) -> int:
-        return self._value
