@@ -8,6 +8,7 @@ makes the memory that one network needs.
     RMSprop   s ← ρ s + (1−ρ) g²                 p ← p − η g / (√s + ε)              Tieleman and Hinton 2012
     Adam      m ← β₁ m + (1−β₁) g                p ← p − η m̂ / (√v̂ + ε)             Kingma and Ba 2015
               v ← β₂ v + (1−β₂) g²               m̂ = m/(1−β₁ᵗ),  v̂ = v/(1−β₂ᵗ)
+    Optimistic Adam, with Adam's step sₜ           p ← p + 2 sₜ − sₜ₋₁                 Daskalakis et al. 2018
 
 Adam's m and v begin at zero, so after t steps they are too small by the factor 1 − βᵗ, which the hats undo; t counts
 from 1. The memory holds the sums without the factor (1−β), which spares two multiplications of the whole array.
@@ -156,6 +157,20 @@ class Adam(Optimizer):
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.adam(p, g, memory["m"], memory["v"], lr, self.beta1, self.beta2, self.eps, t)
+
+
+class OptimisticAdam(Adam):
+    """Adam that corrects each step by how much the last one differed: p ← p + 2 sₜ − sₜ₋₁.
+
+    2 sₜ − sₜ₋₁ guesses the step to come, so each player answers what the other is about to do; on bilinear games, where
+    plain descent and ascent circle outwards, this converges (Daskalakis et al. 2018, "Training GANs with Optimism",
+    algorithm 1). Settings as Adam's.
+    """
+
+    memory = ("m", "v", "s")
+
+    def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
+        be.optimistic_adam(p, g, *memory.values(), lr, self.beta1, self.beta2, self.eps, t)
 
 
 class BoundOptimizer:

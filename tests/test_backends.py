@@ -365,6 +365,9 @@ def test_update_rules(backend: Backend, bench: tuple[int, str], n: int, t: int, 
     b.same(lambda be, *a: be.sgd(*a, 0.1, first, t), p, g, m)
     b.same(lambda be, *a: be.rmsprop(*a, 0.1, second, 1e-7, t), p, g, v)
     b.same(lambda be, *a: be.adam(*a, 0.1, first, second, 1e-7, t), p, g, m, v)
+    b.same(lambda be, *a: be.optimistic_adam(*a, 0.1, first, second, 1e-7, t), p, g, m, v, b.draw(n))
+    b.same(lambda be, *a: be.average(*a, first, t), p, g)
+    b.same(lambda be, *a: be.average(*a, first, t), b.draw(n, 3), b.draw(n, 3))
 
 
 # --- random numbers --------------------------------------------------------------------------------------------
@@ -426,6 +429,16 @@ def test_normals_are_box_and_mullers(backend: Backend, stream: Stream, shape: tu
     out = backend.empty(shape, dtype)
     backend.normal(out, stream)
     np.testing.assert_allclose(backend.to_numpy(out), normals(stream, shape), rtol=1e-5, atol=3e-6)
+    assert out.dtype == dtype
+
+
+@given(streams, hnp.array_shapes(max_dims=3, max_side=9), dtypes, st.floats(0, 2))
+def test_perturb_adds_normals(backend: Backend, stream: Stream, shape: tuple[int, ...], dtype: str, std: float) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    out, noise = backend.empty(shape, dtype), backend.empty(shape, dtype)
+    backend.perturb(backend.asarray(x), std, 3, stream, out)
+    backend.normal(noise, stream)
+    np.testing.assert_allclose(backend.to_numpy(out), x + std * backend.to_numpy(noise), rtol=1e-5, atol=1e-6)
     assert out.dtype == dtype
 
 

@@ -287,6 +287,26 @@ class CupyBackend(Backend):
     ) -> None:
         self._update("adam", (p, g, m, v), lr, (beta1, beta2, eps), t)
 
+    @fused
+    def optimistic_adam(
+        self,
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        s: Array,
+        lr: Rate,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        t: Count,
+    ) -> None:
+        self._update("optimistic_adam", (p, g, m, v, s), lr, (beta1, beta2, eps), t)
+
+    @fused
+    def average(self, mean: Array, x: Array, keep: Rate, t: Count) -> None:
+        self._update("average", (mean, x), keep, (), t)
+
     def _update(self, rule: str, arrays: tuple[Array, ...], lr: Rate, settings: tuple[float, ...], t: Count) -> None:
         size = arrays[0].size
         rate, rates = (0.0, lr.array) if isinstance(lr, Table) else (lr, _NULL)
@@ -308,6 +328,11 @@ class CupyBackend(Backend):
         key = _long(stream.seed & MASK64), _long(stream.purpose & MASK64)
         args = out, _long(out.size), *key, *_count(stream.step), _long(stream.lane & MASK64)
         self._launch(kernel, out, *_flat(-(-out.size // 8)), *args)
+
+    @fused
+    def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
+        self.normal(out, stream)
+        self._update("add_scaled", (out, x), std, (), t)
 
     @fused
     def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:

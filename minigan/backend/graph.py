@@ -39,7 +39,7 @@ class DeviceCounter(Counter):
         self._be = be
         self._stale = False  # the host has changed the count since the device was told
         self.array = be.xp.zeros((1,), np.uint64)
-        self.table: Table | None = None
+        self.tables: dict[Callable[[int], float], Table] = {}
 
     @property
     def value(self) -> int:
@@ -67,20 +67,20 @@ class DeviceCounter(Counter):
 
     def scheduled(self, rate: Callable[[int], float]) -> Any:
         """The rate of this count: in a graph, the table of those to come."""
-        if self.table is None:
-            self.table = Table(self._be, rate)
+        if rate not in self.tables:
+            self.tables[rate] = Table(self._be, rate)
         if self._be.recording is None:
             return rate(self._value)
         self._be.recording.ticks.setdefault(self, 0)
-        return self.table
+        return self.tables[rate]
 
     def tell(self, ticks: int) -> None:
         """Before a replay that counts so many: tell the device what it does not know."""
         if self._stale:
             self.array.fill(self._value)
             self._stale = False
-        if self.table is not None:
-            self.table.tell(self._value, ticks)
+        for table in self.tables.values():
+            table.tell(self._value, ticks)
 
     def replayed(self, ticks: int) -> None:
         """The device has counted so many more."""

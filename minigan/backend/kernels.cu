@@ -78,6 +78,13 @@ __device__ void words(u32 *out, u64 block, u64 seed, u64 purpose, u64 step, u64 
     for (int j = 0; j < 8; j++) out[j] = (u32)(c[j / 2] >> (j % 2 ? 32 : 0));
 }
 
+// lr · m̂/(√v̂ + ε) = a m/(√v + b) in the update that makes it `updates`.
+__device__ void adam_factors(REAL &a, REAL &b, double lr, double beta1, double beta2, double eps, double updates) {
+    double c = sqrt((1 - beta2) / (1 - pow(beta2, updates)));
+    a = lr * (1 - beta1) / (1 - pow(beta1, updates)) / c;
+    b = eps / c;
+}
+
 __device__ float unit(u32 word) { return (float)(word >> 8) * (1.0f / 16777216); }  // in [0, 1)
 
 extern "C" {
@@ -303,12 +310,8 @@ __global__ void adam(
     REAL *p, const REAL *g, REAL *m, REAL *v, u64 size, double lr, double beta1, double beta2, double eps, UPDATE
 ) {
     if (halted && *halted) return;
-    __shared__ REAL a, b;  // lr · m̂/(√v̂ + ε) = a m/(√v + b)
-    if (threadIdx.x == 0) {
-        double updates = now(t, counter), c = sqrt((1 - beta2) / (1 - pow(beta2, updates)));
-        a = RATE * (1 - beta1) / (1 - pow(beta1, updates)) / c;
-        b = eps / c;
-    }
+    __shared__ REAL a, b;
+    if (threadIdx.x == 0) adam_factors(a, b, RATE, beta1, beta2, eps, now(t, counter));
     __syncthreads();
     EACH_ELEMENT(i, size) {
         REAL mi = (REAL)beta1 * m[i] + g[i], vi = (REAL)beta2 * v[i] + g[i] * g[i];
@@ -316,6 +319,40 @@ __global__ void adam(
         v[i] = vi;
         p[i] -= a * mi / (sqrt(vi) + b);
     }
+}
+
+// With the step s of the time before: p ← p + 2 s' − s.
+__global__ void optimistic_adam(
+    REAL *p, const REAL *g, REAL *m, REAL *v, REAL *s, u64 size, double lr, double beta1, double beta2, double eps,
+    UPDATE
+) {
+    if (halted && *halted) return;
+    __shared__ REAL a, b;
+    if (threadIdx.x == 0) adam_factors(a, b, RATE, beta1, beta2, eps, now(t, counter));
+    __syncthreads();
+    EACH_ELEMENT(i, size) {
+        m[i] = (REAL)beta1 * m[i] + g[i];
+        v[i] = (REAL)beta2 * v[i] + g[i] * g[i];
+        REAL step = -a * m[i] / (sqrt(v[i]) + b);
+        p[i] += 2 * step - s[i];
+        s[i] = step;
+    }
+}
+
+// --- what else follows a schedule, read at the count itself
+
+#define SCHEDULED (rates ? rates[now(t, counter) % n_rates] : rate)
+
+__global__ void average(REAL *mean, const REAL *x, u64 size, double rate, UPDATE) {
+    if (halted && *halted) return;
+    REAL part = 1 - SCHEDULED;
+    EACH_ELEMENT(i, size) mean[i] += part * (x[i] - mean[i]);
+}
+
+// noise ← x + rate · noise
+__global__ void add_scaled(REAL *noise, const REAL *x, u64 size, double rate, UPDATE) {
+    REAL scale = SCHEDULED;
+    EACH_ELEMENT(i, size) noise[i] = x[i] + scale * noise[i];
 }
 
 // --- what a graph does for itself

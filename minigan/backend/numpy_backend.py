@@ -322,6 +322,41 @@ class NumpyBackend(CpuBackend):
 
         self._flat_sweep(work, p)
 
+    def optimistic_adam(
+        self,
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        s: Array,
+        lr: Rate,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        t: Count,
+    ) -> None:
+        step = self._temporary("step", p.shape, p.dtype)
+        step.fill(0)
+        self.adam(step, g, m, v, lr, beta1, beta2, eps, t)
+
+        def work(block: slice, tmp: Array) -> None:
+            np.multiply(step[block], 2, out=tmp)
+            np.subtract(tmp, s[block], out=tmp)
+            np.add(p[block], tmp, out=p[block])
+            np.copyto(s[block], step[block])
+
+        self._flat_sweep(work, p)
+
+    def average(self, mean: Array, x: Array, keep: Rate, t: Count) -> None:
+        mean, x = mean.reshape(-1), x.reshape(-1)
+
+        def work(block: slice, tmp: Array) -> None:
+            np.subtract(x[block], mean[block], out=tmp)
+            np.multiply(tmp, 1 - keep, out=tmp)
+            np.add(mean[block], tmp, out=mean[block])
+
+        self._flat_sweep(work, mean)
+
     @staticmethod
     def _rmsprop_factors(lr: Rate, decay: float, eps: float) -> tuple[float, float]:
         """a, b with lr · g / (√((1−ρ) s) + ε) = a g / (√s + b)."""
@@ -367,6 +402,11 @@ class NumpyBackend(CpuBackend):
         np.multiply(radius, np.cos(angle, out=u[:, 0]), out=u[:, 0])
         np.multiply(radius, np.sin(angle, out=u[:, 1]), out=u[:, 1])
         np.copyto(out, u.reshape(-1)[:count].reshape(out.shape))
+
+    def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
+        self.normal(out, stream)
+        np.multiply(out, std, out=out)
+        np.add(out, x, out=out)
 
     def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
         # a whole epoch's order is computed at once and kept: cheaper than a few indices in each step

@@ -287,6 +287,29 @@ class Backend:
         v_hat = v * ((1 - beta2) / (1 - beta2**t))
         p[...] = p - lr * m_hat / (self.xp.sqrt(v_hat) + eps)
 
+    def optimistic_adam(
+        self,
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        s: Array,
+        lr: Rate,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        t: Count,
+    ) -> None:
+        """Adam's step, looking one ahead: with s' the step that `adam` would make,   p ← p + 2 s' − s,   s ← s'."""
+        step = self.xp.zeros_like(p)
+        self.adam(step, g, m, v, lr, beta1, beta2, eps, t)
+        p[...] = p + (2 * step - s)
+        s[...] = step
+
+    def average(self, mean: Array, x: Array, keep: Rate, t: Count) -> None:
+        """mean ← β mean + (1 − β) x.   t: at which count `keep` is to be read, here and below."""
+        mean[...] = mean + (1 - keep) * (x - mean)
+
     # --- random numbers and data -------------------------------------------------------------------------------
 
     def uniform(self, out: Array, stream: Stream) -> None:
@@ -296,6 +319,11 @@ class Backend:
     def normal(self, out: Array, stream: Stream) -> None:
         """Fill `out` with the stream's standard normal numbers."""
         out[...] = philox.normals(self.xp, stream, out.size).reshape(out.shape)
+
+    def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
+        """out = x + std · ε, with the stream's standard normal ε."""
+        self.normal(out, stream)
+        out[...] = x + std * out
 
     def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
         """Which of n items come at turn · size, turn · size + 1, ... of an endless sequence of shuffled epochs.

@@ -6,14 +6,18 @@
 All of these φ are increasing where they are not flat, so φ′(x) can be written through y = φ(x). The backward then
 keeps the output only, which the next layer needs anyway, and the input can be overwritten.
 
-    layer            φ(x)                 φ′ through y
-    LeakyReLU(a)     max(x, a x)          1 if y > 0 else a
-    ReLU             max(x, 0)            1 if y > 0 else 0
-    Sigmoid          1 / (1 + e^−x)       y (1 − y)
-    Tanh             tanh x               1 − y²
-    Softplus         log(1 + e^x)         σ(x) = 1 − e^−y
+    layer            φ(x)                 φ′ through y            φ″ through y
+    LeakyReLU(a)     max(x, a x)          1 if y > 0 else a       0
+    ReLU             max(x, 0)            1 if y > 0 else 0       0
+    Sigmoid          1 / (1 + e^−x)       y (1 − y)               y (1 − y) (1 − 2y)
+    Tanh             tanh x               1 − y²                  −2y (1 − y²)
+    Softplus         log(1 + e^x)         σ(x) = 1 − e^−y         σ(x) (1 − σ(x)) = (1 − e^−y) e^−y
 
-Each class holds the two columns as array code for any `xp`. Checked by tests/test_gradients.py.
+Each class holds the three columns as array code for any `xp`. The second derivative is for penalties on gradients:
+
+    tangent    ẏ = φ′(x) ẋ,   and of S = ⟨dy, ẏ⟩:   ∂S/∂x = φ″(x) ẋ dy
+
+Checked by tests/test_gradients.py and tests/test_penalties.py.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ class Activation(Layer):
 
     loop: str | None = None  # the name by which compiled code (sweeps.py, kernels.cu) knows φ, if it does
 
+    curved = True  # False if φ″ = 0 wherever there is one
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if {"value", "slope"} & vars(cls).keys() and "loop" not in vars(cls):
@@ -43,6 +49,10 @@ class Activation(Layer):
         """out = φ′(x), given y = φ(x); `out` is not `y`, `mask` is boolean scratch of the same shape."""
         raise NotImplementedError
 
+    def curvature(self, xp: Any, y: Array, out: Array) -> None:
+        """out = φ″(x), given y = φ(x); `out` is not `y`."""
+        raise ValueError(f"{self} has no second derivative (a method `curvature`), which a penalty on gradients needs")
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         y = run.empty(x.shape)
         run.backend.bias_act(x, None, self, y)
@@ -55,6 +65,35 @@ class Activation(Layer):
 
         return y, back
 
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        y = run.empty(x.shape)
+        run.backend.bias_act(x, None, self, y)
+
+        def back(dy: Array) -> tuple[Array, Back]:
+            return self.times_slope(y, dy, run), lambda xdot: push(dy, xdot)
+
+        def push(dy: Array, xdot: Array) -> tuple[Array, Back]:
+            return self.times_slope(y, xdot, run), lambda dy2: self.bend(y, dy, xdot, dy2, run)
+
+        return y, back
+
+    def times_slope(self, y: Array, g: Array, run: Pass) -> Array:
+        """φ′ g."""
+        out = run.empty(g.shape)
+        run.backend.bias_act_grad(g, y, self, out)
+        return out
+
+    def bend(self, y: Array, dy: Array, xdot: Array, dy2: Array | None, run: Pass) -> Array | None:
+        """φ″ ẋ dy + φ′ dy₂, or None where all of it is zero."""
+        out = None if dy2 is None else self.times_slope(y, dy2, run)
+        if self.curved:
+            xp, bent = run.backend.xp, run.empty(y.shape)
+            self.curvature(xp, y, bent)
+            xp.multiply(bent, xdot, out=bent)
+            xp.multiply(bent, dy, out=bent)
+            out = bent if out is None else xp.add(out, bent, out=out)
+        return out
+
 
 class LeakyReLU(Activation):
     """max(x, slope · x) (Maas et al. 2013). `negative_slope` in [0, 1), default 0.2 as GANs use it.
@@ -63,6 +102,7 @@ class LeakyReLU(Activation):
     """
 
     loop = "leaky"
+    curved = False
 
     def __init__(self, negative_slope: float = 0.2) -> None:
         if not 0 <= negative_slope < 1:
@@ -89,6 +129,7 @@ class ReLU(Activation):
     """max(x, 0)."""
 
     loop, leak = "leaky", 0.0
+    curved = False
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.maximum(x, 0, out=out)
@@ -116,6 +157,9 @@ class Sigmoid(Activation):
         xp.subtract(1, y, out=out)
         xp.multiply(out, y, out=out)
 
+    def curvature(self, xp: Any, y: Array, out: Array) -> None:
+        out[...] = y * (1 - y) * (1 - 2 * y)
+
 
 class Tanh(Activation):
     """tanh(x), into [−1, 1]: the range of images inside minigan."""
@@ -128,6 +172,9 @@ class Tanh(Activation):
     def slope(self, xp: Any, y: Array, out: Array, mask: Array) -> None:
         xp.multiply(y, y, out=out)
         xp.subtract(1, out, out=out)
+
+    def curvature(self, xp: Any, y: Array, out: Array) -> None:
+        out[...] = -2 * y * (1 - y * y)
 
 
 class Softplus(Activation):
@@ -147,3 +194,6 @@ class Softplus(Activation):
         xp.negative(y, out=out)
         xp.expm1(out, out=out)
         xp.negative(out, out=out)
+
+    def curvature(self, xp: Any, y: Array, out: Array) -> None:
+        out[...] = -xp.expm1(-y) * xp.exp(-y)

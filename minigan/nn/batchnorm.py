@@ -88,3 +88,9 @@ class BatchNorm(Layer):
             return dy if inputs else None
 
         return y, back
+
+    def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
+        raise ValueError(
+            "a penalty is on the gradient of one sample's output with respect to that sample, but batch normalisation "
+            "mixes the samples of a batch (Gulrajani 2017, section 4): take LayerNorm in its place, or none"
+        )

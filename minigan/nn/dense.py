@@ -9,7 +9,14 @@ With g = dL/dy (`dy` in the code), and y_no = Σ_i x_ni W_oi + b_o:
     dL/dx_ni = Σ_o g_no W_oi    →   dx = g W
 
 An activation φ that follows is applied in the same sweep: y = φ(x Wᵀ + b), and g = dL/dy · φ′.
-Checked by tests/test_gradients.py.
+
+For penalties on gradients (see `Layer.twice`), with a = x Wᵀ + b, the tangent is ẏ = φ′ ȧ, ȧ = ẋ Wᵀ. Of S = ⟨dy, ẏ⟩,
+with h = ∂S/∂a + φ′ dy₂ = φ″ ȧ dy + φ′ dy₂:
+
+    dW = gᵀ ẋ + hᵀ x        db = column sums of h        dx₂ = h W
+
+Without curvature (φ″ = 0) behind this layer h is zero, and all that is left is one outer product, gᵀ ẋ, with the g
+that the first backward has computed. Checked by tests/test_gradients.py and tests/test_penalties.py.
 """
 
 from __future__ import annotations
@@ -73,5 +80,38 @@ class Dense(Layer):
                 products.append((dy, weight.data, dx, False))
             be.gemms(products)
             return dx
+
+        return y, back
+
+    def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
+        y, _ = self.forward(x, run, act)
+        be, weight, bias = run.backend, self.parameters["weight"], self.parameters.get("bias")
+
+        def back(dy: Array) -> tuple[Array, Back]:
+            g = dy if act is None else act.times_slope(y, dy, run)
+            dx = run.empty(x.shape)
+            be.gemm(g, weight.data, out=dx)
+
+            def push(xdot: Array) -> tuple[Array, Back]:
+                adot = run.empty(y.shape)
+                be.gemm(xdot, weight.data.T, out=adot)
+                ydot = adot if act is None else act.times_slope(y, adot, run)
+
+                def pull(dy2: Array | None) -> Array | None:
+                    h = dy2 if act is None else act.bend(y, dy, adot, dy2, run)
+                    dw, accumulate = weight.claim_grad()
+                    be.gemm(g.T, xdot, dw, accumulate)
+                    if h is None:
+                        return None
+                    dx2 = run.empty(x.shape)
+                    be.gemm(h.T, x, dw, accumulate=True)
+                    be.gemm(h, weight.data, out=dx2)
+                    if bias is not None:
+                        be.column_sum(h, *bias.claim_grad())
+                    return dx2
+
+                return ydot, pull
+
+            return dx, push
 
         return y, back

@@ -124,3 +124,27 @@ class Layer(Spec):
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         """y for the batch x (first axis: samples), and the way back."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        """A forward whose gradient can be differentiated once more; `Sequential.input_gradient` says what for.
+
+        Four passes, each nested in the one before:
+            y, back = twice(x, run)        y = f(x)
+            dx, push = back(dy)            dx = Jᵀ dy, with J = ∂y/∂x; no parameter is touched
+            ẏ, pull = push(ẋ)              ẏ = J ẋ, the tangent: how y changes as x moves along ẋ
+            dx₂ = pull(dy₂)                with S = ⟨dy, ẏ⟩, where dy and ẋ are held constant: adds ∂S/∂θ + (∂y/∂θ)ᵀ dy₂
+                                           to each parameter's gradient and returns ∂S/∂x + Jᵀ dy₂
+        None stands for a gradient dy₂ or dx₂ that is zero everywhere. No array that is handed in may be overwritten.
+        """
+        raise ValueError(
+            "has no second-order rule (a method `twice`), so no penalty can be put on gradients through it"
+        )
+
+
+def linear(y: Array, back: Callable[[Array], Array], push: Callable[[Array], Array]) -> tuple[Array, Back]:
+    """`twice` for a linear map without parameters: y, its transpose, and the map itself."""
+
+    def first(dy: Array) -> tuple[Array, Back]:
+        return back(dy), lambda xdot: (push(xdot), lambda dy2: None if dy2 is None else back(dy2))
+
+    return y, first

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .layer import Back, Layer, Pass
+from .layer import Back, Layer, Pass, linear
 
 Array = Any
 
@@ -42,6 +42,16 @@ class Dropout(Layer):
 
         return y, back
 
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        y, back = self.forward(x, run)
+
+        def times_mask(g: Array) -> Array:
+            out = run.empty(g.shape)
+            run.backend.xp.copyto(out, g)
+            return back(out, params=False, inputs=True)
+
+        return linear(y, times_mask, times_mask)
+
 
 class GaussianNoise(Layer):
     """Adds N(0, std²) to each element in training. Raises ValueError if std is negative."""
@@ -59,6 +69,9 @@ class GaussianNoise(Layer):
         xp.multiply(y, self.std, out=y)
         xp.add(y, x, out=y)
         return y, _identity
+
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        return linear(self.forward(x, run)[0], lambda g: g, lambda xdot: xdot)
 
 
 def _identity(dy: Array, params: bool, inputs: bool) -> Array:

@@ -9,7 +9,7 @@ if dL/dx is not asked for, and no layer computes gradients of parameters that ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,7 @@ class Sequential:
         track: bool | None = None,
         arena: Heap | None = None,
         stream: Stream | None = None,
+        depth: int | None = None,
     ) -> tuple[Array, Back]:
         """Run a batch; returns the output and `back(dy, params=True, inputs=True, consume=False)`.
 
@@ -106,6 +107,7 @@ class Sequential:
         on; False uses running statistics. track: let this batch move the running statistics (default: as `train`).
         arena: where the arrays of this pass live; by default they are fresh and never overwritten.
         stream: random numbers of this pass; by default the next of the network's own.
+        depth: run the first `depth` layers only; the output is then that of the last of them.
 
         `back` adds to the parameters' gradients unless params=False and returns dL/dx unless inputs=False (then
         None); what is not asked for is not computed. consume=True lets it overwrite dy, which saves a copy. It can be
@@ -114,12 +116,9 @@ class Sequential:
 
         Raises TypeError for integers, ValueError for a shape that does not fit.
         """
-        if stream is None:
-            stream = Stream(self.seed, Purpose.CALL, self.calls)
-            self.calls += 1
-        run = Pass(arena or self._heap, self.dtype, train, train if track is None else track, stream)
+        run = self._pass(train, train if track is None else track, arena, stream)
         x = self.as_batch(x)
-        applied = list(self._forward(x, run))
+        applied = list(self._forward(x, run, depth=depth))
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
 
@@ -135,7 +134,8 @@ class Sequential:
             if not consume:  # a copy: each layer writes its dL/dx over the dL/dy that it gets
                 given, dy = dy, run.empty(shape)
                 run.backend.xp.copyto(dy, given)
-            trained = [i for i, (_, layer, _) in enumerate(self._plan) if params and layer.parameters]
+            applied_layers = self._plan[: len(backs)]
+            trained = [i for i, (_, layer, _) in enumerate(applied_layers) if params and layer.parameters]
             stop = 0 if inputs else min(trained, default=len(backs))
             for i in reversed(range(stop, len(backs))):
                 dy = backs[i](dy, params, inputs or i > stop)
@@ -145,15 +145,72 @@ class Sequential:
 
         return y, back
 
-    def _forward(self, x: Array, run: Pass) -> Iterator[tuple[int, Array, Back]]:
+    def input_gradient(
+        self, x: Array, *, train: bool = True, arena: Heap | None = None, stream: Stream | None = None
+    ) -> tuple[Array, Array, Callable[[Array], None]]:
+        """The output y, the gradient of Σy with respect to x, and a way to differentiate that gradient once more.
+
+        Returns (y, dx, push). x, dx: (N, ...); if no layer mixes samples, dx_n is the gradient of sample n's output.
+        push(u) adds to the parameters' gradients
+
+            d/dθ Σ_n u_n · dx_n,   u (N, ...) held constant,
+
+        which for a penalty P(dx) with u = ∂P/∂dx is dP/dθ. Instead of differentiating a backward pass, it uses that
+        u · dx is the derivative of Σy along u: x and its tangent ẋ = u go forward together, and then the gradient of
+        that comes back (Pearlmutter 1994, the R-operator). Where all activations are piecewise linear nothing has to
+        come back, and a penalty costs one tangent pass and one outer product per layer. Running statistics stay.
+
+        Raises ValueError for layers without such a rule, BatchNorm among them.
+
+        >>> import minigan, numpy as np
+        >>> net = minigan.Sequential(minigan.Dense(2, 1), seed=0)
+        >>> y, dx, push = net.input_gradient(np.ones((3, 2), "float32"))    # y = w·x + b, so dx = w
+        >>> push(2 * dx)                                                    # of P = Σ_n |dx_n|² = 3 |w|²
+        >>> bool(np.allclose(net.grad_dict()["0.weight"], 6 * net.state_dict()["0.weight"]))
+        True
+        """
+        run = self._pass(train, False, arena, stream)
+        x = self.as_batch(x)
+        applied = list(self._forward(x, run, twice=True))
+        y, pushes = applied[-1][1] if applied else x, []
+        dy = run.empty(y.shape)
+        dy.fill(1)
+        for _, _, back in reversed(applied):
+            dy, push = back(dy)
+            pushes.append(push)
+
+        def tangent(u: Array) -> None:
+            pulls = []
+            for push in reversed(pushes):
+                u, pull = push(u)
+                pulls.append(pull)
+            dy2 = None
+            for pull in reversed(pulls):
+                dy2 = pull(dy2)
+
+        return y, dy, tangent
+
+    def _pass(self, train: bool, track: bool, arena: Heap | None, stream: Stream | None) -> Pass:
+        if stream is None:
+            stream = Stream(self.seed, Purpose.CALL, self.calls)
+            self.calls += 1
+        return Pass(arena or self._heap, self.dtype, train, track, stream)
+
+    def _forward(
+        self, x: Array, run: Pass, depth: int | None = None, twice: bool = False
+    ) -> Iterator[tuple[int, Array, Back]]:
         """Layer by layer: the position of the last layer applied, its output, and the way back."""
+        depth = len(self.layers) if depth is None else depth
         for i, layer, act in self._plan:
-            run.lane = i
+            if i >= depth:
+                return
+            run.lane, forward = i, layer.twice if twice else layer.forward
+            together = () if act is None or i + 1 == depth else (act,)
             try:
-                x, back = layer.forward(x, run) if act is None else layer.forward(x, run, act)  # type: ignore[call-arg]
+                x, back = forward(x, run, *together)
             except ValueError as error:
                 raise ValueError(f"layer {i}, {layer}: {error}") from None
-            yield i if act is None else i + 1, x, back
+            yield i + len(together), x, back
 
     def activations(self, x: Array, train: bool = False, stream: Stream | None = None) -> Iterator[tuple[str, Array]]:
         """The output of each layer in turn, with its place and name; running statistics are left alone.
@@ -165,7 +222,8 @@ class Sequential:
         >>> [(name, y.shape) for name, y in net.activations(np.ones((4, 2)))]
         [('1.ReLU', (4, 3)), ('2.Dense', (4, 1))]
         """
-        run = Pass(self._heap, self.dtype, train, False, stream or Stream(self.seed, Purpose.CALL, self.calls))
+        stream = stream or Stream(self.seed, Purpose.CALL, self.calls)  # a look, not a call: it is not counted
+        run = self._pass(train, False, None, stream)
         for i, y, _ in self._forward(self.as_batch(x), run):
             yield f"{i}.{type(self.layers[i]).__name__}", y
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..spec import whole
-from .layer import Back, Layer, Pass
+from .layer import Back, Layer, Pass, linear
 
 Array = Any
 
@@ -26,6 +26,9 @@ class Reshape(Layer):
 
         return x.reshape(len(x), *self.shape), back
 
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        return _rearranged(x, self.forward(x, run)[0])
+
 
 class Flatten(Layer):
     """(N, ...) to (N, product of the rest)."""
@@ -35,3 +38,10 @@ class Flatten(Layer):
             return dy.reshape(x.shape)
 
         return x.reshape(len(x), math.prod(x.shape[1:])), back
+
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        return _rearranged(x, self.forward(x, run)[0])
+
+
+def _rearranged(x: Array, y: Array) -> tuple[Array, Back]:
+    return linear(y, lambda dy: dy.reshape(x.shape), lambda xdot: xdot.reshape(y.shape))
