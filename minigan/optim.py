@@ -142,7 +142,7 @@ class Adam(Optimizer):
     Adam(lr=0.0002, beta1=0.5)
     """
 
-    memory = ("m", "v")
+    memory: ClassVar[tuple[str, ...]] = ("m", "v")
 
     def __init__(
         self, lr: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
@@ -167,10 +167,11 @@ class OptimisticAdam(Adam):
     algorithm 1). Settings as Adam's.
     """
 
-    memory = ("m", "v", "s")
+    memory: ClassVar[tuple[str, ...]] = ("m", "v", "s")
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
-        be.optimistic_adam(p, g, *memory.values(), lr, self.beta1, self.beta2, self.eps, t)
+        m, v, s = memory.values()
+        be.optimistic_adam(p, g, m, v, s, lr, self.beta1, self.beta2, self.eps, t)
 
 
 class BoundOptimizer:
