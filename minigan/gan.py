@@ -8,27 +8,30 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
 
     nn/             a call returns the output and the way back      objectives.py   losses on logits
     optim.py        what step() does with the gradient              backend/        arrays and random numbers
+    penalties.py    what holds D's gradient down            average.py      the average of G along its training
     match.py        minibatch after minibatch of a data set
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from . import checkpoint
+from .average import Average
 from .backend import Arena, Backend, Heap, Purpose, Stream
 from .match import METRICS, Match
 from .nn import Sequential
 from .nn.layer import Back
 from .nonfinite import NonFiniteError, first_nonfinite
 from .objectives import Objective, get_objective
-from .optim import Adam, Optimizer
-from .spec import build, whole
+from .optim import Adam, Optimizer, Schedule
+from .penalties import Penalty
+from .spec import build, plain, whole
 
 Array = Any
 Metrics = dict[str, float]
@@ -47,9 +50,17 @@ class Fakes(NamedTuple):
 class GAN:
     """Two networks and the rules of their game.
 
-    G: maps latents (N, latent) to samples. D: maps samples to one logit each; no sigmoid at its end.
-    objective: "non-saturating" (default), "minimax", or an Objective.
-    optimizer: the update rule of both networks, default Adam(2e-4, beta1=0.5); d_optimizer: another one for D.
+    G: maps latents (N, latent) to samples. D: maps samples to one logit or score each; no sigmoid at its end.
+    objective: "non-saturating" (default), another name of objectives.py, or an Objective.
+    optimizer: the update rule of both networks, default Adam(2e-4, beta1=0.5); d_optimizer: another one for D, or the
+        same with another learning rate ("two time scales", Heusel 2017).
+    penalties: terms of D's loss on its gradient with respect to its input, such as [R1(10), R2(10)].
+    clip: after each update all of D's parameters are clipped to [−clip, clip] (Arjovsky 2017).
+    instance_noise: standard deviation of noise added to all that D sees, a number or a Schedule of G's steps. It makes
+        the two distributions overlap, and should end at 0 (Sønderby 2017).
+    packing: D judges so many samples at once, joined along their first axis, so that a lack of variety shows (PacGAN,
+        Lin 2018). D's input must be as many times as large.
+    average: samples come from the average of G with this decay, such as 0.999 (average.py); 0: from G as it is.
     d_steps: k, D updates per G update.
     updates: "joint", one D update on real and fakes together (the paper), or "separate", one update on the real
         batch and then one on the fakes (the classic tutorial loop).
@@ -85,6 +96,11 @@ class GAN:
         objective: str | Objective = "non-saturating",
         optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
+        penalties: Sequence[Penalty] = (),
+        clip: float | None = None,
+        instance_noise: float | Schedule = 0.0,
+        packing: int = 1,
+        average: float = 0.0,
         d_steps: int = 1,
         updates: Literal["joint", "separate"] = "joint",
         batches: Literal["auto", "one", "two"] = "auto",
@@ -99,6 +115,11 @@ class GAN:
         self.objective = get_objective(objective)
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
         self.d_optimizer = d_optimizer or self.optimizer
+        self.penalties = list(penalties)
+        self.clip = clip
+        self.instance_noise = instance_noise
+        self.packing = whole("packing", packing)
+        self.average = average
         self.d_steps = whole("d_steps", d_steps)
         self.updates = updates
         self.batches = batches
@@ -113,6 +134,8 @@ class GAN:
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
+        self._no_penalty = self.backend.zeros((), D.dtype)
+        self._average = Average(G, average) if average else None
         self._check_networks()
 
     # --- the algorithm -----------------------------------------------------------------------------------------
@@ -121,7 +144,8 @@ class GAN:
         """One iteration: k updates of D, then one of G. Returns the metrics named in `METRICS`.
 
         real: (k·N, ...) floats in [−1, 1], k = d_steps minibatches of N one after the other; G's update has N fakes
-        (2 N with half_batches). Metrics of D are those of its last update, taken before the parameters move.
+        (2 N with half_batches), which meet the last N real samples if the objective compares them. Metrics of D are
+        those of its last update, taken before the parameters move.
 
         Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
         finite, before it reaches the parameters.
@@ -136,10 +160,11 @@ class GAN:
         if len(real) % self.d_steps:
             raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
         n = len(real) // self.d_steps
+        self._check_batch(n)
         fakes = self._fakes_for_G(n) if self.reuse_fakes else None
         for k in range(self.d_steps):
             metrics = self.update_discriminator(real[k * n : (k + 1) * n], fakes if k == self.d_steps - 1 else None)
-        return metrics | self.update_generator(2 * n if self.half_batches else n, fakes)
+        return metrics | self.update_generator(2 * n if self.half_batches else n, fakes, real[-n:])
 
     @property
     def steps(self) -> int:
@@ -165,11 +190,12 @@ class GAN:
         self._arena_D.rewind()
         fakes = fakes or self._fakes_for_D(len(real))
         learn = self._joint_update if self.updates == "joint" else self._separate_updates
-        loss, norm, logits_real, logits_fake = learn(real, fakes)
+        loss, penalty, norm, real_logits, fake_logits = learn(real, fakes)
         self._d_updates.advance()
-        d_real, d_fake, accuracy_real, accuracy_fake = self.backend.judge(logits_real, logits_fake)
+        d_real, d_fake, accuracy_real, accuracy_fake = self.objective.judge(real_logits, fake_logits, self.backend)
         return {
             "d_loss": loss,
+            "d_penalty": penalty,
             "d_real": d_real,
             "d_fake": d_fake,
             "d_accuracy_real": accuracy_real,
@@ -178,69 +204,111 @@ class GAN:
         }
 
     @np.errstate(all="ignore")
-    def update_generator(self, n: int, fakes: Fakes | None = None) -> dict[str, Array]:
-        """G descends its loss on n fakes, through a D that is held fixed."""
-        G, D, arena = self.G, self.D, self._arena_G
+    def update_generator(self, n: int, fakes: Fakes | None = None, real: Array | None = None) -> dict[str, Array]:
+        """G descends its loss on n fakes, through a D that is held fixed.
+
+        real: (n, ...) real samples, for an objective that compares the fakes with them.
+        """
+        G, D, arena, objective = self.G, self.D, self._arena_G, self.objective
         fakes = fakes or self._fakes_for_G(n)
-        stream = Stream(self.seed, Purpose.D_FOR_G, self._steps.now())
-        logits, back_D = D(fakes.samples, track=False, arena=arena, stream=stream)
-        loss, dlogits = self.objective.generator(logits, arena)
-        dfake = back_D(dlogits, params=False, consume=True)  # D is fixed: its parameter gradients are never computed
+        stream, depth = Stream(self.seed, Purpose.D_FOR_G, self._steps.now()), objective.depth(D)
+        seen = {"fakes": (self._shown(fakes.samples, arena, stream), stream)}
+        judged, back_D = D(seen["fakes"][0], track=False, arena=arena, stream=stream, depth=depth)
+        rival = None
+        if objective.compares and real is not None:
+            on_real = stream._replace(purpose=Purpose.D_FOR_G_REAL)
+            seen["real samples"] = self._shown(real, arena, on_real), on_real
+            rival, _ = D(seen["real samples"][0], track=False, arena=arena, stream=on_real, depth=depth)
+        loss, djudged = objective.generator(judged, arena, rival)
+        dfake = back_D(djudged, params=False, consume=True)  # D is fixed: its parameter gradients are never computed
         G.zero_grad()
-        fakes.back(dfake, inputs=False, consume=True)  # nobody needs dL/dz: it is never computed
-        norm = self._check_finite("G", loss, None, fakes, {"fakes": (fakes.samples, stream)})
+        # nobody needs dL/dz: it is never computed
+        fakes.back(dfake.reshape(fakes.samples.shape), inputs=False, consume=True)
+        norm = self._check_finite("G", loss, real, fakes, seen)
         self.g_opt.step()
+        if self._average is not None:
+            self._average.update(self._steps)
         self._steps.advance()
         return {"g_loss": loss, "g_grad_norm": norm}
 
-    def _joint_update(self, real: Array, fakes: Fakes) -> tuple[Array, Array, Array, Array]:
-        """One update of D on real samples and fakes: loss, gradient norm, and the logits of both."""
-        D, arena, n, t = self.D, self._arena_D, len(real), self._d_updates.now()
+    def _joint_update(self, real: Array, fakes: Fakes) -> tuple[Array, ...]:
+        """One update of D on real samples and fakes: loss, penalty, gradient norm, and the logits of both."""
+        D, arena, n, t = self.D, self._arena_D, len(real) // self.packing, self._d_updates.now()
         on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
         dlogits = arena.empty((2 * n, 1), D.dtype)
         dreal, dfake = halves = dlogits[:n], dlogits[n:]
         D.zero_grad()
         if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
-            both = arena.empty((2 * n, *real.shape[1:]), D.dtype)
-            both[:n], both[n:] = real, fakes.samples
+            both = arena.empty((2 * len(real), *real.shape[1:]), D.dtype)
+            both[: len(real)], both[len(real) :] = real, fakes.samples
+            both = self._shown(both, arena, on_real)
+            shown, shown_fake = both[:n], both[n:]
             logits, back = D(both, arena=arena, stream=on_real)
             logits_real, logits_fake = logits[:n], logits[n:]
             loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
             back(dlogits, inputs=False, consume=True)
             seen = {"real and fake samples": (both, on_real)}
         else:
-            logits_real, back_real = D(real, arena=arena, stream=on_real)
-            logits_fake, back_fake = D(fakes.samples, track=False, arena=arena, stream=on_fake)
+            shown, shown_fake = self._shown(real, arena, on_real), self._shown(fakes.samples, arena, on_fake)
+            logits_real, back_real = D(shown, arena=arena, stream=on_real)
+            logits_fake, back_fake = D(shown_fake, track=False, arena=arena, stream=on_fake)
             loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
             back_real(dreal, inputs=False, consume=True)
             back_fake(dfake, inputs=False, consume=True)
-            seen = {"real samples": (real, on_real), "fakes": (fakes.samples, on_fake)}
+            seen = {"real samples": (shown, on_real), "fakes": (shown_fake, on_fake)}
+        total = self._no_penalty
+        for i, penalty in enumerate(self.penalties):
+            stream = Stream(self.seed, Purpose.PENALTY + i, t)
+            value, points = penalty.add(D, shown, shown_fake, arena, stream)
+            total = total + value
+            seen[f"the points of {penalty}"] = points, stream
         norm = self._check_finite("D", loss, real, fakes, seen)
-        self.d_opt.step()
-        return loss, norm, logits_real, logits_fake
+        self._update_D()
+        return loss, total, norm, logits_real, logits_fake
 
-    def _separate_updates(self, real: Array, fakes: Fakes) -> tuple[Array, Array, Array, Array]:
+    def _separate_updates(self, real: Array, fakes: Fakes) -> tuple[Array, ...]:
         """An update of D on real samples, then one on fakes, through weights that the first has changed."""
         objective = self.objective
         loss_real, norm_real, logits_real = self._half_update(objective.real, real, None, Purpose.D_REAL)
         loss_fake, norm_fake, logits_fake = self._half_update(objective.fake, None, fakes, Purpose.D_FAKE)
         loss_real += loss_fake
         norm = self.backend.xp.hypot(norm_real, norm_fake, out=self._arena_D.empty((), self.D.dtype))
-        return loss_real, norm, logits_real, logits_fake
+        return loss_real, self._no_penalty, norm, logits_real, logits_fake
 
     def _half_update(
         self, term: Callable[[Array, Array, Backend], Array], real: Array | None, fakes: Fakes | None, purpose: Purpose
     ) -> tuple[Array, Array, Array]:
         kind, samples = ("real samples", real) if fakes is None else ("fakes", fakes.samples)
         stream = Stream(self.seed, purpose, self._d_updates.now())
+        samples = self._shown(samples, self._arena_D, stream)
         self.D.zero_grad()
         logits, back = self.D(samples, track=fakes is None, arena=self._arena_D, stream=stream)
         dlogits = self._arena_D.empty(logits.shape, logits.dtype)
         loss = term(logits, dlogits, self.backend)
         back(dlogits, inputs=False, consume=True)
         norm = self._check_finite("D", loss, real, fakes, {kind: (samples, stream)})
-        self.d_opt.step()
+        self._update_D()
         return loss, norm, logits
+
+    def _update_D(self) -> None:
+        self.d_opt.step()
+        if self.clip is not None:
+            self.backend.xp.clip(self.D.flat, -self.clip, self.clip, out=self.D.flat)
+
+    def _shown(self, samples: Array, arena: Heap, stream: Stream) -> Array:
+        """Samples as D gets to see them: with instance noise, and in packs."""
+        if self.instance_noise:
+            std = self.instance_noise
+            if isinstance(std, Schedule):
+                std = self.backend.scheduled(std, self._steps)
+            noisy = arena.empty(samples.shape, samples.dtype)
+            self.backend.perturb(samples, std, self._steps.now(), stream._replace(lane=-1), noisy)
+            samples = noisy
+        return self._packs(samples)
+
+    def _packs(self, samples: Array) -> Array:
+        m, (first, *rest) = self.packing, samples.shape[1:]
+        return samples.reshape(len(samples) // m, m * first, *rest)
 
     def _fakes_for_G(self, n: int) -> Fakes:
         """n fakes for G's own update, which alone moves G's running statistics."""
@@ -307,24 +375,40 @@ class GAN:
                 stop = bool(callback(self, {name: float(values[0]) for name, values in played.items()}))
         return {name: values[:done] for name, values in history.items()}
 
-    def sample(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
+    def sample(self, n: int, seed: int | None = None, averaged: bool = True) -> np.ndarray[Any, Any]:
         """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
 
         seed: of the latents; default: the GAN's own seed. The first latents do not depend on n.
+        averaged: of the average of G, if this GAN keeps one; False: of G as its last update left it.
         Raises ValueError if n is less than 1.
         """
         if n < 1:
             raise ValueError(f"expected a number of samples of 1 or more, got {n}")
+        G = self.G if self._average is None or not averaged else self._average.net
         stream = Stream(self.seed if seed is None else seed, Purpose.LATENT_SAMPLE)
         with self.backend.explained():
             z = self._latents(n, stream, self.G._heap)
-            parts = [self.backend.to_numpy(self.G(z[i : i + 1000], train=False)[0]) for i in range(0, n, 1000)]
+            parts = [self.backend.to_numpy(G(z[i : i + 1000], train=False)[0]) for i in range(0, n, 1000)]
         return np.concatenate(parts)
 
+    def score(self, samples: Array) -> np.ndarray[Any, Any]:
+        """D's output, a logit or a score, for each of the samples (N, ...), with running statistics: floats (N,).
+
+        With packing it is for each pack of so many samples in a row.
+        """
+        return self.backend.to_numpy(self._score(samples))
+
     def probability(self, samples: Array) -> np.ndarray[Any, Any]:
-        """D(x) for each of the samples (N, ...), with running statistics: float array (N,) in [0, 1]."""
-        logits, _ = self.D(self._samples(samples), train=False)
-        return self.backend.to_numpy(0.5 * (1 + self.backend.xp.tanh(0.5 * logits[:, 0])))
+        """D(x), the probability that a sample is real, as floats (N,) in [0, 1]; otherwise as `score`.
+
+        Raises ValueError under an objective whose D does not speak of probabilities.
+        """
+        return self.backend.to_numpy(self.objective.probability(self._score(samples), self.backend.xp))
+
+    def _score(self, samples: Array) -> Array:
+        samples = self._samples(samples)
+        self._check_batch(len(samples))
+        return self.D(self._packs(samples), train=False)[0][:, 0]
 
     # --- saving ------------------------------------------------------------------------------------------------
 
@@ -347,6 +431,8 @@ class GAN:
             gan = cls.build(header["gan"], backend, states)
             gan.g_opt.load_state_dict(states["g_opt"])
             gan.d_opt.load_state_dict(states["d_opt"])
+            if gan._average is not None:
+                gan._average.net.load_state_dict(states["average"])
             gan.steps = whole("steps", header["steps"], least=0)
             gan.d_updates = whole("d_updates", header["d_updates"], least=0)
         except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
@@ -355,8 +441,8 @@ class GAN:
 
     def describe(self) -> dict[str, Any]:
         """Networks and rules as JSON-able data; `GAN.build` is the inverse."""
-        specs = {name: getattr(self, name).describe() for name in ("G", "D", "objective", "optimizer", "d_optimizer")}
-        return specs | {name: getattr(self, name) for name in _OPTIONS}
+        specs = {name: getattr(self, name).describe() for name in ("G", "D", *_SPECS)}
+        return specs | {name: plain(getattr(self, name)) for name in _OPTIONS}
 
     @classmethod
     def build(
@@ -371,11 +457,11 @@ class GAN:
         """
         G = Sequential.build(description["G"], backend, states and states["G"])
         D = Sequential.build(description["D"], G.backend, states and states["D"])
-        specs = {name: build(description[name]) for name in ("objective", "optimizer", "d_optimizer")}
-        return cls(G, D, **specs, **{name: description[name] for name in _OPTIONS})
+        return cls(G, D, **{name: build(description[name]) for name in (*_SPECS, *_OPTIONS)})
 
     def _parts(self) -> dict[str, Any]:
-        return {"G": self.G, "D": self.D, "g_opt": self.g_opt, "d_opt": self.d_opt}
+        parts = {"G": self.G, "D": self.D, "g_opt": self.g_opt, "d_opt": self.d_opt}
+        return parts if self._average is None else parts | {"average": self._average.net}
 
     # --- checks ------------------------------------------------------------------------------------------------
 
@@ -388,8 +474,20 @@ class GAN:
                 raise TypeError(f"{name} must be an update rule such as Adam(2e-4), got {getattr(self, name)!r}")
         if self.updates == "separate" and self.batches == "one":
             raise ValueError("updates='separate' trains D on two batches; batches='one' contradicts it")
-        if self.updates == "separate" and not self.objective.separable:
-            raise ValueError(f"{self.objective} compares real with fake samples; it needs updates='joint'")
+        if self.updates == "separate" and (self.penalties or not self.objective.separable):
+            what = "a penalty belongs to" if self.penalties else f"{self.objective} compares"
+            raise ValueError(f"{what} real and fake samples together; it needs updates='joint'")
+        if self.half_batches and self.objective.compares:
+            raise ValueError(f"{self.objective} compares as many real samples with fakes; it excludes half_batches")
+        for penalty in self.penalties:
+            if not isinstance(penalty, Penalty):
+                raise TypeError(f"penalties must be objects such as R1(10.0), got {penalty!r}")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip must be positive, or None for weights as they are, got {self.clip}")
+        if not isinstance(self.instance_noise, Schedule) and not 0 <= self.instance_noise < math.inf:
+            raise ValueError(f"instance_noise must be 0 or more, or a Schedule, got {self.instance_noise}")
+        if self.average and not 0 < self.average < 1:
+            raise ValueError(f"average must be 0, for none, or a decay between 0 and 1, got {self.average}")
         if self.reuse_fakes and (self.half_batches or self.fake_statistics == "running"):
             raise ValueError("reuse_fakes shows D the fakes of G's own update; it excludes half_batches and "
                              "fake_statistics='running'")  # fmt: skip
@@ -409,14 +507,27 @@ class GAN:
             raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
         if G.dtype != D.dtype:
             raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
-        fake, _ = G(self.backend.zeros((1, self.latent), G.dtype), train=False)
-        self.sample_shape: tuple[int, ...] = tuple(fake.shape[1:])
+        fakes, _ = G(self.backend.zeros((2 * self.packing, self.latent), G.dtype), train=False)
+        self.sample_shape: tuple[int, ...] = tuple(fakes.shape[1:])
+        shown, shape = self._packs(fakes), self.sample_shape
         try:
-            logits, _ = D(fake, train=False)
+            logits, _ = D(shown, train=False)
         except ValueError as error:
-            raise ValueError(f"D cannot take G's samples of shape {self.sample_shape}: {error}") from None
-        if logits.shape != (1, 1):
+            packs = f", {self.packing} packed as {shown.shape[1:]}" if self.packing > 1 else ""
+            raise ValueError(f"D cannot take G's samples of shape {shape}{packs}: {error}") from None
+        if logits.shape != (2, 1):
             raise ValueError(f"D must end in one logit per sample, shape (N, 1); it gives (N, {logits.shape[1:]})")
+        self.objective.depth(D)
+        for penalty in self.penalties:
+            try:
+                penalty.add(D, shown, shown, Heap(self.backend), Stream(self.seed, Purpose.PENALTY))
+            except ValueError as error:
+                raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
+        D.zero_grad()
+
+    def _check_batch(self, n: int) -> None:
+        if n % self.packing:
+            raise ValueError(f"D judges {self.packing} samples at once; a batch of {n} is no multiple of that")
 
     def _samples(self, x: Array) -> Array:
         """Samples in the shape that G makes them."""
@@ -472,4 +583,8 @@ _CHOICES = {
     "fake_statistics": ("batch", "running"),
     "prior": ("normal", "uniform"),
 }
-_OPTIONS = (*_CHOICES, "d_steps", "reuse_fakes", "half_batches", "latent", "seed")
+_SPECS = ("objective", "optimizer", "d_optimizer")
+_OPTIONS = (
+    *_CHOICES, "penalties", "clip", "instance_noise", "packing", "average", "d_steps", "reuse_fakes", "half_batches",
+    "latent", "seed",
+)  # fmt: skip

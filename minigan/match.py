@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .backend.counter import Count
 from .nonfinite import NonFiniteError
 
 if TYPE_CHECKING:
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 Array = Any
 
 METRICS = (
-    "d_loss",  # D's loss, −V for the classic objectives
+    "d_loss",  # D's loss, −V for the classic objectives, without penalties
     "g_loss",  # G's loss
     "d_accuracy_real",  # share of real samples that D takes for real
     "d_accuracy_fake",  # share of fakes that D takes for fake
-    "d_real",  # mean D(x)
+    "d_real",  # mean D(x), a probability or, under some objectives, a score
     "d_fake",  # mean D(G(z))
     "d_grad_norm",  # Euclidean norm of D's gradient
     "g_grad_norm",  # and of G's
+    "d_penalty",  # the sum of all penalties, 0 where there is none
 )
 
 
@@ -49,6 +51,8 @@ class Match:
     def __init__(self, gan: GAN, images: Any, batch: int) -> None:
         if gan.half_batches and batch % 2:
             raise ValueError(f"half_batches needs an even batch, got {batch}")
+        for size in (batch, batch // 2 if gan.half_batches else batch):
+            gan._check_batch(size)
         self.gan, self.batch = gan, batch
         self._be = be = gan.backend
         self._failure: NonFiniteError | None = None
@@ -64,7 +68,7 @@ class Match:
     def pretrain(self, updates: int) -> None:
         """D alone, until it has made so many updates; nothing if the game has begun."""
         while self.gan.steps == 0 and self.gan.d_updates < updates:
-            self.gan.update_discriminator(self._draw(self._size))
+            self.gan.update_discriminator(self._draw(self._size, self.gan._d_updates.now()))
 
     def play(self, steps: int) -> dict[str, np.ndarray[Any, Any]]:
         """Play so many more steps and return each metric as an array (steps,).
@@ -92,13 +96,13 @@ class Match:
         return {name: history[:, i] for i, name in enumerate(METRICS)}
 
     def _play_once(self) -> None:
-        metrics = self.gan.turn(self._draw(len(self._real)))
+        metrics = self.gan.turn(self._draw(len(self._real), self.gan._d_updates.now()))
         self._be.record([metrics[name] for name in METRICS], self._table, self.gan._steps.now())
 
-    def _draw(self, count: int) -> Array:
-        """The next images."""
+    def _draw(self, count: int, update: Count) -> Array:
+        """The images of D's next updates, of which there have been so many."""
         indices, real, gan = self._indices[:count], self._real[:count], self.gan
-        self._be.minibatch(indices, len(self._data), gan._d_updates.now(), self._size, gan.seed)
+        self._be.minibatch(indices, len(self._data), update, self._size, gan.seed)
         self._be.gather(self._data, indices, real)
         return real
 
@@ -109,9 +113,9 @@ class Match:
         """
         gan = self.gan
         if gan.d_updates - d_begin == gan.d_steps * (gan.steps + 1 - begin):  # D has made its updates of this step
-            gan.update_generator(self.batch)
+            gan.update_generator(self.batch, real=self._draw(self._size, gan.d_updates - 1))
         else:
-            gan.turn(self._draw(len(self._real)))
+            gan.turn(self._draw(len(self._real), gan.d_updates))
         name = "a loss or a gradient"
         raise NonFiniteError(gan.steps + 1, name, f"{name} was not finite at step {gan.steps + 1}, but only once")
 

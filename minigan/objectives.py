@@ -1,6 +1,7 @@
-"""What D and G descend: losses on logits, each with its gradient.
+"""What D and G descend: losses on D's outputs, each with its gradient.
 
-D's last layer gives a logit l; its probability that x is real is D(x) = σ(l). The sigmoid is part of the loss:
+D's last layer gives a number l for each sample. In the first two rows it is a logit: the probability that x is real is
+D(x) = σ(l), and the sigmoid is part of the loss:
 
     −log D       = softplus(−l)        d/dl = σ(l) − 1
     −log(1 − D)  = softplus(l)         d/dl = σ(l)          softplus(l) = log(1 + e^l)
@@ -10,35 +11,46 @@ written, has gradient exactly 0 beyond the clip.) With a target t the two are on
 
     BCE(l, t) = t softplus(−l) + (1 − t) softplus(l) = softplus(l) − t l,      d/dl = σ(l) − t
 
-    objective        D descends                            G descends                 source
-    Minimax          E BCE(D(x), 1) + E BCE(D(G(z)), 0)    E log(1 − D(G(z)))         Goodfellow 2014, eq. 1
-    NonSaturating    the same                              −E log D(G(z))             Goodfellow 2014, section 3
+With r = D's output on a real sample and f on a fake one, E over the batch:
 
-D's loss is −V(D, G). At equilibrium D = 1/2, so it is log 4 ≈ 1.386; G's is −log 2 in the first row and log 2 in
-the second. While D rejects G's samples with confidence, σ(l) ≈ 0: the first row's gradient −σ(l) vanishes, the
-second's σ(l) − 1 does not. All losses are means, so the learning rate does not depend on the batch size.
+    objective        D's output   D descends                    G descends               source
+    Minimax          logit        E BCE(r, 1) + E BCE(f, 0)     −E BCE(f, 0)             Goodfellow 2014, eq. 1
+    NonSaturating    logit        the same                      E BCE(f, 1)              Goodfellow 2014, section 3
+    LeastSquares     0 to 1       ½E(r − 1)² + ½E f²            ½E(f − 1)²               Mao 2017, eq. 9
+    Wasserstein      score        E f − E r                     −E f                     Arjovsky 2017, eq. 2 and 3
+    Hinge            score        E max(0, 1−r) + max(0, 1+f)   −E f                     Miyato 2018, eq. 16 and 17
+    Relativistic     score        E softplus(f − r), in pairs   E softplus(r − f)        Huang 2024 (RpGAN)
+    FeatureMatching  logit        as NonSaturating              |E h(x) − E h(G(z))|²/k  Salimans 2016, section 3.1
+
+For the first two D's loss is −V(D, G). At equilibrium D = 1/2, so it is log 4 ≈ 1.386; G's is −log 2 in the first row
+and log 2 in the second. While D rejects G's samples with confidence, σ(l) ≈ 0: the first row's gradient −σ(l)
+vanishes, the second's σ(l) − 1 does not. A score has no scale and, under Wasserstein and Relativistic, no zero: only
+differences mean something. All losses are means, so the learning rate does not depend on the batch size.
 Checked by tests/test_gradients.py.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .backend import Backend, Heap, get_backend
+from .nn import Dense, Sequential
 from .spec import Spec
 
 Array = Any
 
 
 class Objective(Spec):
-    """A pair of losses for D and G, as functions of D's logits.
+    """A pair of losses for D and G, as functions of D's outputs.
 
     `arena` says where gradients are written (fresh NumPy arrays by default). Losses are 0-d arrays of their own.
     """
 
-    separable = True  # D's loss is a term of real logits plus a term of fake ones
+    separable = True  # D's loss is a term of real samples plus a term of fakes
+    compares = False  # G's loss compares D's outputs on fakes with those on as many real samples
 
     def real(self, logits: Array, grad: Array, be: Backend) -> Array:
         """D's loss on real samples; d/dlogits goes into `grad`."""
@@ -68,8 +80,10 @@ class Objective(Spec):
         loss += self.fake(fake, dfake, arena.backend)
         return loss, (dreal, dfake)
 
-    def generator(self, fake: Array, arena: Heap | None = None) -> tuple[Array, Array]:
-        """G's loss and its gradient with respect to the logits of fakes.
+    def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
+        """G's loss and its gradient with respect to D's outputs on fakes.
+
+        real: D's outputs on as many real samples, for an objective that `compares`.
 
         >>> import numpy as np
         >>> loss, dlogits = Minimax().generator(np.full((2, 1), -20.0))     # D is sure: G hardly learns
@@ -79,6 +93,25 @@ class Objective(Spec):
         arena = arena or _heap()
         grad = arena.empty(fake.shape, fake.dtype)
         return self.fool(fake, grad, arena.backend), grad
+
+    def depth(self, D: Sequential) -> int:
+        """How many layers of D `generator` wants the output of: all of them, as a rule."""
+        return len(D)
+
+    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+        """Metrics: what D says of real samples and of fakes, on average, and the share of each that it gets right.
+
+        What it says is a probability where there is one (`probability`), else the score.
+        """
+        return be.judge(real, fake)
+
+    def probability(self, logits: Array, xp: Any) -> Array:
+        """D(x), the probability that a sample is real. Raises ValueError where D's output is a score."""
+        return 0.5 * (1 + xp.tanh(0.5 * logits))
+
+    def equilibrium(self) -> dict[str, float]:
+        """Values of metrics where fakes have the distribution of the data and D can do no better, if they are known."""
+        return {}
 
 
 class Minimax(Objective):
@@ -106,6 +139,11 @@ class Minimax(Objective):
         loss *= -1
         return loss
 
+    def equilibrium(self) -> dict[str, float]:
+        if self.real_target < 1:
+            return {}
+        return {"d_loss": math.log(4), "g_loss": -math.log(2), "d_real": 0.5, "d_fake": 0.5}
+
 
 class NonSaturating(Minimax):
     """The paper's practical variant: G descends −log D(G(z)), the same fixed point with a stronger gradient.
@@ -116,17 +154,200 @@ class NonSaturating(Minimax):
     def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
         return be.logistic(logits, 1.0, grad)
 
+    def equilibrium(self) -> dict[str, float]:
+        known = super().equilibrium()
+        return known | {"g_loss": math.log(2)} if known else {}
 
-NAMED: dict[str, type[Objective]] = {"minimax": Minimax, "non-saturating": NonSaturating}
+
+class LeastSquares(Objective):
+    """LSGAN (Mao et al. 2017): regression to 1 for real samples and 0 for fakes; G regresses fakes to 1.
+
+    A fake far on the right side of D's boundary still has a gradient, which pulls it towards the data. At D's optimum
+    its output is p/(p + q), a probability.
+    """
+
+    def real(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _half_square(logits, 1, grad, be)
+
+    def fake(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _half_square(logits, 0, grad, be)
+
+    def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _half_square(logits, 1, grad, be)
+
+    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+        return _means_and_shares(real, fake, 0.5)
+
+    def probability(self, logits: Array, xp: Any) -> Array:
+        return xp.clip(logits, 0, 1)
+
+    def equilibrium(self) -> dict[str, float]:
+        return {"d_loss": 0.25, "g_loss": 0.125, "d_real": 0.5, "d_fake": 0.5}
+
+
+class Critic(Objective):
+    """An objective whose D gives scores: higher is more real, but no score is a probability."""
+
+    def probability(self, logits: Array, xp: Any) -> Array:
+        raise ValueError(f"under {self} D gives scores, not probabilities: look at GAN.score")
+
+    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+        return _means_and_shares(real, fake, (real.mean() + fake.mean()) / 2)
+
+    def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _mean(logits, -1, grad)
+
+
+class Wasserstein(Critic):
+    """WGAN (Arjovsky et al. 2017): the critic's mean difference, which estimates the earth mover's distance.
+
+    −d_loss is that estimate, in units of the critic's Lipschitz constant, which something must hold down: clipped
+    weights, a gradient penalty or spectral normalisation. By itself the loss has no minimum.
+    """
+
+    def real(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _mean(logits, -1, grad)
+
+    def fake(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _mean(logits, 1, grad)
+
+    def equilibrium(self) -> dict[str, float]:
+        return {"d_loss": 0.0}
+
+
+class Hinge(Critic):
+    """The hinge loss of SVMs (Lim and Ye 2017; Miyato et al. 2018): D ignores samples beyond its margins of ±1."""
+
+    def real(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _hinge(logits, -1, grad, be)
+
+    def fake(self, logits: Array, grad: Array, be: Backend) -> Array:
+        return _hinge(logits, 1, grad, be)
+
+    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+        return _means_and_shares(real, fake, 0.0)
+
+
+class Relativistic(Critic):
+    """RpGAN (Jolicoeur-Martineau 2019): D tells which of a pair is real; both players care for r − f only.
+
+        D descends E softplus(−(r − f)),   G descends E softplus(−(f − r))
+
+    G cannot win by pushing all fakes over one boundary: each has its own opponent. R3GAN (Huang et al. 2024) adds R1
+    and R2, with which this game converges.
+    """
+
+    separable = False
+    compares = True
+
+    def discriminator(
+        self, real: Array, fake: Array, arena: Heap | None = None, out: tuple[Array, Array] | None = None
+    ) -> tuple[Array, tuple[Array, Array]]:
+        arena = arena or _heap()
+        dreal, dfake = out or (arena.empty(real.shape, real.dtype), arena.empty(fake.shape, fake.dtype))
+        loss = _logistic_of_difference(real, fake, dreal, arena)
+        arena.backend.xp.negative(dreal, out=dfake)
+        return loss, (dreal, dfake)
+
+    def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
+        arena = arena or _heap()
+        grad = arena.empty(fake.shape, fake.dtype)
+        return _logistic_of_difference(fake, _opponents(self, fake, real), grad, arena), grad
+
+    def equilibrium(self) -> dict[str, float]:
+        return {"d_loss": math.log(2), "g_loss": math.log(2)}
+
+
+class FeatureMatching(NonSaturating):
+    """G matches the mean of D's features over fakes to that over real samples (Salimans et al. 2016, section 3.1).
+
+        G descends  1/k Σ_j (mean_n h_j(x_n) − mean_n h_j(G(z_n)))²
+
+    h: the k outputs of D's last hidden layer, the input of its last Dense. D plays as in NonSaturating.
+    """
+
+    compares = True
+
+    def depth(self, D: Sequential) -> int:
+        dense = [i for i, layer in enumerate(D.layers) if isinstance(layer, Dense)]
+        if not dense or not dense[-1]:
+            raise ValueError("feature matching needs a D with a hidden layer before its last Dense layer")
+        return dense[-1]
+
+    def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
+        arena = arena or _heap()
+        xp, grad = arena.backend.xp, arena.empty(fake.shape, fake.dtype)
+        gap = fake.mean(axis=0) - _opponents(self, fake, real).mean(axis=0)
+        xp.multiply(gap, 2 / (gap.size * len(fake)), out=grad)  # the same for every sample
+        return (gap * gap).mean(), grad
+
+    def equilibrium(self) -> dict[str, float]:
+        known = super().equilibrium()
+        return known | {"g_loss": 0.0} if known else {}
+
+
+NAMED: dict[str, type[Objective]] = {
+    "minimax": Minimax,
+    "non-saturating": NonSaturating,
+    "least-squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "hinge": Hinge,
+    "relativistic": Relativistic,
+    "feature-matching": FeatureMatching,
+}
 
 
 def get_objective(objective: str | Objective, **settings: Any) -> Objective:
-    """An objective by name ("minimax", "non-saturating") with its settings, or as it is; ValueError otherwise."""
+    """An objective by name (a key of NAMED) with its settings, or as it is; ValueError or TypeError otherwise."""
     if isinstance(objective, Objective):
         return objective
     if objective not in NAMED:
         raise ValueError(f"unknown objective {objective!r}: choose one of {', '.join(NAMED)}")
     return NAMED[objective](**settings)
+
+
+def _mean(logits: Array, sign: int, grad: Array) -> Array:
+    """±mean(l)."""
+    grad.fill(sign / logits.size)
+    return logits.mean() * sign
+
+
+def _half_square(logits: Array, target: float, grad: Array, be: Backend) -> Array:
+    """mean ½(l − t)²."""
+    be.xp.subtract(logits, target, out=grad)
+    loss = (grad * grad).mean() / 2
+    be.xp.divide(grad, logits.size, out=grad)
+    return loss
+
+
+def _hinge(logits: Array, sign: int, grad: Array, be: Backend) -> Array:
+    """mean max(0, 1 ± l)."""
+    margin = be.xp.multiply(logits, sign, out=grad)
+    margin += 1
+    be.xp.maximum(margin, 0, out=margin)
+    loss = margin.mean()
+    be.xp.sign(margin, out=grad)
+    be.xp.multiply(grad, sign / logits.size, out=grad)
+    return loss
+
+
+def _logistic_of_difference(winner: Array, loser: Array, grad: Array, arena: Heap) -> Array:
+    """mean softplus(−(w − l)); the gradient is that of w, and minus that of l."""
+    difference = arena.empty(winner.shape, winner.dtype)
+    arena.backend.xp.subtract(winner, loser, out=difference)
+    return arena.backend.logistic(difference, 1.0, grad)
+
+
+def _opponents(objective: Objective, fake: Array, real: Array | None) -> Array:
+    if real is None or real.shape != fake.shape:
+        given = "none" if real is None else f"those of shape {real.shape}"
+        raise ValueError(f"{objective} compares fakes {fake.shape} with as many real samples, got {given}")
+    return real
+
+
+def _means_and_shares(real: Array, fake: Array, boundary: Array | float) -> tuple[Array, Array, Array, Array]:
+    """Mean outputs, and the shares of real samples above the boundary and of fakes that are not."""
+    return real.mean(), fake.mean(), (real > boundary).mean(dtype=real.dtype), (fake <= boundary).mean(dtype=fake.dtype)
 
 
 # --- losses of other networks ----------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Spec:
 
     def describe(self) -> dict[str, Any]:
         """This object as JSON-able data; `build` is the inverse."""
-        return {"kind": self.kind(), **{k: _plain(v) for k, v in self.arguments().items()}}
+        return {"kind": self.kind(), **{k: plain(v) for k, v in self.arguments().items()}}
 
     def __repr__(self) -> str:
         parts = []
@@ -115,11 +115,12 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return number
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """`value` as JSON-able data: objects of Spec are described, NumPy's numbers become Python's."""
     if isinstance(value, Spec):
         return value.describe()
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -484,7 +484,7 @@ def test_half_batches_show_d_half_of_what_g_makes() -> None:
     gan = play("half batches")
     d, g = gan.update_discriminator, gan.update_generator
     gan.update_discriminator = lambda real, fakes=None: (sizes["real"].add(len(real)), d(real, fakes))[1]  # type: ignore
-    gan.update_generator = lambda n, fakes=None: (sizes["fakes"].add(n), g(n, fakes))[1]  # type: ignore
+    gan.update_generator = lambda n, fakes=None, real=None: (sizes["fakes"].add(n), g(n, fakes))[1]  # type: ignore
     gan.fit(data(), steps=2, batch=8)
     assert sizes == {"real": {4}, "fakes": {8}}
 

@@ -39,6 +39,8 @@ class Purpose(IntEnum):
     G_FOR_G = 10
     D_FOR_G = 11
     CHECK = 12  # directions of the gradient check
+    D_FOR_G_REAL = 13  # the real samples that G's objective compares with
+    PENALTY = 32  # and those that follow: one for each penalty
 
 
 class Stream(NamedTuple):

@@ -6,7 +6,6 @@ end in good order, whether the run is done, was asked to stop, diverged, or met 
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +16,6 @@ from ..datasets import Dataset, to_uint8
 from ..gan import GAN
 from ..match import Match
 from ..nonfinite import NonFiniteError, first_nonfinite
-from ..objectives import Minimax, NonSaturating, Objective
 from . import pictures
 from .folder import Config, RunFolder, naming
 from .interrupt import Interrupted, StopRequest
@@ -158,7 +156,7 @@ class Run:
     def _draw_losses(self) -> None:
         file = self.folder.path / "losses.png"
         with naming(file):
-            pictures.plot_losses(file, self.folder.metrics.read(), _equilibrium(self.gan))
+            pictures.plot_losses(file, self.folder.metrics.read(), self.gan.objective.equilibrium())
 
     def _headline(self) -> str:
         gan, config = self.gan, self.config
@@ -168,10 +166,3 @@ class Run:
             f"{config.recipe} on {self.dataset.name}: {len(self.dataset):,} images of {size}, batch {config.batch}, "
             f"{begun}to step {config.steps}, backend {gan.backend.name}, in {self.folder.path}"
         )
-
-
-def _equilibrium(gan: GAN) -> dict[str, float]:
-    """What the metrics come to when fakes have the distribution of the data and D answers 1/2, where that is known."""
-    known: dict[Objective, float] = {Minimax(): -math.log(2), NonSaturating(): math.log(2)}
-    g_loss = known.get(gan.objective)
-    return {} if g_loss is None else {"d_loss": math.log(4), "g_loss": g_loss, "d_real": 0.5, "d_fake": 0.5}

@@ -1,0 +1,143 @@
+"""Penalties on D's gradient with respect to its input, differentiated by hand.
+
+    P = E_n h(‖g_n‖),   g_n = ∇_x f(x_n), the gradient of D's output at one sample; the norm is of that sample alone
+
+    penalty          h(r)             at the points x                                       source
+    GradientPenalty  λ (r − 1)²       ε x + (1 − ε) G(z), one ε ~ U(0, 1) for each sample   Gulrajani 2017, eq. 3
+    R1               γ/2 r²           real samples                                          Mescheder 2018, eq. 9
+    R2               γ/2 r²           fakes                                                 Mescheder 2018, section 4.1
+    DRAGAN           λ (r − 1)²       real samples and noise beside them                    Kodali 2017, section 2.3
+
+The first and last ask for a slope of 1, as the optimal Wasserstein critic has (almost everywhere between the two
+distributions); R1 and R2 ask for a slope of 0, which is right at equilibrium, and make the game converge there.
+
+dP/dθ needs the derivative of a gradient. With u_n = ∂P/∂g_n = h′(r_n)/(N r_n) g_n held constant, dP = Σ_n u_n · dg_n,
+and `Sequential.input_gradient` turns u into that. BatchNorm has no place in such a D: g_n would not be of one sample.
+Checked by tests/test_penalties.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .backend import Heap, Stream
+from .nn import Sequential
+from .spec import Spec
+
+Array = Any
+
+
+class Penalty(Spec):
+    """A term of D's loss that holds its gradient down: `weight` is λ or γ, a positive number."""
+
+    def __init__(self, weight: float = 10.0) -> None:
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"{type(self).__name__} needs a positive weight, got {weight}")
+        self.weight = weight
+
+    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+        """Where the gradient is taken, (N, ...)."""
+        raise NotImplementedError
+
+    def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
+        """P, and u = ∂P/∂g, which may overwrite g (N, features)."""
+        raise NotImplementedError
+
+    def add(self, D: Sequential, real: Array, fake: Array, heap: Heap, stream: Stream) -> tuple[Array, Array]:
+        """Add dP/dθ to the gradients of D. Returns P (0-d) and the points.
+
+        real, fake: (N, ...), as D sees them. heap: where arrays live. stream: random numbers, of points and of D.
+        Raises ValueError for a D with layers that cannot be differentiated twice, such as BatchNorm.
+        """
+        points = self.points(real, fake, heap, stream)
+        _, g, push = D.input_gradient(points, arena=heap, stream=stream)
+        value, u = self.measure(g.reshape(len(g), -1), D.backend.xp)
+        push(u.reshape(points.shape))
+        return value, points
+
+
+class _Slope(Penalty):
+    """λ E(‖g‖ − 1)²."""
+
+    def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
+        norm = xp.sqrt((g * g).sum(axis=1, keepdims=True))
+        excess = norm - 1
+        value = (excess * excess).mean() * self.weight
+        # u = 2λ (r − 1)/(N r) g; at g = 0 there is no direction to go, and u is 0
+        excess *= 2 * self.weight / len(g)
+        excess /= xp.maximum(norm, np.finfo(g.dtype).tiny)
+        g *= excess
+        return value, g
+
+
+class GradientPenalty(_Slope):
+    """WGAN-GP (Gulrajani et al. 2017): D's slope is 1 between real samples and fakes. weight: λ, 10 in the paper."""
+
+    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+        be = heap.backend
+        epsilon, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
+        be.xp.subtract(real, fake, out=x)
+        x *= epsilon
+        x += fake
+        return x
+
+
+class DRAGAN(_Slope):
+    """DRAGAN (Kodali et al. 2017): D's slope is 1 near the data. weight: λ, 10 in the paper.
+
+    The points are x + α δ with one α ~ U(0, 1) for each sample and δ = spread · std(x) · U(0, 1) for each number, where
+    std(x) is that of the whole batch, as in the authors' program. spread: 0.5 there.
+    Raises ValueError unless both are positive.
+    """
+
+    def __init__(self, weight: float = 10.0, spread: float = 0.5) -> None:
+        super().__init__(weight)
+        if not spread > 0:
+            raise ValueError(f"DRAGAN needs a positive spread, got {spread}")
+        self.spread = spread
+
+    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+        alpha, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
+        heap.backend.uniform(x, stream._replace(lane=_NOISE))
+        x *= real.std() * self.spread
+        x *= alpha
+        x += real
+        return x
+
+
+class _Flatness(Penalty):
+    """γ/2 E‖g‖²."""
+
+    def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
+        value = (g * g).sum() * (self.weight / 2 / len(g))
+        g *= self.weight / len(g)
+        return value, g
+
+
+class R1(_Flatness):
+    """R1 (Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?"): D is flat at the data.
+
+    weight: γ, 10 in the paper's experiments.
+    """
+
+    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+        return real
+
+
+class R2(_Flatness):
+    """R2 (the same): D is flat at the fakes. weight: γ. R3GAN needs both."""
+
+    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+        return fake
+
+
+_MIX, _NOISE = -1, -2  # lanes of a pass's stream that no layer has
+
+
+def _one_a_sample(x: Array, heap: Heap, stream: Stream) -> Array:
+    """A number in [0, 1) for each sample, (N, 1, ...)."""
+    numbers = heap.empty((len(x), *(1 for _ in x.shape[1:])), x.dtype)
+    heap.backend.uniform(numbers, stream._replace(lane=_MIX))
+    return numbers
