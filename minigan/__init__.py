@@ -29,8 +29,19 @@ from .nn import (
     init,
 )
 from .nonfinite import NonFiniteError
-from .objectives import Minimax, NonSaturating, mean_squared_error, softmax_cross_entropy
-from .optim import SGD, Adam, RMSprop
+from .objectives import (
+    FeatureMatching,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    Wasserstein,
+    mean_squared_error,
+    softmax_cross_entropy,
+)
+from .optim import SGD, Adam, OptimisticAdam, RMSprop
+from .penalties import DRAGAN, R1, R2, GradientPenalty
 
 if TYPE_CHECKING:
     from . import datasets
@@ -38,28 +49,38 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DRAGAN",
     "GAN",
+    "R1",
+    "R2",
     "SGD",
     "Adam",
     "BatchNorm",
     "Dense",
     "Dropout",
+    "FeatureMatching",
     "Flatten",
     "GaussianNoise",
     "GradientError",
+    "GradientPenalty",
+    "Hinge",
     "Layer",
     "LeakyReLU",
+    "LeastSquares",
     "Minimax",
     "NonFiniteError",
     "NonSaturating",
+    "OptimisticAdam",
     "Parameter",
     "RMSprop",
     "ReLU",
+    "Relativistic",
     "Reshape",
     "Sequential",
     "Sigmoid",
     "Softplus",
     "Tanh",
+    "Wasserstein",
     "__version__",
     "datasets",
     "get_backend",

@@ -41,7 +41,10 @@ class Average:
         keep, t = be.scheduled(self._keep, counter), counter.now()
         be.average(self.net.flat, net.flat, keep, t)
         for name, buffer in net.buffers.items():
-            be.average(self.net.buffers[name], buffer, keep, t)
+            if "running" in name:
+                be.average(self.net.buffers[name], buffer, keep, t)
+            else:  # such as the singular vectors of a spectral norm
+                be.xp.copyto(self.net.buffers[name], buffer)
 
     def _keep(self, t: int) -> float:
         return min(self.decay, (1 + t) / (10 + t))

@@ -29,6 +29,12 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
     )
     parser.add_argument(
+        "--averaged",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="of the average of G, where the GAN keeps one, or of G as its last update left it (default: --averaged)",
+    )
+    parser.add_argument(
         "--out",
         default="samples.png",
         metavar="FILE",
@@ -37,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    sample(args.directory, args.n, args.seed, args.out)
+    sample(args.directory, args.n, args.seed, args.out, averaged=args.averaged)
     print(f"{args.n:,} images in {args.out}")
     return 0
 
@@ -47,8 +53,11 @@ def sample(
     n: int = 100,
     seed: int | None = None,
     out: str | os.PathLike[str] = "samples.png",
+    averaged: bool = True,
 ) -> None:
     """Write n images of the GAN in `directory`, a run folder or a checkpoint, to `out`, a .png or .npz file.
+
+    averaged: as in `GAN.sample`.
 
     Raises ValueError for another kind of file, a number below 1 or a GAN whose samples are no images, and
     FileNotFoundError where there is no checkpoint or no folder for `out`.
@@ -66,7 +75,7 @@ def sample(
         pictures.require()
     checkpoint = path / "checkpoint.npz" if path.is_dir() else path
     gan = GAN.load(checkpoint)
-    images = sample_images(gan, n, _shape(checkpoint, gan), seed)
+    images = sample_images(gan, n, _shape(checkpoint, gan), seed, averaged)
     if target.suffix == ".png":
         pictures.save_png(target, pictures.grid(images))
     else:

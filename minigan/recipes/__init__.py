@@ -11,9 +11,18 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import classic, gan
+from . import classic, gan, hinge_gan, lsgan, minimax_gan, r3gan, wgan, wgan_gp
 
-RECIPES: dict[str, ModuleType] = {"gan": gan, "classic": classic}
+RECIPES: dict[str, ModuleType] = {
+    "gan": gan,
+    "classic": classic,
+    "minimax-gan": minimax_gan,
+    "lsgan": lsgan,
+    "wgan": wgan,
+    "wgan-gp": wgan_gp,
+    "hinge-gan": hinge_gan,
+    "r3gan": r3gan,
+}
 
 
 def get_recipe(name: str) -> ModuleType:

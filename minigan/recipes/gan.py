@@ -1,8 +1,8 @@
 """The GAN of 2014 with dense layers, as Algorithm 1 plays it.
 
 I. Goodfellow et al., "Generative Adversarial Networks", 2014. The networks are those of the tutorial most people
-meet first: G latent-256-512-1024-pixels with LeakyReLU and batchnorm, tanh at the end; D pixels-512-256-1 with
-LeakyReLU.
+meet first (see networks.py). G descends −log D(G(z)), which the paper recommends; `minimax-gan` plays the game as it
+is written. All of the library's options are here, none of them on; the other recipes are this one with some turned on.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from ..backend import get_backend
 from ..gan import GAN
-from ..nn import BatchNorm, Dense, LeakyReLU, Sequential, Tanh
-from ..objectives import get_objective
-from ..optim import Adam
+from ..objectives import Minimax, get_objective
+from ..optim import SGD, Adam, Cosine, Linear, OptimisticAdam, Optimizer, RMSprop, Schedule
+from ..penalties import DRAGAN, R1, R2, GradientPenalty
+from . import networks
 
 STEPS, BATCH = 4_000, 64
 
@@ -22,10 +23,27 @@ STEPS, BATCH = 4_000, 64
 def build(
     shape: tuple[int, ...],
     *,
-    objective: str = "non-saturating",
+    objective: Literal[
+        "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
+    ] = "non-saturating",
     real_target: float = 1.0,
+    gradient_penalty: float = 0.0,
+    r1: float = 0.0,
+    r2: float = 0.0,
+    dragan: float = 0.0,
+    clip: float | None = None,
+    d_norm: networks.Norm = "none",
+    minibatch_std: bool = False,
+    packing: int = 1,
+    instance_noise: float = 0.0,
+    noise_steps: int = 10_000,
+    average: float = 0.0,
+    optimizer: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam",
     lr: float = 5e-4,
+    d_lr: float | None = None,
+    decay_steps: int = 0,
     beta1: float = 0.5,
+    beta2: float = 0.999,
     eps: float = 1e-8,
     d_steps: int = 1,
     updates: Literal["joint", "separate"] = "joint",
@@ -41,11 +59,26 @@ def build(
 ) -> GAN:
     """A GAN for images of `shape`.
 
-    objective: "non-saturating" or "minimax"
+    objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
-    lr: Adam's learning rate, of both networks
-    beta1: Adam's momentum
-    eps: Adam's guard against division by zero
+    gradient_penalty: weight λ of (‖∇D‖ − 1)² between real samples and fakes (WGAN-GP)
+    r1: weight γ of ‖∇D‖²/2 at real samples
+    r2: weight γ of ‖∇D‖²/2 at fakes
+    dragan: weight λ of (‖∇D‖ − 1)² near real samples
+    clip: clip D's parameters to ± this after each update
+    d_norm: D has "layer" normalisation, or "spectral" or "weight" normalisation of its weights
+    minibatch_std: D sees the standard deviation over the batch
+    packing: how many samples D judges at once
+    instance_noise: standard deviation of noise on all that D sees, falling to 0
+    noise_steps: ... in so many steps
+    average: decay of the average of G that samples come from; 0 for none
+    optimizer: update rule of both networks
+    lr: its learning rate
+    d_lr: another one for D
+    decay_steps: both fall to 0 along half a cosine in so many updates; 0 for never
+    beta1: Adam's momentum, or SGD's
+    beta2: Adam's memory of squared gradients, or RMSprop's
+    eps: Adam's and RMSprop's guard against division by zero
     d_steps: D updates per G update
     updates: D learns from real and fakes in one update ("joint") or in two ("separate")
     batches: real and fakes pass through D as "one" batch or as "two"
@@ -55,25 +88,33 @@ def build(
     prior: latents are "normal" or "uniform"
     latent: how many numbers a latent has
     """
-    be, pixels = get_backend(backend or "numpy"), math.prod(shape)
-    G = Sequential(
-        Dense(latent, 256), LeakyReLU(0.2), BatchNorm(256, momentum=0.8, eps=1e-3),
-        Dense(256, 512), LeakyReLU(0.2), BatchNorm(512, momentum=0.8, eps=1e-3),
-        Dense(512, 1024), LeakyReLU(0.2), BatchNorm(1024, momentum=0.8, eps=1e-3),
-        Dense(1024, pixels), Tanh(),
-        backend=be, dtype=dtype, seed=2 * seed,
-    )  # fmt: skip
-    D = Sequential(
-        Dense(pixels, 512), LeakyReLU(0.2),
-        Dense(512, 256), LeakyReLU(0.2),
-        Dense(256, 1),
-        backend=be, dtype=dtype, seed=2 * seed + 1,
-    )  # fmt: skip
+    pixels, where = math.prod(shape), {"backend": get_backend(backend or "numpy"), "dtype": dtype}
+
+    def rule(rate: float, updates_per_step: int) -> Optimizer:
+        lr: float | Schedule = Cosine(rate, 0.0, decay_steps * updates_per_step) if decay_steps else rate
+        if optimizer == "sgd":
+            return SGD(lr, momentum=beta1)
+        if optimizer == "rmsprop":
+            return RMSprop(lr, decay=beta2, eps=eps)
+        return (Adam if optimizer == "adam" else OptimisticAdam)(lr, beta1=beta1, beta2=beta2, eps=eps)
+
+    named = get_objective(objective)
+    if isinstance(named, Minimax):
+        named = type(named)(real_target)
+    elif real_target != 1:
+        raise ValueError(f"real_target is a probability, which the objective {objective} knows nothing of; leave it 1")
+    wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(
-        G,
-        D,
-        objective=get_objective(objective, real_target=real_target),
-        optimizer=Adam(lr, beta1=beta1, eps=eps),
+        networks.generator(latent, pixels, seed=2 * seed, **where),
+        networks.discriminator(packing * pixels, d_norm, minibatch_std, seed=2 * seed + 1, **where),
+        objective=named,
+        optimizer=rule(lr, 1),
+        d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * (2 if updates == "separate" else 1)),
+        penalties=[kind(weight) for kind, weight in wanted.items() if weight],
+        clip=clip,
+        instance_noise=Linear(instance_noise, 0.0, noise_steps) if instance_noise else 0.0,
+        packing=packing,
+        average=average,
         d_steps=d_steps,
         updates=updates,
         batches=batches,

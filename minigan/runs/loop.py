@@ -27,9 +27,11 @@ _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the l
 _PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
 
 
-def sample_images(gan: GAN, n: int, shape: Iterable[int], seed: int | None = None) -> np.ndarray[Any, Any]:
-    """n samples as uint8 images (n, *shape); `seed` as in `GAN.sample`. NonFiniteError if they are not finite."""
-    samples = gan.sample(n, seed)
+def sample_images(
+    gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True
+) -> np.ndarray[Any, Any]:
+    """n samples as uint8 images (n, *shape); the rest as in `GAN.sample`. NonFiniteError if they are not finite."""
+    samples = gan.sample(n, seed, averaged)
     _require_finite(gan, {"the samples": samples})
     return to_uint8(samples).reshape(n, *shape)
 
