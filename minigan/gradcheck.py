@@ -207,7 +207,10 @@ def _check_contract(net: Sequential, back: Any, dy: Any, once: Mapping[str, Arra
 
 
 def _randomize(net: Sequential, rng: np.random.Generator) -> None:
-    """Move parameters and buffers away from their special initial values; variances stay positive."""
+    """Move parameters and buffers away from their special initial values; variances stay positive.
+
+    Buffers that begin as what the parameters make of them follow: random ones might make a spectral norm of nearly 0.
+    """
     for array in net.parameters.values():
         array.data += net.backend.asarray(0.3 * rng.standard_normal(array.shape))
     for name, buffer in net.buffers.items():
@@ -215,6 +218,12 @@ def _randomize(net: Sequential, rng: np.random.Generator) -> None:
             buffer *= net.backend.asarray(rng.uniform(0.5, 2.0, buffer.shape))
         else:
             buffer += net.backend.asarray(rng.standard_normal(buffer.shape))
+    for layer in net.layers:
+        arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
+        values = {name: net.backend.to_numpy(array) for name, array in arrays.items()}
+        layer.begin(values, rng)
+        for name, buffer in layer.buffers.items():
+            buffer[...] = net.backend.asarray(values[name])
 
 
 def _copy(net: Sequential | Layer) -> Sequential:
@@ -227,6 +236,8 @@ def _copy(net: Sequential | Layer) -> Sequential:
         for own, given in zip(twin.parameters.values(), net.parameters.values(), strict=True):
             if given.data is not None:  # the layer is part of a network: check it with its present values
                 own.data[...] = np.asarray(given.data)
+                for name, buffer in net.buffers.items():
+                    twin.buffers[f"0.{name}"][...] = np.asarray(buffer)
         return twin
     twin = Sequential.build({**net.describe(), "dtype": "float64"}, net.backend)
     twin.load_state_dict(net.state_dict())

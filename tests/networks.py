@@ -23,13 +23,17 @@ from minigan import (
     Flatten,
     GaussianNoise,
     Layer,
+    LayerNorm,
     LeakyReLU,
+    MinibatchStdDev,
     ReLU,
     Reshape,
     Sequential,
     Sigmoid,
     Softplus,
+    SpectralNorm,
     Tanh,
+    WeightNorm,
 )
 from minigan.backend import Backend, Stream
 
@@ -40,6 +44,7 @@ smooth = st.sampled_from([Sigmoid, Tanh, Softplus]).map(lambda kind: kind())
 kinked = st.one_of(st.just(0).map(lambda _: ReLU()), st.sampled_from([0.0, 0.1, 0.2, 0.7]).map(LeakyReLU))
 activations = st.one_of(smooth, kinked)
 features = st.integers(1, 9)
+norms = st.sampled_from([None, None, SpectralNorm, WeightNorm]).map(lambda kind: kind and kind())
 
 
 def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
@@ -55,18 +60,25 @@ def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
             state[name] = rng.choice([-1, 1], value.shape) * rng.uniform(0.5, 1.5, value.shape)
         else:
             state[name] = 0.5 * noise
+    for name in [name for name in state if name.endswith("weight_orig")]:  # singular vectors, but not quite
+        W, u = state[name], rng.standard_normal(len(state[name]))
+        v = W.T @ u / np.linalg.norm(W.T @ u)
+        state[name.replace("orig", "u")], state[name.replace("orig", "v")] = W @ v / np.linalg.norm(W @ v), v
     net.load_state_dict(state)
     return net
 
 
-def hidden(rng: np.random.Generator, n: int, act: Layer | None = None) -> list[Layer]:
+def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm: bool = True) -> list[Layer]:
     """Some layers that keep the number of features."""
     kinds: list[Callable[[], list[Layer]]] = [
-        lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))],
+        lambda: [LayerNorm(n, eps=float(rng.choice([1e-5, 1e-3, 0.1])))],
+        lambda: [MinibatchStdDev(eps=float(rng.choice([1e-8, 1e-3, 0.1]))), Dense(n + 1, n)],
         lambda: [Dropout(float(rng.choice([0.0, 0.2, 0.6])))],
         lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])))],
         lambda: [Reshape(1, n, 1), Flatten()],
     ]
+    if batchnorm:
+        kinds.append(lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))])
     chosen = [kinds[i]() for i in rng.permutation(len(kinds))[: rng.integers(0, 4)]]
     if act is not None:
         chosen.insert(int(rng.integers(0, len(chosen) + 1)), [act])
@@ -83,15 +95,20 @@ class Case:
 
 
 @st.composite
-def stacks(draw: st.DrawFn, acts: st.SearchStrategy[Layer] = activations, backend: Backend | None = None) -> Case:
+def stacks(
+    draw: st.DrawFn,
+    acts: st.SearchStrategy[Layer] = activations,
+    backend: Backend | None = None,
+    batchnorm: bool = True,
+) -> Case:
     """One to three Dense layers with anything around them, 1 to 9 features each, batches of 1 or 2 to 9."""
     rng = np.random.default_rng(draw(seeds))
     widths = draw(st.lists(features, min_size=2, max_size=4))
-    layers = hidden(rng, widths[0])
+    layers = hidden(rng, widths[0], batchnorm=batchnorm)
     for n_in, n_out in itertools.pairwise(widths):
-        layers.append(Dense(n_in, n_out, bias=draw(st.booleans())))
-        layers += hidden(rng, n_out, draw(st.none() | acts))
-    mixing = any(isinstance(layer, BatchNorm) for layer in layers)
+        layers.append(Dense(n_in, n_out, bias=draw(st.booleans()), norm=draw(norms)))
+        layers += hidden(rng, n_out, draw(st.none() | acts), batchnorm)
+    mixing = any(isinstance(layer, (BatchNorm, MinibatchStdDev)) for layer in layers)
     x = rng.standard_normal((draw(st.integers(2 if mixing else 1, 9)), widths[0]))
     net = Sequential(*layers, backend=backend, dtype="float64", seed=draw(seeds))
     return Case(randomise(net, rng), x, rng)
@@ -146,7 +163,7 @@ def evaluate(
         here = stream._replace(lane=i)
         match layer:
             case Dense():
-                x = x @ p[f"{i}.weight"].T + p.get(f"{i}.bias", 0.0)
+                x = x @ weight(layer, i, p, running).T + p.get(f"{i}.bias", 0.0)
             case BatchNorm():
                 mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
                 if train:
@@ -154,6 +171,11 @@ def evaluate(
                     if seen is not None:
                         seen[f"{i}"] = mean, x.var(axis=0, ddof=1)
                 x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
+            case LayerNorm():
+                mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
+                x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
+            case MinibatchStdDev():
+                x = np.column_stack([x, np.full(len(x), np.sqrt(x.var(axis=0) + layer.eps).mean())])
             case ReLU() | LeakyReLU():
                 if signs is not None:
                     signs.append(x > 0)
@@ -173,6 +195,18 @@ def evaluate(
             case Flatten():
                 x = x.reshape(len(x), -1)
     return x
+
+
+def weight(layer: Dense, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
+    """The weight of layer i, as a function of its parameters."""
+    match layer.norm:
+        case SpectralNorm():
+            W = p[f"{i}.weight_orig"]
+            return W / (running[f"{i}.weight_u"] @ W @ running[f"{i}.weight_v"])
+        case WeightNorm():
+            V = p[f"{i}.weight_v"]
+            return p[f"{i}.weight_g"] * V / np.linalg.norm(V, axis=1, keepdims=True)
+    return p[f"{i}.weight"]
 
 
 def drawn_normals(be: Backend, stream: Stream, shape: Sequence[int]) -> Array:

@@ -7,9 +7,12 @@ from .activations import Activation, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from .batchnorm import BatchNorm
 from .dense import Dense
 from .layer import Layer, Parameter, Pass
+from .layernorm import LayerNorm
+from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise
 from .sequential import Sequential
 from .shape import Flatten, Reshape
+from .weights import SpectralNorm, WeightNorm
 
 __all__ = [
     "Activation",
@@ -19,7 +22,9 @@ __all__ = [
     "Flatten",
     "GaussianNoise",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
+    "MinibatchStdDev",
     "Parameter",
     "Pass",
     "ReLU",
@@ -27,6 +32,8 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softplus",
+    "SpectralNorm",
     "Tanh",
+    "WeightNorm",
     "init",
 ]

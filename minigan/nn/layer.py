@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..backend import Backend, Heap, Stream
 from ..spec import Spec
 from .init import Initializer
@@ -74,6 +76,14 @@ class Parameter:
         accumulate, self._empty = not self._empty, False
         return self._grad, accumulate
 
+    def add_grad(self, part: Array) -> None:
+        """Add a gradient that was computed elsewhere."""
+        grad, accumulate = self.claim_grad()
+        if accumulate:
+            grad += part
+        else:
+            grad[...] = part
+
 
 class Pass:
     """What one call of a network hands to each of its layers: memory, mode and random numbers."""
@@ -120,6 +130,12 @@ class Layer(Spec):
     def buffers(self) -> dict[str, Array]:
         """Saved arrays that are not trained, by PyTorch's names."""
         return self.__dict__.setdefault("_buffers", {})  # type: ignore[no-any-return]
+
+    def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
+        """Called once, when the layer becomes part of a network, for beginnings that depend on each other.
+
+        values: the initial parameters and buffers by name, already drawn; to be changed in place.
+        """
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         """y for the batch x (first axis: samples), and the way back."""

@@ -70,24 +70,32 @@ class Sequential:
         for name, parameter in self.parameters.items():
             if parameter.data is not None:
                 raise ValueError(f"the layer of {name} belongs to another network already: make a new one for this")
-        self.buffers: dict[str, Array] = {}
-        for i, layer in enumerate(self.layers):
-            for name, buffer in layer.buffers.items():
-                own = self.backend.asarray(np.array(buffer, self.dtype))  # always a copy
-                layer.buffers[name] = self.buffers[f"{i}.{name}"] = own
         self.size = sum(math.prod(p.shape) for p in self.parameters.values())
         initial = np.empty(self.size, self.dtype)
         self.flat = self.backend.zeros((self.size,), self.dtype)
         self._flat_grad = self.backend.zeros((self.size,), self.dtype)
-        offset = 0
-        for index, parameter in enumerate(self.parameters.values()):
-            part = slice(offset, offset + math.prod(parameter.shape))
-            parameter.bind(self.flat[part].reshape(parameter.shape), self._flat_grad[part].reshape(parameter.shape))
-            key = np.array([self.seed & MASK64, Purpose.INITIALISE], np.uint64)
-            rng = np.random.Generator(np.random.Philox(key=key, counter=[0, index, 0, 0]))
-            initial[part] = parameter.init(parameter.shape, rng).reshape(-1)
-            offset = part.stop
+        self.buffers: dict[str, Array] = {}
+        offset = index = 0
+        for i, layer in enumerate(self.layers):
+            values = {name: np.array(buffer, self.dtype) for name, buffer in layer.buffers.items()}  # always a copy
+            for name, p in layer.parameters.items():
+                part = slice(offset, offset + math.prod(p.shape))
+                p.bind(self.flat[part].reshape(p.shape), self._flat_grad[part].reshape(p.shape))
+                values[name] = initial[part].reshape(p.shape)
+                values[name][...] = p.init(p.shape, self._rng(index, 0))
+                offset, index = part.stop, index + 1
+            try:
+                layer.begin(values, self._rng(i, 1))
+            except ValueError as error:
+                raise ValueError(f"layer {i}, {layer}: {error}") from None
+            for name in layer.buffers:
+                layer.buffers[name] = self.buffers[f"{i}.{name}"] = self.backend.asarray(values[name])
         self.flat[...] = self.backend.asarray(initial)
+
+    def _rng(self, index: int, of: int) -> np.random.Generator:
+        """The random numbers from which a parameter (of = 0) or what depends on several (of = 1) begins."""
+        key = np.array([self.seed & MASK64, Purpose.INITIALISE], np.uint64)
+        return np.random.Generator(np.random.Philox(key=key, counter=[0, index, of, 0]))
 
     # --- forward and backward ----------------------------------------------------------------------------------
 
