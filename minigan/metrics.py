@@ -83,7 +83,7 @@ def frechet_of_moments(a: Moments, b: Moments) -> float:
                 "covariance (F, F) were expected, with one F for both; take them of features of one kind"
             )
         if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-            raise ValueError(f"the {name} moments hold NaN or infinity; look at the features they were taken of")
+            raise ValueError(f"the {name} moments hold NaN or infinity; take them of finite features")
     trace_of_root = np.linalg.svd(_factor(a.covariance).T @ _factor(b.covariance), compute_uv=False).sum()
     spread = np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
     return max(0.0, float(np.sum((a.mean - b.mean) ** 2) + spread))
@@ -231,10 +231,10 @@ def _shares(name: str, given: ArrayLike) -> Floats:
 
 
 class Neighbours(NamedTuple):
-    """For each of N samples: the index (N,) of its nearest image, int64, and the distance to it (N,), float64."""
+    """For each of N samples: which image is nearest, int64 (N,), and how far it is, float64 (N,)."""
 
-    index: NDArray[np.int64]
-    distance: Floats
+    indices: NDArray[np.int64]
+    distances: Floats
 
 
 def nearest_neighbours(samples: ArrayLike, images: ArrayLike) -> Neighbours:
@@ -247,7 +247,7 @@ def nearest_neighbours(samples: ArrayLike, images: ArrayLike) -> Neighbours:
     Raises ValueError for shapes that do not fit, empty sets, or what is not finite.
 
     >>> nearest_neighbours([[0, 0], [4, 4]], [[0, 3], [4, 4], [9, 9]])
-    Neighbours(index=array([0, 1]), distance=array([3., 0.]))
+    Neighbours(indices=array([0, 1]), distances=array([3., 0.]))
     """
     x, y = np.asarray(samples), np.asarray(images)
     if x.ndim < 1 or y.ndim < 1 or x.size == 0 or y.size == 0 or x.shape[1:] != y.shape[1:]:
@@ -299,7 +299,9 @@ def _points(name: str, given: Any, least: int = 1) -> Floats:
             "give one row of numbers for each, and enough of them"
         )
     if not np.isfinite(points).all():
-        raise ValueError(f"the {name} hold NaN or infinity, but finite numbers were expected; look at where they come from")
+        raise ValueError(
+            f"the {name} hold NaN or infinity, but finite numbers were expected; look at where they come from"
+        )
     return np.asarray(points, np.float64)
 
 
