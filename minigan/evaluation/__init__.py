@@ -3,10 +3,13 @@
 evaluator.py     real images once, then set after set of samples: a Row of figures for each
 classifier.py    whose last hidden layer the sets are compared in        cache.py     trained once per data set
 components.py    the same for images without labels: principal components of the pixels
+compare.py       several GANs side by side        sources.py  what can be judged        report.py  tables and JSON
 
 The formulas are in minigan/metrics.py.
 """
 
+from .compare import evaluate
 from .evaluator import Evaluator, Row
+from .report import Report
 
-__all__ = ["Evaluator", "Row"]
+__all__ = ["Evaluator", "Report", "Row", "evaluate"]

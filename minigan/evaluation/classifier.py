@@ -39,9 +39,15 @@ class Recipe:
     widths: tuple[int, ...] = (512, 256, 128)
     noise: float = 0.5
     batch: int = 128
-    steps: int = 3000
+    epochs: int = 20
+    least_steps: int = 300
+    most_steps: int = 3000
     lr: float = 2e-3
     seed: int = 0
+
+    def steps(self, count: int) -> int:
+        """Updates for so many images: a small set is not learned by heart, and a large one takes no longer."""
+        return max(self.least_steps, min(self.epochs * count // self.batch, self.most_steps))
 
 
 RECIPE = Recipe()
@@ -82,11 +88,11 @@ class Classifier:
         say: called with a sentence, a few times.
         """
         net, recipe = self.net, self.recipe
-        arena = Arena(net.backend)
-        adam = Adam(Cosine(recipe.lr, 0.0, recipe.steps)).bind(net)
+        arena, steps = Arena(net.backend), recipe.steps(len(images))
+        adam = Adam(Cosine(recipe.lr, 0.0, steps)).bind(net)
         rng = np.random.default_rng(recipe.seed)
         order = np.empty(0, np.int64)
-        for step in range(recipe.steps):
+        for step in range(steps):
             while len(order) < recipe.batch:
                 order = np.append(order, rng.permutation(len(images)))
             rows, order = order[: recipe.batch], order[recipe.batch :]
@@ -97,7 +103,7 @@ class Classifier:
             back(dlogits, inputs=False)
             adam.step()
             if say and (step + 1) % 1000 == 0:
-                say(f"the classifier's step {step + 1:,} of {recipe.steps:,}: loss {float(loss):.3f}")
+                say(f"the classifier's step {step + 1:,} of {steps:,}: loss {float(loss):.3f}")
 
     def look(self, images: NDArray[np.uint8]) -> tuple[Features, Features]:
         """Features (N, F), none negative, and the probability of each class (N, classes), of uint8 images (N, ...)."""
