@@ -24,6 +24,7 @@ __all__ = ["main"]
 COMMANDS = {
     "train": "train a GAN, or go on with a run",
     "sample": "make images with a trained GAN",
+    "evaluate": "judge trained GANs: distance to the data, precision, recall, classes, copies",
     "recipes": "list the GANs that can be trained, or the options of one",
     "gradcheck": "prove every gradient, layer by layer",
     "bench": "time a training step and its parts, beside PyTorch and JAX",
@@ -37,6 +38,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train classic --data mnist     another recipe, other data
   minigan train --resume DIR             go on with a run that was stopped, or further than planned
   minigan sample DIR --n 100 --out FILE  images from what it has learned
+  minigan evaluate DIR [DIR ...]         how good they are, next to real images
   minigan bench                          what a step of training costs here
 """
 

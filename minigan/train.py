@@ -8,10 +8,8 @@ threads may round differently.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-import re
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from . import datasets
 from .backend import Backend, get_backend
 from .datasets import Dataset
 from .gan import GAN
@@ -29,6 +26,7 @@ from .nonfinite import NonFiniteError
 from .recipes import get_recipe
 from .recipes.options import complete_options
 from .runs import pictures
+from .runs.data import described, fingerprint, load_again, load_data, slug_of, source_of
 from .runs.folder import Config, RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run
@@ -72,13 +70,13 @@ def train(
     pictures.require()
     options = complete_options(recipe, options or {})
     module = get_recipe(recipe)
-    dataset = _load(data)
+    dataset = load_data(data)
     be = get_backend(backend)
     config = Config(
         recipe=recipe,
         options=options,
-        data=_source(data),
-        images=_fingerprint(dataset),
+        data=source_of(data),
+        images=fingerprint(dataset),
         steps=_whole("steps", module.STEPS if steps is None else steps),
         batch=_whole("batch", module.BATCH if batch is None else batch),
         seed=_whole("seed", seed, 0),
@@ -91,7 +89,7 @@ def train(
     )
     gan = module.build(dataset.image_shape, **options, backend=be, dtype=dtype, seed=config.seed)
     _rehearse(gan, dataset, config.batch)
-    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{_slug(data)}") as folder:
+    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}") as folder:
         run = Run(folder, gan, dataset, config, stop, quiet)
         run.save()
         folder.write_config(config)
@@ -126,14 +124,14 @@ def resume(
     pictures.require()
     with StopRequest() as stop, RunFolder.open(directory) as folder:
         old = folder.read_config()
-        dataset = _load_again(old, data)
+        dataset = load_again(old, data)
         asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype}
         differences = _differences({name: getattr(old, name) for name in asked}, asked)
         if recipe in (None, old.recipe):
             complete_options(old.recipe, options or {})  # refuses what the recipe does not know
             differences += _differences(old.options, options or {})
-        if (images := _fingerprint(dataset)) != old.images:
-            differences.append(f"data: the run has {_images(old.images)}, {dataset.name} holds {_images(images)}")
+        if (images := fingerprint(dataset)) != old.images:
+            differences.append(f"data: the run has {described(old.images)}, {dataset.name} holds {described(images)}")
         if differences:
             raise ValueError(
                 f"{folder.path} cannot go on with other settings: {'; '.join(differences)}; "
@@ -142,7 +140,7 @@ def resume(
         gan = GAN.load(folder.checkpoint, get_backend(old.backend if backend is None else backend))
         config = replace(
             old,
-            data=old.data if data is None else _source(data),
+            data=old.data if data is None else source_of(data),
             steps=_whole("steps", old.steps if steps is None else steps),
             backend=gan.backend.name,
             sample_every=_whole("sample_every", old.sample_every if sample_every is None else sample_every),
@@ -195,46 +193,6 @@ def _differences(have: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]
         for name, value in asked.items()
         if value is not None and value != have[name]
     ]
-
-
-# --- data ------------------------------------------------------------------------------------------------------
-
-
-def _load(data: StrPath) -> Dataset:
-    try:
-        return datasets.load(data)
-    except FileNotFoundError as error:
-        raise ConnectionError(str(error)) from error  # the input is right, only the download failed
-
-
-def _load_again(config: Config, data: StrPath | None) -> Dataset:
-    if data is not None:
-        return _load(data)
-    try:
-        return _load(config.data)
-    except ValueError as error:
-        raise ValueError(f"the data of this run cannot be loaded: {error}; if it was moved, give --data") from error
-
-
-def _source(data: StrPath) -> str:
-    """The name of a data set, or a path that holds in every folder."""
-    known = isinstance(data, str) and data in datasets.NAMES
-    return str(data) if known else os.path.abspath(os.path.expanduser(data))
-
-
-def _slug(data: StrPath) -> str:
-    """A short name of the data for the name of a folder."""
-    return re.sub(r"[^A-Za-z0-9_]+", "-", Path(_source(data)).stem).strip("-") or "data"
-
-
-def _fingerprint(dataset: Dataset) -> dict[str, Any]:
-    digest = hashlib.sha256(dataset.images.reshape(-1).data).hexdigest()
-    return {"count": len(dataset), "shape": list(dataset.image_shape), "sha256": digest}
-
-
-def _images(fingerprint: Mapping[str, Any]) -> str:
-    size = "x".join(map(str, fingerprint["shape"]))
-    return f"{fingerprint['count']:,} images of {size} (SHA-256 {fingerprint['sha256'][:8]}...)"
 
 
 def _versions(be: Backend) -> dict[str, str]:

@@ -23,7 +23,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("gradcheck", "checkpoint", "penalties"),
     ("gan", "match"),
     ("recipes", "proof", "theory", "diagnostics"),
-    ("train", "runs"),
+    ("train", "runs", "evaluation"),
     ("cli", "commands", "bench", "__main__"),
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}

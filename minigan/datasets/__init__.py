@@ -13,11 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["NAMES", "Dataset", "load", "to_float", "to_uint8"]
+__all__ = ["NAMES", "Dataset", "MissingSplit", "load", "to_float", "to_uint8"]
 
 NAMES = ("digits", "mnist", "fashion-mnist")
 StrPath = str | os.PathLike[str]
 Split = Literal["train", "test"]
+
+
+class MissingSplit(ValueError):
+    """The data is there, but it has no such split."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,8 +86,8 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
     an IDX file or a folder of them, an `.npz`, or a folder of PNGs. A string that is a name is never taken
     for a path: write "./mnist" or a `pathlib.Path` for a folder of that name. `split`: "train" or "test".
 
-    Raises ValueError for an unknown name, a missing split, or a file that is damaged or of another kind;
-    FileNotFoundError where a download fails on every mirror.
+    Raises ValueError for an unknown name, a missing split (a MissingSplit), or a file that is damaged or of another
+    kind; FileNotFoundError where a download fails on every mirror.
 
     >>> load("digits")
     Dataset('digits', 10000 images of (28, 28), labels 0 to 9)
@@ -101,7 +105,7 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
 
             return _load_folder(download.fetch(source, split, cache), split, source)
         if split == "test":
-            raise ValueError(
+            raise MissingSplit(
                 'split="test" was asked of "digits", which has one split only; hold some out by slicing, '
                 'as in load("digits").images[9000:]'
             )
@@ -126,7 +130,7 @@ def _load_folder(path: str, split: Split, name: str) -> Dataset:
         return _load_idx(*files, name)
     other: Split = "test" if split == "train" else "train"
     if present := idx.find(path, other):
-        raise ValueError(
+        raise MissingSplit(
             f'split="{split}" was asked of {path}, which only has {os.path.basename(present[0])}; '
             f'add the files of that split or take split="{other}"'
         )
@@ -145,7 +149,7 @@ def _load_file(path: str, split: Split, name: str) -> Dataset:
     if start == b"\x89PNG":
         raise ValueError(f"{path} is a single PNG, but a folder of them was expected; give the folder")
     if split == "test":
-        raise ValueError(
+        raise MissingSplit(
             f'split="test" was asked of {path}, but one IDX file has no splits; give a folder or take "train"'
         )
     from minigan.datasets import idx

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan import archive
-from minigan.datasets import to_uint8
+from minigan.datasets import MissingSplit, to_uint8
 
 __all__ = ["read"]
 
@@ -33,7 +33,7 @@ def _choose(where: str, contents: dict[str, tuple[tuple[int, ...], Any]], split:
         return f"x_{split}", f"y_{split}"
     listed = ", ".join(f"{name} {shape}" for name, (shape, _) in contents.items()) or "nothing"
     if split == "test":
-        raise ValueError(
+        raise MissingSplit(
             f'split="test" was asked of {where}, which holds {listed}, but an array x_test was expected; '
             'take split="train" or another file'
         )

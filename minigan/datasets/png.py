@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigan.datasets import MissingSplit
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -28,12 +30,12 @@ def read(folder: str, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64] 
     if any(os.path.isdir(os.path.join(folder, part)) for part in ("train", "test")):
         folder = os.path.join(folder, split)
         if not os.path.isdir(folder):
-            raise ValueError(
+            raise MissingSplit(
                 f'split="{split}" was asked, but {folder} does not exist; create it or take the other split'
             )
         names = _listing(folder)
     elif split == "test":
-        raise ValueError(f'split="test" was asked of {folder}, but it has no subfolder test/; take split="train"')
+        raise MissingSplit(f'split="test" was asked of {folder}, but it has no subfolder test/; take split="train"')
     loose = _pngs(folder)
     classes = {name: _pngs(path) for name in names if os.path.isdir(path := os.path.join(folder, name))}
     classes = {name: paths for name, paths in classes.items() if paths}

@@ -1,0 +1,15 @@
+"""A fair judgement of trained GANs; `minigan evaluate` is the way in, `Evaluator` the one for scripts.
+
+evaluator.py     real images once, then set after set of samples: a Row of figures for each
+classifier.py    whose last hidden layer the sets are compared in        cache.py     trained once per data set
+components.py    the same for images without labels: principal components of the pixels
+compare.py       several GANs side by side        sources.py  what can be judged        report.py  tables and JSON
+
+The formulas are in minigan/metrics.py.
+"""
+
+from .compare import evaluate
+from .evaluator import Evaluator, Row
+from .report import Report
+
+__all__ = ["Evaluator", "Report", "Row", "evaluate"]

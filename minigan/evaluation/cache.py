@@ -1,0 +1,71 @@
+"""Classifiers are trained once per data set and user, and kept beside the downloads.
+
+The name of a file is the SHA-256 of everything its classifier depends on: the images, the labels and the recipe. A
+file that is damaged, or was written by a version with other layers, is replaced; a folder that cannot be written
+only costs time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checkpoint
+from ..archive import StrPath
+from ..backend import Backend
+from ..datasets.download import cache_folder
+from .classifier import Classifier, Recipe
+
+
+def trained(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    backend: Backend | str | None,
+    folder: StrPath | None,
+    say: Callable[[str], None],
+) -> Classifier:
+    """The classifier of uint8 images (N, ...) with labels (N,) from 0: from the folder (default: the user's cache), or
+    trained now and kept there."""
+    classifier = Classifier(images[0].size, int(labels.max()) + 1, backend)
+    key = key_of(images, labels, classifier.recipe)
+    path = os.path.join(cache_folder() if folder is None else os.fspath(folder), "evaluators", f"{key}.npz")
+    try:
+        _load(classifier, path, key)
+        return classifier
+    except FileNotFoundError:
+        pass
+    except (ValueError, OSError) as error:
+        say(f"the classifier kept in {path} cannot be used and is trained again: {error}")
+        classifier = Classifier(images[0].size, int(labels.max()) + 1, backend)
+    say(f"a classifier learns {len(images):,} images, once for this data ...")
+    classifier.train(images, labels, say)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        checkpoint.save(path, {"net": classifier.net}, {"key": key})
+    except (ValueError, OSError) as error:
+        say(f"the classifier could not be kept for the next time: {error}")
+    return classifier
+
+
+def key_of(images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe) -> str:
+    """What a classifier depends on, as 64 characters."""
+    about = [images.shape, str(labels.dtype), asdict(recipe)]
+    found = hashlib.sha256(json.dumps(about).encode())
+    found.update(np.ascontiguousarray(images).reshape(-1).data)
+    found.update(labels.tobytes())
+    return found.hexdigest()
+
+
+def _load(classifier: Classifier, path: str, key: str) -> None:
+    states, header = checkpoint.load(path)
+    if header.get("key") != key or states.keys() != {"net"}:
+        raise ValueError("it holds something else")
+    if not all(a.dtype.kind == "f" and np.isfinite(a).all() for a in states["net"].values()):
+        raise ValueError("its weights are no finite numbers")
+    classifier.net.load_state_dict(states["net"])

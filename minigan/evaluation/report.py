@@ -1,0 +1,135 @@
+"""Rows of figures as a table that a person can read, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..archive import StrPath, write_atomically
+from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Row
+
+_WIDEST = 20  # classes that a table shows one by one
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was judged, by what, and the rows: real test images first.
+
+    data: name or path. images, test_images: how many real ones there are to train on and to test with. held_out:
+    whether the test images are a part of the data that has no test split. n: samples asked of each GAN. features: in
+    words; evaluator: figures can be compared where this is the same. classes: their labels, and accuracy of the
+    classifier on the test images; None without labels.
+    """
+
+    data: str
+    images: int
+    test_images: int
+    held_out: bool
+    n: int
+    features: str
+    evaluator: str
+    classes: tuple[int, ...] | None
+    accuracy: float | None
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, evaluator: Evaluator, rows: Sequence[Row]) -> Report:
+        """The report of an evaluator about `rows`, below its own row of test images."""
+        return cls(
+            data=evaluator.train.name,
+            images=len(evaluator.train),
+            test_images=len(evaluator.test),
+            held_out=evaluator.held_out,
+            n=evaluator.n,
+            features=evaluator.features,
+            evaluator=evaluator.digest,
+            classes=evaluator.classes,
+            accuracy=evaluator.accuracy,
+            rows=(evaluator.floor, *rows),
+        )
+
+    def text(self) -> str:
+        """Tables in Markdown, aligned so that a terminal shows them as well, and what to know about them."""
+        tables = [self._figures(), *([self._shares()] if self.classes else [])]
+        notes = [textwrap.fill(note, 100, subsequent_indent="  ") for note in self._notes()]
+        return "\n\n".join([*tables, "\n".join(notes)])
+
+    def save(self, path: StrPath) -> None:
+        """Write everything as JSON; a figure that is not finite becomes null. Raises as `write_atomically` does."""
+        with write_atomically(path) as file:
+            file.write(json.dumps(_plain(asdict(self)), indent=2, allow_nan=False).encode() + b"\n")
+
+    def _figures(self) -> str:
+        head = ["samples", "N", "Fréchet", "precision", "recall", "confidence", "nearest", "copies, %"]
+        rows = [
+            [
+                row.name, f"{row.n:,}", f"{row.frechet:.2f}", f"{row.precision:.3f}", f"{row.recall:.3f}",
+                "–" if row.confidence is None else f"{row.confidence:.3f}",
+                f"{row.nearest:.2f}", f"{100 * row.copies:.1f}",
+            ]
+            for row in self.rows
+        ]  # fmt: skip
+        if not self.classes:
+            head, *rows = ([*cells[:5], *cells[6:]] for cells in (head, *rows))
+        return _table(head, rows)
+
+    def _shares(self) -> str:
+        shown = self.classes if self.classes and len(self.classes) <= _WIDEST else ()
+        head = ["share, %", *map(str, shown), "least", "KL"]
+        rows = [
+            [row.name, *(f"{100 * s:.1f}" for s in row.shares[: len(shown)]), f"{100 * min(row.shares):.1f}",
+             f"{row.kl:.3f}"]
+            for row in self.rows if row.shares is not None
+        ]  # fmt: skip
+        return _table(head, rows)
+
+    def _notes(self) -> list[str]:
+        notes = [
+            f"Fréchet: distance to {self.images:,} training images of {self.data}, in {self.features}. Real test "
+            f"images are the floor. Not comparable with an Inception FID, nor with the figures of "
+            f"another evaluator than {self.evaluator} or of another N.",
+            f"precision: share of samples that look real; recall: share of real images within reach (k = {K}, "
+            f"{MANIFOLD:,} of each at most).",
+            "nearest: distance to the nearest training image in pixels, median, that of test images being 1; copies: "
+            f"nearer than the closest {CLOSEST:.0%} of test images.",
+        ]
+        if self.classes is None:
+            notes.append("The data has no labels, so there are no shares of classes and no confidence.")
+        else:
+            known = "" if self.accuracy is None else f", which is right about {self.accuracy:.2%} of the test images"
+            notes.append(f"Classes and confidence: as the classifier sees them{known}. KL: from the real shares.")
+        seeds = {row.seed for row in self.rows if row.seed is not None}
+        if seeds:
+            notes.append(f"Seed of the latents: {', '.join(map(str, sorted(seeds)))}.")
+        if self.held_out:
+            notes.append(
+                f"The data has no test split, so {self.test_images:,} images were held out from the classifier as "
+                "test images; a GAN of this data has seen them."
+            )
+        if len({row.n for row in self.rows}) > 1:
+            fewest = min(row.n for row in self.rows)
+            notes.append(f"N differs, and fewer images are farther from any others: to compare all, give --n {fewest}.")
+        return notes
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "| " + " | ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]) + " |"
+        for cells in (head, *rows)
+    ]
+    first, *others = widths
+    lines.insert(1, "|:" + "|".join(["-" * (first + 1), *("-" * (width + 1) + ":" for width in others)]) + "|")
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
