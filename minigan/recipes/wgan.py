@@ -15,7 +15,7 @@ from functools import partial
 
 from . import gan
 
-STEPS, BATCH = 8_000, 64
+STEPS, BATCH = 4_000, 64
 
 build = partial(
     gan.build, objective="wasserstein", clip=0.01, d_steps=5, optimizer="rmsprop", lr=5e-5, beta1=0.0, beta2=0.99
