@@ -18,6 +18,7 @@ from .. import metrics
 from ..archive import StrPath
 from ..backend import Backend
 from ..datasets import Dataset, MissingSplit, load, to_uint8
+from ..spec import whole
 from .cache import trained
 from .classifier import Classifier
 from .components import Components
@@ -95,9 +96,7 @@ class Evaluator:
         say: Say | None = None,
     ) -> None:
         say = say or (lambda sentence: None)
-        if n <= K:
-            raise ValueError(f"n takes a whole number above {K}, got {n}; some thousands give figures worth having")
-        self.n = n
+        self.n = whole("n", n, least=K + 1)
         self.held_out = test is None
         self.train, self.test = _hold_out(train) if test is None else (train, test)
         if self.train.image_shape != self.test.image_shape:
