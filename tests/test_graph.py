@@ -71,16 +71,10 @@ def rich(be: Backend | str, **options: Any) -> GAN:
         minigan.Reshape(2, 3), Sigmoid(), minigan.Flatten(), Dense(6, 12), Tanh(), backend=be, seed=1,
     )  # fmt: skip
     D = Sequential(
-        Dense(12, 6),
-        LeakyReLU(0.2),
-        BatchNorm(6),
-        Dropout(0.3),
-        Dense(6, 4),
-        Sigmoid(),
-        Dense(4, 1),
-        backend=be,
-        seed=2,
-    )
+        Dense(12, 6, norm=minigan.SpectralNorm()), LeakyReLU(0.2), BatchNorm(6), Dropout(0.3),
+        Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Sigmoid(), minigan.MinibatchStdDev(), Dense(5, 1),
+        backend=be, seed=2,
+    )  # fmt: skip
     return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
 
 

@@ -54,6 +54,7 @@ class Arena(Heap):
             self._arrays.append(self.backend.empty(shape, dtype))
         elif self._arrays[i].shape != shape or self._arrays[i].dtype != dtype:
             self._arrays[i] = self.backend.empty(shape, dtype)  # the batch size changed, say
+        self.backend.keep((self._arrays[i],))
         return self._arrays[i]
 
     def rewind(self) -> None:

@@ -143,9 +143,9 @@ class CupyBackend(Backend):
         if kernel is None:
             kernel = self._kernels[name, real] = _module(self.xp, real).get_function(name)
         kernel(grid, block, args)
-        self._keep(args)
+        self.keep(args)
 
-    def _keep(self, arrays: Sequence[Any]) -> None:
+    def keep(self, arrays: Sequence[Any]) -> None:
         if self.recording is not None:
             self.recording.kept.extend(arrays)
 
@@ -178,7 +178,7 @@ class CupyBackend(Backend):
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         if self._blas is not None and a.dtype == b.dtype == out.dtype and out.dtype in REALS:
             self._blas.gemm(a, b, out, accumulate)
-            self._keep((a, b, out))
+            self.keep((a, b, out))
         elif accumulate:
             out += self.xp.matmul(a, b)
         else:

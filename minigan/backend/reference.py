@@ -85,6 +85,9 @@ class Backend:
         """`step` to be called again and again; on a GPU it is recorded once and replayed as one CUDA graph."""
         return Repeat(step)
 
+    def keep(self, arrays: Sequence[Any]) -> None:
+        """Let these arrays live as long as the graph that is being recorded, if there is one."""
+
     def finite(self, loss: Array, norm: Array) -> bool:
         """Whether both are finite. While a graph is recorded, yes: it will look for itself, and halt if not."""
         return math.isfinite(loss) and math.isfinite(norm)

@@ -146,8 +146,9 @@ class SpectralNorm(WeightFunction):
     @staticmethod
     def _turn(buffer: Array, towards: Array, run: Pass) -> None:
         """buffer ← towards/‖towards‖, by an operation that a graph which has halted leaves away."""
-        be, unit = run.backend, run.empty(buffer.shape)
-        be.xp.divide(towards.reshape(-1), be.xp.maximum(be.norm(towards), EPS), out=unit)
+        be, length, unit = run.backend, run.empty(()), run.empty(buffer.shape)
+        be.xp.maximum(be.norm(towards), EPS, out=length)
+        be.xp.divide(towards.reshape(-1), length, out=unit)
         be.average(buffer, unit, keep=0.0, t=0)
 
 
