@@ -75,6 +75,24 @@ def test_the_classifier_learns_and_its_last_hidden_layer_is_the_feature() -> Non
     np.testing.assert_array_equal(net.features(test.images), features)
 
 
+def test_training_is_the_plain_loop() -> None:
+    """No gradient outlives its step, and no array of a step is overwritten while it is needed."""
+    data, net, other = labelled(64), Classifier(48, 3), Classifier(48, 3).net
+    recipe = Recipe(widths=SMALL.widths, noise=SMALL.noise, batch=32, least_steps=4, most_steps=4)
+    net.recipe = recipe
+    net.train(data.images, data.labels)  # type: ignore[arg-type]
+    adam = minigan.Adam(minigan.optim.Cosine(recipe.lr, 0.0, 4)).bind(other)
+    rng = np.random.default_rng(recipe.seed)
+    for rows in np.concatenate([rng.permutation(64), rng.permutation(64)]).reshape(4, 32):
+        logits, back = other(to_float(data.images[rows]).reshape(32, -1))
+        _, dlogits = minigan.softmax_cross_entropy(logits, np.asarray(data.labels)[rows])
+        other.zero_grad()
+        back(dlogits)
+        adam.step()
+    for name, array in other.state_dict().items():
+        np.testing.assert_allclose(net.net.state_dict()[name], array, atol=1e-5, err_msg=name)
+
+
 def test_equal_data_gives_an_equal_classifier() -> None:
     digests = set()
     for _ in range(2):
@@ -208,7 +226,7 @@ def test_without_labels_or_with_only_one_there_are_components() -> None:
     for labels in (None, np.zeros(300, np.uint8)):
         found = Evaluator(Dataset(images, labels, "bars"))
         assert found.classes is found.accuracy is found.floor.shares is found.floor.kl is found.floor.confidence is None
-        assert "48 principal components" in found.features
+        assert "48 principal components" in found.about
         missing = found.judge(images[kind != 1])
         assert missing.frechet > 3 * found.floor.frechet
         text = Report.of(found, [missing]).text()

@@ -72,8 +72,8 @@ class Evaluator:
     NumPy. cache: folder to keep the classifier in, by default the user's. say: called with sentences about progress.
 
     Attributes: `floor`, the Row of the test images; `train`, `test` as used, `held_out` (bool), `classes` (their
-    labels) or None, `accuracy` of the classifier on the test images or None, `features` (in words) and `digest`:
-    figures can be compared where it is the same.
+    labels) or None, `accuracy` of the classifier on the test images or None, `about` (what the features are, in
+    words) and `digest`: figures can be compared where it is the same.
 
     Raises ValueError for too few images or sets that do not fit together.
 
@@ -112,7 +112,7 @@ class Evaluator:
         self.classes: tuple[int, ...] | None = None
         self.accuracy: float | None = None
         self._eye = self._make_eye(backend, cache, say)
-        self.features, self.digest = self._eye.about, self._eye.digest()
+        self.about, self.digest = self._eye.about, self._eye.digest()
         say(f"looking at {len(self.train):,} training and {min(n, len(self.test)):,} test images ...")
         features = self._eye.features(self.train.images)
         self._moments = metrics.moments(features)
@@ -124,9 +124,10 @@ class Evaluator:
     def load(cls, data: StrPath, **settings: Any) -> Evaluator:
         """An evaluator for what `minigan.datasets.load` takes, with its test split if it has one; settings as above."""
         try:
-            return cls(load(data), load(data, "test"), **settings)
+            test = load(data, "test")
         except MissingSplit:
-            return cls(load(data), **settings)
+            test = None
+        return cls(load(data), test, **settings)
 
     def judge(self, images: Images, name: str = "samples", seed: int | None = None) -> Row:
         """What there is to say about images (N, ...): uint8, or floats in [−1, 1], of the size of the training images.

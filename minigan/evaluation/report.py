@@ -45,7 +45,7 @@ class Report:
             test_images=len(evaluator.test),
             held_out=evaluator.held_out,
             n=evaluator.n,
-            features=evaluator.features,
+            features=evaluator.about,
             evaluator=evaluator.digest,
             classes=evaluator.classes,
             accuracy=evaluator.accuracy,
