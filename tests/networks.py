@@ -68,6 +68,14 @@ def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
     return net
 
 
+def quiet(net: Sequential) -> Sequential:
+    """Without Gaussian noise, whose last digits (of float32) differ from backend to backend."""
+    for layer in net.layers:
+        if isinstance(layer, GaussianNoise):
+            layer.std = 0.0
+    return net
+
+
 def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm: bool = True) -> list[Layer]:
     """Some layers that keep the number of features."""
     kinds: list[Callable[[], list[Layer]]] = [
@@ -154,6 +162,7 @@ def evaluate(
 ) -> Array:
     """The network's output, for these parameters. Textbook formulas only; nothing of minigan computes here.
 
+    x: real, or complex for `along`.
     running: the running statistics, if not the present ones. signs: collects which side of a kink each element is on.
     seen: collects mean and unbiased variance of each batch that a BatchNorm was trained on.
     """
@@ -167,25 +176,25 @@ def evaluate(
             case BatchNorm():
                 mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
                 if train:
-                    mean, var = x.mean(axis=0), x.var(axis=0)
+                    mean, var = x.mean(axis=0), variance(x)
                     if seen is not None:
                         seen[f"{i}"] = mean, x.var(axis=0, ddof=1)
                 x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
             case LayerNorm():
-                mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
-                x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
+                x_hat = (x.T - x.mean(axis=1)) / np.sqrt(variance(x.T) + layer.eps)
+                x = p[f"{i}.weight"] * x_hat.T + p[f"{i}.bias"]
             case MinibatchStdDev():
-                x = np.column_stack([x, np.full(len(x), np.sqrt(x.var(axis=0) + layer.eps).mean())])
+                x = np.column_stack([x, np.full(len(x), np.sqrt(variance(x) + layer.eps).mean())])
             case ReLU() | LeakyReLU():
                 if signs is not None:
-                    signs.append(x > 0)
-                x = np.where(x > 0, x, x * getattr(layer, "negative_slope", 0.0))
+                    signs.append(x.real > 0)
+                x = np.where(x.real > 0, x, x * getattr(layer, "negative_slope", 0.0))
             case Sigmoid():
                 x = 1 / (1 + np.exp(-x))
             case Tanh():
                 x = np.tanh(x)
             case Softplus():
-                x = np.logaddexp(0, x)
+                x = np.log1p(np.exp(x))
             case Dropout() if train and layer.p:
                 x = np.where(uniforms(here, x.shape) >= layer.p, x / (1 - layer.p), 0.0)
             case GaussianNoise() if train and layer.std:
@@ -195,6 +204,16 @@ def evaluate(
             case Flatten():
                 x = x.reshape(len(x), -1)
     return x
+
+
+def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool, stream: Stream) -> float:
+    """⟨d Σy/dx, direction⟩ by a complex step, Im f(x + ih d)/h: exact to the last digits, since h can be tiny."""
+    return float(evaluate(net, flat, x + 1e-30j * direction, train, stream).imag.sum()) * 1e30
+
+
+def variance(x: Array) -> Array:
+    """Of each column, also of a complex step: without the absolute value that NumPy takes."""
+    return ((x - x.mean(axis=0)) ** 2).mean(axis=0)
 
 
 def weight(layer: Dense, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Array, Case, evaluate, flat_of, pair, quadratic, randomise, same, seeds, stacks, worst
+from networks import Array, Case, evaluate, flat_of, pair, quadratic, quiet, randomise, same, seeds, stacks, worst
 
 import minigan
 from minigan import (
@@ -66,7 +66,7 @@ def test_every_backend_gives_the_reference_networks_results(
 ) -> None:
     results = []
     for be in (backend, get_backend("reference")):
-        net = Sequential.build(case.net.describe(), be)
+        net = quiet(Sequential.build(case.net.describe(), be))
         net.load_state_dict(case.net.state_dict())
         y, back = net(case.x, train=train, stream=Stream(seed, Purpose.CALL))
         dx = back(be.asarray(np.random.default_rng(seed).standard_normal(y.shape)))
@@ -862,8 +862,24 @@ def test_fresh_weights() -> None:
 
 def in_torch(torch: Any, net: Sequential) -> Any:
     nn = torch.nn
+
+    class Deviation(nn.Module):  # type: ignore[misc]
+        def __init__(self, eps: float) -> None:
+            super().__init__()
+            self.eps = eps
+
+        def forward(self, x: Any) -> Any:
+            deviation = (x.var(dim=0, correction=0) + self.eps).sqrt().mean()
+            return torch.cat([x, deviation.expand(len(x), 1)], dim=1)
+
+    def linear(it: Dense) -> Any:
+        normed = {SpectralNorm: nn.utils.spectral_norm, WeightNorm: nn.utils.weight_norm, type(None): lambda it: it}
+        return normed[type(it.norm)](nn.Linear(it.n_in, it.n_out, bias=it.bias))
+
     twins: dict[type, Callable[[Any], Any]] = {
-        Dense: lambda it: nn.Linear(it.n_in, it.n_out, bias=it.bias),
+        Dense: linear,
+        LayerNorm: lambda it: nn.LayerNorm(it.n_features, eps=it.eps),
+        MinibatchStdDev: lambda it: Deviation(it.eps),
         BatchNorm: lambda it: nn.BatchNorm1d(it.n_features, eps=it.eps, momentum=1 - it.momentum),
         LeakyReLU: lambda it: nn.LeakyReLU(it.negative_slope),
         ReLU: lambda it: nn.ReLU(),
@@ -878,6 +894,7 @@ def in_torch(torch: Any, net: Sequential) -> Any:
     return nn.Sequential(*(twins[type(layer)](layer) for layer in net.layers)).double()
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
 @given(case=stacks())
 def test_pytorch_loads_the_state_and_computes_the_same(case: Case) -> None:
     torch = pytest.importorskip("torch")
@@ -887,7 +904,7 @@ def test_pytorch_loads_the_state_and_computes_the_same(case: Case) -> None:
             layer.__dict__.update(p=0.0, std=0.0)
     theirs = in_torch(torch, net)
     theirs.load_state_dict({name: torch.from_numpy(array) for name, array in net.state_dict().items()})
-    assert [n for n in theirs.state_dict() if "num_batches" not in n] == list(net.state_dict())
+    assert {n for n in theirs.state_dict() if "num_batches" not in n} == net.state_dict().keys()
 
     x = torch.tensor(case.x, requires_grad=True)
     theirs.eval()
@@ -901,8 +918,10 @@ def test_pytorch_loads_the_state_and_computes_the_same(case: Case) -> None:
     net.zero_grad()
     dx = back(gradient(y))
     np.testing.assert_allclose(dx, x.grad.numpy(), rtol=1e-7, atol=1e-9)
-    for (name, grad), p in zip(net.grad_dict().items(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(grad, p.grad.numpy(), rtol=1e-7, atol=1e-9, err_msg=name)
+    parameters = dict(theirs.named_parameters())
+    assert parameters.keys() == net.grad_dict().keys()
+    for name, grad in net.grad_dict().items():
+        np.testing.assert_allclose(grad, parameters[name].grad.numpy(), rtol=1e-7, atol=1e-9, err_msg=name)
 
     after = theirs.state_dict()  # running statistics have moved alike
     for name, array in net.state_dict().items():

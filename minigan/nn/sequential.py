@@ -131,14 +131,7 @@ class Sequential:
         stamp, shape = run.arena.stamp, y.shape
 
         def back(dy: Array, params: bool = True, inputs: bool = True, consume: bool = False) -> Array | None:
-            if run.arena.stamp != stamp:
-                raise RuntimeError(
-                    "this pass is over: its arena was rewound since, so its activations are overwritten; "
-                    "take the gradient before the next step begins, or run the network without an arena"
-                )
-            dy = self.as_batch(dy)
-            if dy.shape != shape:
-                raise ValueError(f"the gradient must have the output's shape {shape}, got {dy.shape}")
+            dy = self._given("the gradient must have the output's shape", dy, shape, run, stamp)
             if not consume:  # a copy: each layer writes its dL/dx over the dL/dy that it gets
                 given, dy = dy, run.empty(shape)
                 run.backend.xp.copyto(dy, given)
@@ -159,16 +152,16 @@ class Sequential:
         """The output y, the gradient of Σy with respect to x, and a way to differentiate that gradient once more.
 
         Returns (y, dx, push). x, dx: (N, ...); if no layer mixes samples, dx_n is the gradient of sample n's output.
-        push(u) adds to the parameters' gradients
+        push(u) adds to the parameters' gradients, until the arena is rewound,
 
-            d/dθ Σ_n u_n · dx_n,   u (N, ...) held constant,
+            d/dθ Σ_n u_n · dx_n,   u (N, ...) held constant (dx may be overwritten with it),
 
         which for a penalty P(dx) with u = ∂P/∂dx is dP/dθ. Instead of differentiating a backward pass, it uses that
         u · dx is the derivative of Σy along u: x and its tangent ẋ = u go forward together, and then the gradient of
         that comes back (Pearlmutter 1994, the R-operator). Where all activations are piecewise linear nothing has to
         come back, and a penalty costs one tangent pass and one outer product per layer. Running statistics stay.
 
-        Raises ValueError for layers without such a rule, BatchNorm among them.
+        Raises ValueError for layers without such a rule, BatchNorm among them, and for u of another shape.
 
         >>> import minigan, numpy as np
         >>> net = minigan.Sequential(minigan.Dense(2, 1), seed=0)
@@ -178,7 +171,7 @@ class Sequential:
         True
         """
         run = self._pass(train, False, arena, stream)
-        x = self.as_batch(x)
+        x, stamp = self.as_batch(x), run.arena.stamp
         applied = list(self._forward(x, run, twice=True))
         y, pushes = applied[-1][1] if applied else x, []
         dy = run.empty(y.shape)
@@ -188,7 +181,7 @@ class Sequential:
             pushes.append(push)
 
         def tangent(u: Array) -> None:
-            pulls = []
+            u, pulls = self._given("u must have the shape of dx,", u, x.shape, run, stamp), []
             for push in reversed(pushes):
                 u, pull = push(u)
                 pulls.append(pull)
@@ -197,6 +190,18 @@ class Sequential:
                 dy2 = pull(dy2)
 
         return y, dy, tangent
+
+    def _given(self, rule: str, a: Array, shape: tuple[int, ...], run: Pass, stamp: int) -> Array:
+        """What a pass that began at `stamp` is given afterwards, as the network takes it."""
+        if run.arena.stamp != stamp:
+            raise RuntimeError(
+                "this pass is over: its arena was rewound since, so its activations are overwritten; "
+                "take the gradient before the next step begins, or run the network without an arena"
+            )
+        a = self.as_batch(a)
+        if a.shape != shape:
+            raise ValueError(f"{rule} {shape}, got {a.shape}")
+        return a
 
     def _pass(self, train: bool, track: bool, arena: Heap | None, stream: Stream | None) -> Pass:
         if stream is None:
