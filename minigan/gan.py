@@ -111,6 +111,8 @@ class GAN:
         latent: int | None = None,
         seed: int = 0,
     ) -> None:
+        if isinstance(penalties, Penalty):
+            raise TypeError(f"penalties must be a list such as [R1(10.0)], got {penalties!r}")
         self.G, self.D = G, D
         self.objective = get_objective(objective)
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
@@ -455,11 +457,12 @@ class GAN:
     ) -> GAN:
         """A GAN from `describe()`, with fresh weights or those of states["G"] and states["D"].
 
+        An option that the description does not know, because it is older, has its default.
         Raises ValueError for unknown layers or options, or states that do not fit.
         """
         G = Sequential.build(description["G"], backend, states and states["G"])
         D = Sequential.build(description["D"], G.backend, states and states["D"])
-        return cls(G, D, **{name: build(description[name]) for name in (*_SPECS, *_OPTIONS)})
+        return cls(G, D, **{name: build(description[name]) for name in (*_SPECS, *_OPTIONS) if name in description})
 
     def _parts(self) -> dict[str, Any]:
         parts = {"G": self.G, "D": self.D, "g_opt": self.g_opt, "d_opt": self.d_opt}
