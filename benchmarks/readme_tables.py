@@ -134,6 +134,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.add:
         found = report.load(args.add)
+        if any(f.subject != "step" for f in found.steps()):
+            parser.error(f"{args.add} is of another step than the README's table")
         RESULTS.mkdir(exist_ok=True)
         report.save(RESULTS / f"{environment.slug(found.environment)}.json", found)
     readme = README.read_text(encoding="utf-8")

@@ -100,7 +100,7 @@ class DRAGAN(_Slope):
 
     def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
         alpha, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
-        heap.backend.uniform(x, stream._replace(lane=_NOISE))
+        heap.backend.uniform(x, stream._replace(lane=NOISE))
         x *= real.std() * self.spread
         x *= alpha
         x += real
@@ -133,11 +133,11 @@ class R2(_Flatness):
         return fake
 
 
-_MIX, _NOISE = -1, -2  # lanes of a pass's stream that no layer has
+MIX, NOISE = -1, -2  # lanes of a pass's stream that no layer has
 
 
 def _one_a_sample(x: Array, heap: Heap, stream: Stream) -> Array:
     """A number in [0, 1) for each sample, (N, 1, ...)."""
     numbers = heap.empty((len(x), *(1 for _ in x.shape[1:])), x.dtype)
-    heap.backend.uniform(numbers, stream._replace(lane=_MIX))
+    heap.backend.uniform(numbers, stream._replace(lane=MIX))
     return numbers
