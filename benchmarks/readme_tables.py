@@ -1,32 +1,82 @@
-"""Write the README's table of step times from benchmarks/results/*.json, one file for each machine.
+"""Write the README's tables from benchmarks/results: step times, a file for each machine, and how good recipes are.
 
     minigan bench --out runs/bench                                    measure
     python benchmarks/readme_tables.py --add runs/bench/bench.json    keep that for this machine, update the README
+    python benchmarks/recipes.py --data mnist --out runs/recipes      train and judge every recipe
     python benchmarks/readme_tables.py                                update the README
     python benchmarks/readme_tables.py --check                        fail if the README says something else
 
-The table stands between two comments in the README, `<!-- bench: begin -->` and `<!-- bench: end -->`.
+Each table stands between two comments in the README, such as `<!-- bench: begin -->` and `<!-- bench: end -->`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import statistics
 import sys
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from minigan.bench import environment, report, tables
 from minigan.bench.report import Figure, Report
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
 LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 
-def section(reports: list[Report]) -> str:
-    """What stands between the two comments."""
-    return "\n\n".join([BEGIN, *(text for found in reports for text in machine(found)), END])
+def bench_section(results: Path) -> list[str]:
+    """Step times: a table for each machine."""
+    reports = [report.load(path) for path in sorted(results.glob("*.json")) if not path.name.startswith("recipes-")]
+    return [text for found in reports for text in machine(found)]
+
+
+def recipes_section(results: Path) -> list[str]:
+    """How good each recipe's samples are: a table for each data set."""
+    return [text for path in sorted(results.glob("recipes-*.json")) for text in judged(json.loads(path.read_text()))]
+
+
+SECTIONS: dict[str, Callable[[Path], list[str]]] = {"bench": bench_section, "recipes": recipes_section}
+
+
+def judged(found: dict[str, Any]) -> list[str]:
+    """A row for each recipe, means over its seeds; and what was measured with what."""
+    head = ["recipe", "steps x batch", "minutes", "seeds", "Fréchet", "precision", "recall", "least digit, %",
+            "confidence"]  # fmt: skip
+    rows = []
+    for recipe, group in groupby(found["rows"], key=lambda row: row["recipe"]):
+        runs = list(group)
+        frechet = [run["frechet"] for run in runs]
+        spread = f" ({min(frechet):.2f} to {max(frechet):.2f})" if len(runs) > 1 else ""
+        mean = {
+            name: statistics.fmean(run[name] for run in runs) for name in runs[0] if isinstance(runs[0][name], float)
+        }
+        rows.append([
+            f"`{recipe}`", f"{runs[0]['steps']:,} x {runs[0]['batch']}",
+            f"{statistics.fmean(run['seconds'] for run in runs) / 60:.1f}", ", ".join(str(run["seed"]) for run in runs),
+            f"{mean['frechet']:.2f}{spread}", f"{mean['precision']:.3f}", f"{mean['recall']:.3f}",
+            f"{100 * mean['least']:.1f}", f"{mean['confidence']:.3f}",
+        ])  # fmt: skip
+    floor = found["floor"]
+    rows.append([
+        "real test images", "", "", "", f"{floor['frechet']:.2f}", f"{floor['precision']:.3f}",
+        f"{floor['recall']:.3f}", f"{100 * floor['least']:.1f}", f"{floor['confidence']:.3f}",
+    ])  # fmt: skip
+    first = found["rows"][0]
+    about = "; ".join(sorted({
+        f"{run['cpu']}, {run['cores']} cores, {run['threads']} threads, backend {run['backend']}, {run['when']}"
+        for run in found["rows"]
+    }))  # fmt: skip
+    note = (
+        f"*({found['data']}, {found['images']:,} training images; {first['n']:,} samples, features of evaluator "
+        f"{found['evaluator']}, whose classifier is right about {found['accuracy']:.2%} of the test images; means over "
+        f"the seeds. {about}. `python benchmarks/recipes.py --data {found['data']} --out runs/recipes`.)*"
+    )
+    return [tables.markdown(head, rows, left=(0, 1)), note]
 
 
 def machine(found: Report) -> list[str]:
@@ -66,12 +116,15 @@ def step_table(found: Report, steps: list[Figure]) -> str:
     return tables.markdown(head, rows, left=(1, 2))
 
 
-def rewritten(readme: str, reports: list[Report]) -> str:
-    """The README's text with a new section. Raises ValueError unless the two comments stand in it once, in order."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
-        raise ValueError(f"the README must have {BEGIN} and {END} once each, in this order")
-    before, after = readme.partition(BEGIN)[0], readme.partition(END)[2]
-    return before + section(reports) + after
+def rewritten(readme: str) -> str:
+    """The README's text with new sections. Raises ValueError unless each stands between its two comments once."""
+    for name, section in SECTIONS.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if readme.count(begin) != 1 or readme.count(end) != 1 or readme.index(begin) > readme.index(end):
+            raise ValueError(f"the README must have {begin} and {end} once each, in this order")
+        before, after = readme.partition(begin)[0], readme.partition(end)[2]
+        readme = before + "\n\n".join([begin, *section(RESULTS), end]) + after
+    return readme
 
 
 def main() -> int:
@@ -81,10 +134,12 @@ def main() -> int:
     args = parser.parse_args()
     if args.add:
         found = report.load(args.add)
+        if any(f.subject != "step" for f in found.steps()):
+            parser.error(f"{args.add} is of another step than the README's table")
         RESULTS.mkdir(exist_ok=True)
         report.save(RESULTS / f"{environment.slug(found.environment)}.json", found)
     readme = README.read_text(encoding="utf-8")
-    new = rewritten(readme, [report.load(path) for path in sorted(RESULTS.glob("*.json"))])
+    new = rewritten(readme)
     if args.check:
         if new != readme:
             print("README.md differs from benchmarks/results: run python benchmarks/readme_tables.py", file=sys.stderr)

@@ -41,10 +41,8 @@ class Average:
         keep, t = be.scheduled(self._keep, counter), counter.now()
         be.average(self.net.flat, net.flat, keep, t)
         for name, buffer in net.buffers.items():
-            if "running" in name:
-                be.average(self.net.buffers[name], buffer, keep, t)
-            else:  # such as the singular vectors of a spectral norm
-                be.xp.copyto(self.net.buffers[name], buffer)
+            taken = keep if "running" in name else 0.0  # as it is: such as the singular vectors of a spectral norm
+            be.average(self.net.buffers[name], buffer, taken, t)
 
     def _keep(self, t: int) -> float:
         return min(self.decay, (1 + t) / (10 + t))

@@ -111,6 +111,8 @@ class GAN:
         latent: int | None = None,
         seed: int = 0,
     ) -> None:
+        if isinstance(penalties, Penalty):
+            raise TypeError(f"penalties must be a list such as [R1(10.0)], got {penalties!r}")
         self.G, self.D = G, D
         self.objective = get_objective(objective)
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
@@ -209,27 +211,29 @@ class GAN:
 
         real: (n, ...) real samples, for an objective that compares the fakes with them.
         """
-        G, D, arena, objective = self.G, self.D, self._arena_G, self.objective
         fakes = fakes or self._fakes_for_G(n)
-        stream, depth = Stream(self.seed, Purpose.D_FOR_G, self._steps.now()), objective.depth(D)
-        seen = {"fakes": (self._shown(fakes.samples, arena, stream), stream)}
-        judged, back_D = D(seen["fakes"][0], track=False, arena=arena, stream=stream, depth=depth)
-        rival = None
-        if objective.compares and real is not None:
-            on_real = stream._replace(purpose=Purpose.D_FOR_G_REAL)
-            seen["real samples"] = self._shown(real, arena, on_real), on_real
-            rival, _ = D(seen["real samples"][0], track=False, arena=arena, stream=on_real, depth=depth)
-        loss, djudged = objective.generator(judged, arena, rival)
-        dfake = back_D(djudged, params=False, consume=True)  # D is fixed: its parameter gradients are never computed
-        G.zero_grad()
-        # nobody needs dL/dz: it is never computed
-        fakes.back(dfake.reshape(fakes.samples.shape), inputs=False, consume=True)
-        norm = self._check_finite("G", loss, real, fakes, seen)
+        stream = Stream(self.seed, Purpose.D_FOR_G, self._steps.now())
+        logits, back_D, shown = self._ask_D(fakes.samples, stream)
+        rivals = None
+        if self.objective.compares and real is not None:
+            rivals, _, _ = self._ask_D(real, stream._replace(purpose=Purpose.D_FOR_G_REAL))
+        loss, dlogits = self.objective.generator(logits, self._arena_G, rivals)
+        dfake = back_D(dlogits, params=False, consume=True)  # D is fixed: its parameter gradients are never computed
+        self.G.zero_grad()
+        dfake = dfake.reshape(fakes.samples.shape)
+        fakes.back(dfake, inputs=False, consume=True)  # nobody needs dL/dz: it is never computed
+        norm = self._check_finite("G", loss, None, fakes, {"fakes": (shown, stream)})
         self.g_opt.step()
         if self._average is not None:
             self._average.update(self._steps)
         self._steps.advance()
         return {"g_loss": loss, "g_grad_norm": norm}
+
+    def _ask_D(self, samples: Array, stream: Stream) -> tuple[Array, Back, Array]:
+        """What D says of samples in G's update, or its features if the objective wants those; and what it was shown."""
+        shown = self._shown(samples, self._arena_G, stream)
+        depth = self.objective.depth(self.D)
+        return *self.D(shown, track=False, arena=self._arena_G, stream=stream, depth=depth), shown
 
     def _joint_update(self, real: Array, fakes: Fakes) -> tuple[Array, ...]:
         """One update of D on real samples and fakes: loss, penalty, gradient norm, and the logits of both."""
@@ -453,11 +457,12 @@ class GAN:
     ) -> GAN:
         """A GAN from `describe()`, with fresh weights or those of states["G"] and states["D"].
 
+        An option that the description does not know, because it is older, has its default.
         Raises ValueError for unknown layers or options, or states that do not fit.
         """
         G = Sequential.build(description["G"], backend, states and states["G"])
         D = Sequential.build(description["D"], G.backend, states and states["D"])
-        return cls(G, D, **{name: build(description[name]) for name in (*_SPECS, *_OPTIONS)})
+        return cls(G, D, **{name: build(description[name]) for name in (*_SPECS, *_OPTIONS) if name in description})
 
     def _parts(self) -> dict[str, Any]:
         parts = {"G": self.G, "D": self.D, "g_opt": self.g_opt, "d_opt": self.d_opt}

@@ -176,7 +176,7 @@ class LeastSquares(Objective):
         return _half_square(logits, 1, grad, be)
 
     def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
-        return _means_and_shares(real, fake, 0.5)
+        return _means_and_shares(self.probability(real, be.xp), self.probability(fake, be.xp), 0.5)
 
     def probability(self, logits: Array, xp: Any) -> Array:
         return xp.clip(logits, 0, 1)
@@ -226,6 +226,9 @@ class Hinge(Critic):
 
     def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(real, fake, 0.0)
+
+    def equilibrium(self) -> dict[str, float]:
+        return {"d_loss": 2.0}  # what one margin gains, the other loses
 
 
 class Relativistic(Critic):

@@ -64,10 +64,10 @@ class _Slope(Penalty):
     def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
         norm = xp.sqrt((g * g).sum(axis=1, keepdims=True))
         excess = norm - 1
-        value = (excess * excess).mean() * self.weight
-        # u = 2λ (r − 1)/(N r) g; at g = 0 there is no direction to go, and u is 0
-        excess *= 2 * self.weight / len(g)
-        excess /= xp.maximum(norm, np.finfo(g.dtype).tiny)
+        value = (excess * excess).mean() * float(self.weight)
+        # u = 2λ (r − 1)/(N r) g; at g = 0 there is no direction to go, and u is 0. No smaller r has a square
+        excess *= 2 * float(self.weight) / len(g)
+        excess /= xp.maximum(norm, np.sqrt(np.finfo(g.dtype).tiny))
         g *= excess
         return value, g
 
@@ -94,13 +94,13 @@ class DRAGAN(_Slope):
 
     def __init__(self, weight: float = 10.0, spread: float = 0.5) -> None:
         super().__init__(weight)
-        if not spread > 0:
+        if not 0 < spread < float("inf"):
             raise ValueError(f"DRAGAN needs a positive spread, got {spread}")
         self.spread = spread
 
     def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
         alpha, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
-        heap.backend.uniform(x, stream._replace(lane=_NOISE))
+        heap.backend.uniform(x, stream._replace(lane=NOISE))
         x *= real.std() * self.spread
         x *= alpha
         x += real
@@ -111,8 +111,8 @@ class _Flatness(Penalty):
     """γ/2 E‖g‖²."""
 
     def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
-        value = (g * g).sum() * (self.weight / 2 / len(g))
-        g *= self.weight / len(g)
+        value = (g * g).sum() * (float(self.weight) / 2 / len(g))
+        g *= float(self.weight) / len(g)
         return value, g
 
 
@@ -133,11 +133,11 @@ class R2(_Flatness):
         return fake
 
 
-_MIX, _NOISE = -1, -2  # lanes of a pass's stream that no layer has
+MIX, NOISE = -1, -2  # lanes of a pass's stream that no layer has
 
 
 def _one_a_sample(x: Array, heap: Heap, stream: Stream) -> Array:
     """A number in [0, 1) for each sample, (N, 1, ...)."""
     numbers = heap.empty((len(x), *(1 for _ in x.shape[1:])), x.dtype)
-    heap.backend.uniform(numbers, stream._replace(lane=_MIX))
+    heap.backend.uniform(numbers, stream._replace(lane=MIX))
     return numbers

@@ -108,10 +108,16 @@ def stacks(
     acts: st.SearchStrategy[Layer] = activations,
     backend: Backend | None = None,
     batchnorm: bool = True,
+    ends: tuple[int, int] | None = None,
 ) -> Case:
-    """One to three Dense layers with anything around them, 1 to 9 features each, batches of 1 or 2 to 9."""
+    """One to three Dense layers with anything around them, 1 to 9 features each, batches of 1 or 2 to 9.
+
+    ends: how many features go in and come out.
+    """
     rng = np.random.default_rng(draw(seeds))
     widths = draw(st.lists(features, min_size=2, max_size=4))
+    if ends is not None:
+        widths[0], widths[-1] = ends
     layers = hidden(rng, widths[0], batchnorm=batchnorm)
     for n_in, n_out in itertools.pairwise(widths):
         layers.append(Dense(n_in, n_out, bias=draw(st.booleans()), norm=draw(norms)))
@@ -159,16 +165,17 @@ def evaluate(
     running: dict[str, Array] | None = None,
     signs: list[Array] | None = None,
     seen: dict[str, tuple[Array, Array]] | None = None,
+    depth: int | None = None,
 ) -> Array:
     """The network's output, for these parameters. Textbook formulas only; nothing of minigan computes here.
 
     x: real, or complex for `along`.
     running: the running statistics, if not the present ones. signs: collects which side of a kink each element is on.
-    seen: collects mean and unbiased variance of each batch that a BatchNorm was trained on.
+    seen: collects mean and unbiased variance of each batch that a BatchNorm was trained on. depth: how many layers.
     """
     p = parameters(net, flat)
     running = net.state_dict() if running is None else running
-    for i, layer in enumerate(net.layers):
+    for i, layer in enumerate(net.layers[:depth]):
         here = stream._replace(lane=i)
         match layer:
             case Dense():
@@ -194,7 +201,7 @@ def evaluate(
             case Tanh():
                 x = np.tanh(x)
             case Softplus():
-                x = np.log1p(np.exp(x))
+                x = np.logaddexp(0, x) if np.isrealobj(x) else np.log1p(np.exp(x))
             case Dropout() if train and layer.p:
                 x = np.where(uniforms(here, x.shape) >= layer.p, x / (1 - layer.p), 0.0)
             case GaussianNoise() if train and layer.std:
@@ -214,6 +221,25 @@ def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool,
 def variance(x: Array) -> Array:
     """Of each column, also of a complex step: without the absolute value that NumPy takes."""
     return ((x - x.mean(axis=0)) ** 2).mean(axis=0)
+
+
+def input_gradient(
+    net: Sequential, flat: Array, x: Array, stream: Stream, running: dict[str, Array] | None = None
+) -> Array:
+    """The gradient of the sum of all outputs in training with respect to x, by imaginary steps: Im f(x + ih)/h.
+
+    Without a difference there is no rounding, however small h is (Squire and Trapp 1998).
+    """
+    h, gradient, rows = 1e-30, np.empty_like(x), list(range(len(x)))
+    together = [[n] for n in rows] if net.mixes_samples else [rows]  # whose steps do not meet
+    for place in np.ndindex(x.shape[1:]):
+        for some in together:
+            stepped = x.astype(complex)
+            stepped[(some, *place)] += 1j * h
+            y = evaluate(net, flat, stepped, True, stream, running=running)
+            felt = y.imag.reshape(len(x), -1).sum(axis=1) / h
+            gradient[(some, *place)] = felt if len(some) > 1 else felt.sum()
+    return gradient
 
 
 def weight(layer: Dense, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
@@ -303,18 +329,29 @@ def quadratic(
 
 
 def pair(
-    backend: Backend | None = None, dtype: str = "float32", samples: int = 3, seed: int = 1
+    backend: Backend | None = None,
+    dtype: str = "float32",
+    samples: int = 3,
+    seed: int = 1,
+    packing: int = 1,
+    critic: bool = False,
 ) -> tuple[Sequential, Sequential]:
-    """A small G and D with batchnorm, dropout and noise in both: whatever could be mixed up between passes is there."""
+    """A small G and D with batchnorm, dropout and noise in both: whatever could be mixed up between passes is there.
+
+    critic: a D on which penalties can be put, with the other norms in the place of batchnorm.
+    """
     be = minigan.get_backend("numpy") if backend is None else backend
     G = Sequential(
         Dense(2, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
         GaussianNoise(0.1), Dense(5, samples), Tanh(),
         backend=be, dtype=dtype, seed=seed,
     )  # fmt: skip
+    first: list[Layer] = [Dense(packing * samples, 6), BatchNorm(6, momentum=0.8)]
+    if critic:
+        first = [Dense(packing * samples, 6, norm=SpectralNorm()), LayerNorm(6)]
     D = Sequential(
-        GaussianNoise(0.1), Dense(samples, 6), BatchNorm(6, momentum=0.8), LeakyReLU(0.2), Dropout(0.3),
-        Dense(6, 4), Softplus(), Dense(4, 1),
+        GaussianNoise(0.1), *first, LeakyReLU(0.2), Dropout(0.3),
+        Dense(6, 4, norm=WeightNorm() if critic else None), Softplus(), Dense(4, 1),
         backend=be, dtype=dtype, seed=seed + 1,
     )  # fmt: skip
     rng = np.random.default_rng(seed)

@@ -21,6 +21,7 @@ from minigan.backend import Backend, get_backend
 from minigan.backend.numpy_backend import NumpyBackend
 from minigan.bench import (
     ceilings,
+    critic,
     environment,
     growth,
     opponents,
@@ -45,6 +46,7 @@ from minigan.bench.turns import Pace, WorkerError, WorkerProcess, take_turns
 from minigan.bench.work import Work
 from minigan.bench.worker import Worker
 from minigan.cli import main
+from minigan.penalties import GradientPenalty
 
 ROOT = Path(__file__).parent.parent
 SMALL = 1 / 256  # G 100-1-2-4-784, D 784-2-1-1: small enough to count by hand
@@ -65,7 +67,7 @@ def test_the_work_of_a_tiny_step_by_hand() -> None:
     assert products == 38_140
     counted = step.step_work(2, SMALL)
     assert counted.gemm_flops == 2 * 38_140
-    assert len(step.products(2, SMALL)) == 4 + 3 + 5 + 3 + 3 + 7
+    assert len(step.products(step.operations(2, SMALL))) == 4 + 3 + 5 + 3 + 3 + 7
 
     adam = parts.part_work("optimizer", 2, SMALL)
     G = (100 + 1) + (2 + 2) + (8 + 4) + (3136 + 784) + 2 * (1 + 2 + 4)
@@ -80,22 +82,33 @@ def test_the_work_of_a_tiny_step_by_hand() -> None:
     assert parts.part_work("elementwise", 2, SMALL).other_flops == forward + backward + sums
 
 
+@pytest.mark.parametrize("subject", opponents.SUBJECTS)
 @pytest.mark.parametrize(("batch", "width"), [(2, SMALL), (5, 0.1)])
-def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float) -> None:
+def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float, subject: str) -> None:
     """As a multiset: a backend may be asked for the two products of a backward in either order, or for both at once."""
     recorder = profile.Recorder(noting=True)
-    gan = step.build(width, profile.WatchedBackend(get_backend("numpy"), recorder))
+    gan = opponents.SUBJECTS[subject].build(width, profile.WatchedBackend(get_backend("numpy"), recorder))
+    play = opponents.ready(opponents.make_start(batch, width, subject), gan)
     recorder.calls.clear()  # the sample that the constructor sends through
-    gan.step(np.zeros((batch, step.PIXELS), np.float32))
+    play()
     asked = Counter(
         tuple(map(int, product.split("×")))
         for call in recorder.calls
         if call.operation.startswith("gemm")
         for product in call.shape.split(", ")
     )
-    assert asked == Counter(step.products(batch, width))
+    operations = {"step": step.operations, "critic": critic.operations}[subject](batch, width)
+    assert asked == Counter(step.products(operations))
     counted = [call.work for call in recorder.calls if call.work is not None]
-    assert work.total(counted).gemm_flops == step.step_work(batch, width).gemm_flops
+    assert work.total(counted).gemm_flops == opponents.SUBJECTS[subject].work(batch, width).gemm_flops
+
+
+def test_the_work_of_a_tiny_critic_by_hand() -> None:
+    """Batch 2, D 784-2-1-1: what the double pass costs beside the plain one."""
+    forward, to_the_input = 1568 + 2 + 1, 1 + 2 + 1568  # of one sample, all three layers
+    plain = 4 * forward + 4 * forward + 4 * (1 + 2)  # real and fakes: forward, dW, and dx but for the first layer's
+    penalty = 2 * (forward + to_the_input + forward + forward)  # x̂ forward and back, its tangent, dW
+    assert critic.critic_work(2, SMALL).gemm_flops == 2 * (plain + penalty)
 
 
 def test_the_canonical_sizes() -> None:
@@ -365,9 +378,13 @@ def test_the_machine_has_a_name_that_is_not_the_hosts() -> None:
 # --- contestants -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def start() -> opponents.Start:
-    return opponents.make_start(4, 0.1)
+@pytest.fixture(scope="module", params=opponents.SUBJECTS)
+def start(request: pytest.FixtureRequest) -> opponents.Start:
+    return opponents.make_start(4, 0.1, request.param)
+
+
+def check(who: str, losses: Any, start: opponents.Start) -> None:
+    opponents.check_losses(who, losses, opponents.expected_losses(start), start.subject)
 
 
 def play(opponent: opponents.Opponent) -> list[opponents.Losses]:
@@ -377,26 +394,29 @@ def play(opponent: opponents.Opponent) -> list[opponents.Losses]:
 def test_a_start_survives_its_file(start: opponents.Start, tmp_path: Path) -> None:
     opponents.save_start(tmp_path / "start.npz", start)
     again = opponents.load_start(tmp_path / "start.npz")
-    assert (again.width, again.batch) == (0.1, 4)
+    assert (again.subject, again.width, again.batch) == (start.subject, 0.1, 4)
     assert again.G.keys() == start.G.keys()
     assert again.D.keys() == start.D.keys()
-    np.testing.assert_array_equal(again.latents, start.latents)
-    np.testing.assert_array_equal(again.G["0.weight"], start.G["0.weight"])
+    for ours, theirs in zip((again.real, again.fake, again.drawn), (start.real, start.fake, start.drawn), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(again.D["0.weight"], start.D["0.weight"])
 
 
-def test_the_prescribed_latents_are_those_that_minigan_draws(start: opponents.Start) -> None:
+def test_the_prescribed_numbers_are_those_that_minigan_draws(start: opponents.Start) -> None:
     backend, drawn = NumpyBackend(), []
-    normal = backend.normal
+    draw = {"step": "normal", "critic": "uniform"}[start.subject]
+    generate = getattr(backend, draw)
 
     def note(out: Any, stream: Any) -> None:
-        normal(out, stream)
+        generate(out, stream)
         drawn.append(out.copy())
 
-    vars(backend)["normal"] = note
-    gan = step.build(start.width, backend)
-    for _ in start.latents:
-        gan.step(start.real)
-    np.testing.assert_array_equal(drawn, start.latents)
+    gan = opponents.SUBJECTS[start.subject].build(start.width, backend)
+    vars(backend)[draw] = note
+    turn = opponents.ready(start, gan)
+    for _ in start.drawn:
+        turn()
+    np.testing.assert_array_equal(drawn, start.drawn)
 
 
 def test_minigan_plays_the_reference_step(
@@ -405,7 +425,7 @@ def test_minigan_plays_the_reference_step(
     if isinstance(backend.xp, fake_cupy.FakeCupy):
         fake_cupy.install(monkeypatch)
     opponent = opponents.make_opponent(backend.name, environment.device(backend), start)
-    opponents.check_losses(backend.name, play(opponent), opponents.expected_losses(start))
+    check(backend.name, play(opponent), start)
     opponent.timed()
     opponent.synchronize()
 
@@ -414,30 +434,54 @@ def test_minigan_plays_the_reference_step(
 def test_other_libraries_play_the_same_step(start: opponents.Start, name: str) -> None:
     pytest.importorskip(name.split("-")[0])
     opponent = opponents.make_opponent(name, "cpu", start)
-    opponents.check_losses(name, play(opponent), opponents.expected_losses(start))
+    check(name, play(opponent), start)
     opponent.timed()
     opponent.synchronize()
 
 
 @pytest.mark.parametrize("net", ["G", "D"])
 def test_another_step_is_not_timed(start: opponents.Start, net: str) -> None:
+    if start.subject == "critic" and net == "G":
+        pytest.skip("it plays no part")
     state = {name: array.copy() for name, array in getattr(start, net).items()}
     state[f"{9 if net == 'G' else 0}.weight"] *= 1.2  # batchnorm would undo it in G's first layer
     other = opponents.make_opponent("numpy", "cpu", start._replace(**{net: state}))
     with pytest.raises(ArithmeticError, match=r"somebody does not compute the same step.*not timed"):
-        opponents.check_losses("somebody", play(other), opponents.expected_losses(start))
+        check("somebody", play(other), start)
+
+
+@pytest.mark.parametrize("change", ["another weight", "no second derivative", "the wrong points"])
+def test_another_penalty_is_not_timed(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = opponents.make_start(64, 0.1, "critic")
+    expected = opponents.expected_losses(start)
+    penalty = GradientPenalty(critic.WEIGHT * (1.05 if change == "another weight" else 1))
+    if change == "no second derivative":
+        measure = penalty.measure
+
+        def constant(*args: Any) -> Any:
+            value, u = measure(*args)
+            return value, 0 * u
+
+        vars(penalty)["measure"] = constant
+    if change == "the wrong points":
+        points = penalty.points
+        vars(penalty)["points"] = lambda real, fake, *rest: points(fake, real, *rest)
+    monkeypatch.setattr(critic, "GradientPenalty", lambda weight: penalty)
+    other = opponents.make_opponent("numpy", "cpu", start)
+    with pytest.raises(ArithmeticError, match=r"loss, penalty and gradient's norm in step 1 are .*not timed"):
+        opponents.check_losses("somebody", play(other), expected, "critic")
 
 
 @pytest.mark.parametrize("step", range(opponents.CHECKED_STEPS))
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("change", [1.01, float("nan")])
 def test_one_altered_loss_is_noticed(start: opponents.Start, step: int, which: int, change: float) -> None:
-    expected = opponents.expected_losses(start)
-    losses = [list(pair) for pair in expected]
-    opponents.check_losses("somebody", losses, expected)
+    losses = [list(numbers) for numbers in opponents.expected_losses(start)]
+    check("somebody", losses, start)
     losses[step][which] *= change
-    with pytest.raises(ArithmeticError, match=f"losses of D and G in step {step + 1} are"):
-        opponents.check_losses("somebody", losses, expected)
+    losses[step][which] += 0.01
+    with pytest.raises(ArithmeticError, match=rf"{opponents.SUBJECTS[start.subject].names} in step {step + 1} are"):
+        check("somebody", losses, start)
 
 
 @pytest.mark.parametrize(("library", "name"), [("torch", "torch-best"), ("jax", "jax")])
@@ -647,6 +691,22 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert found.ceilings["cpu"].gemm <= found.peaks["cpu"].flops
 
 
+def test_the_command_for_a_critic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert main([*TINY.split(), "--critic", "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
+    text, error = capsys.readouterr()
+    assert "One update of a critic" in text
+    assert "One step" not in text
+    assert "the critic at batch 4" in error
+    found = report.load(tmp_path / "bench.json")
+    assert {(f.subject, f.who, f.batch, f.width) for f in found.steps()} == {
+        ("critic", "numpy", 4, 0.1), ("critic", "reference", 4, 0.1)
+    }  # fmt: skip
+    assert found.parts() == []
+
+
 def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What each flag makes of the plan, without measuring."""
     from minigan.commands import bench
@@ -665,7 +725,8 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (
         main(["bench", "--no-parts", "--batch", "8", "8", "--against", "jax", "--rounds", "7", "--seconds", "3"]) == 1
     )
-    (present, default), (_, sweep), (_, chosen) = plans
+    assert main(["bench", "--critic"]) == 0
+    (present, default), (_, sweep), (_, chosen), (_, criticism) = plans
     assert default.grid == ((32, 1.0), (128, 1.0), (512, 1.0))
     assert {"numpy", "reference"} <= set(present)
     assert default.parts
@@ -674,13 +735,17 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not sweep.parts
     assert list(sweep.opponents) == list(opponents.OPPONENTS)
     assert chosen == Plan(((8, 1.0),), ["jax"], False, Pace(7, 3.0))
-    assert next((tmp_path / "runs").iterdir()).name == f"bench-{environment.slug(environment.facts())}"
+    assert criticism.grid == ((64, 1.0), (512, 1.0))
+    assert (criticism.subject, criticism.parts) == ("critic", False)
+    assert (tmp_path / "runs" / f"critic-{environment.slug(environment.facts())}" / "bench.json").is_file()
+    assert (tmp_path / "runs" / f"bench-{environment.slug(environment.facts())}").is_dir()
 
 
-def test_the_profile_command(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("flags", "what"), [([], "step"), (["--critic"], "critic's update")])
+def test_the_profile_command(flags: list[str], what: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = "--profile --batch 4 --width 0.1 --seconds 0.01 --backend reference"
-    assert main(["bench", *words.split()]) == 0
-    assert "Profile of one step: reference, batch 4, width 0.1" in capsys.readouterr().out
+    assert main(["bench", *words.split(), *flags]) == 0
+    assert f"Profile of one {what}: reference, batch 4, width 0.1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -689,7 +754,7 @@ def test_the_profile_command(capsys: pytest.CaptureFixture[str]) -> None:
         "--batch 1", "--batch many", "--width 0", "--width nan", "--width 1000", "--rounds 0", "--seconds 0",
         "--seconds inf", "--sweep --batch 8", "--sweep --width 2", "--backend abacus", "--backend auto",
         "--against none jax", "--against keras", "--profile --sweep", "--profile --no-parts", "--profile --out here",
-        "--out there/is/no/folder", "--out a-file",
+        "--critic --parts", "--out there/is/no/folder", "--out a-file",
     ],
 )  # fmt: skip
 def test_bad_values_are_one_sentence(
@@ -705,6 +770,16 @@ def test_bad_values_are_one_sentence(
 
 
 # --- the README ------------------------------------------------------------------------------------------------
+
+
+_FIGURES = {"n": 10, "frechet": 0.2, "precision": 0.8, "recall": 0.9, "least": 0.09, "kl": 0.0, "confidence": 0.99,
+            "nearest": 1.0, "copies": 0.01}  # fmt: skip
+_RUN = {"recipe": "gan", "seed": 0, "steps": 10, "batch": 8, "seconds": 60, "backend": "numpy",
+        "cpu": "Made-up", "cores": "2", "threads": "2", "versions": {}, "when": "2026-01-01"}  # fmt: skip
+RECIPES_JUDGED = {
+    "data": "mnist", "images": 100, "evaluator": "abc", "accuracy": 0.98, "floor": _FIGURES,
+    "rows": [_RUN | _FIGURES | {"frechet": 2.0}, _RUN | _FIGURES | {"frechet": 4.0, "seed": 1}],
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -724,8 +799,11 @@ def test_the_readmes_table_is_generated(
     readme_tables: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n\n{readme_tables.BEGIN}\nold\n{readme_tables.END}\n\nafter\n", encoding="utf-8")
+    marks = [f"<!-- {name}: begin -->\nold\n<!-- {name}: end -->" for name in readme_tables.SECTIONS]
+    readme.write_text("\n\n".join(["before", *marks, "after\n"]), encoding="utf-8")
     report.save(tmp_path / "bench.json", full())
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "recipes-mnist.json").write_text(json.dumps(RECIPES_JUDGED), encoding="utf-8")
 
     def run(*words: str) -> int:
         monkeypatch.setattr(sys, "argv", ["readme_tables.py", *words])
@@ -734,10 +812,12 @@ def test_the_readmes_table_is_generated(
 
     assert run("--check") == 1
     assert run("--add", str(tmp_path / "bench.json")) == 0
-    assert [path.name for path in (tmp_path / "results").iterdir()] == ["made-up-2-cores.json"]
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {"made-up-2-cores.json", "recipes-mnist.json"}
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n\n<!-- bench: begin -->")
-    assert text.endswith("<!-- bench: end -->\n\nafter\n")
+    assert text.endswith("<!-- recipes: end -->\n\nafter\n")
+    assert "3.00 (2.00 to 4.00)" in text
+    assert "| real test images |" in text
     assert "old" not in text
     assert "|   512 | CPU    | torch-best        |" in text
     assert "Made-up (R) CPU @ 3 GHz, 2 cores" in text
@@ -753,6 +833,7 @@ def test_the_readmes_table_is_generated(
 
 def test_the_readme_agrees_with_the_results() -> None:
     readme, results = ROOT / "README.md", sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    results = [path for path in results if not path.name.startswith("recipes-")]
     text = readme.read_text(encoding="utf-8") if readme.exists() else ""
     if not results or "<!-- bench: begin -->" not in text:
         pytest.skip("the README has no generated table, or there are no results")
@@ -761,7 +842,7 @@ def test_the_readme_agrees_with_the_results() -> None:
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    assert script.rewritten(text, [report.load(path) for path in results]) == text, (
+    assert script.rewritten(text) == text, (
         "the README differs from benchmarks/results: run python benchmarks/readme_tables.py"
     )
     for path in results:
@@ -796,8 +877,8 @@ def test_arrays_of_the_device_stay_there(device_backend: Backend, start: opponen
     for part in parts.PARTS:
         parts.prepare(part, device_backend, 4, 0.1)()
     opponent = opponents.make_opponent("cupy", "gpu", start)
-    opponents.check_losses("cupy", play(opponent), opponents.expected_losses(start))
-    assert profile.measure(device_backend, 4, 0.1, seconds=0.01).backend == "cupy"
+    check("cupy", play(opponent), start)
+    assert profile.measure(device_backend, 4, 0.1, seconds=0.01, subject=start.subject).backend == "cupy"
 
 
 def test_the_ceilings_of_a_device(device_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,24 +11,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from book import penalty_points, penalty_value, record
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Array, evaluate, flat_of, pair, same
+from networks import Array, evaluate, flat_of, input_gradient, pair, same
 
 import minigan
 from minigan import (
+    DRAGAN,
     GAN,
+    R1,
+    R2,
     SGD,
     Adam,
     BatchNorm,
     Dense,
     Dropout,
+    GradientPenalty,
     LeakyReLU,
     Minimax,
     NonFiniteError,
     NonSaturating,
+    OptimisticAdam,
     RMSprop,
     Sequential,
+    SpectralNorm,
     Tanh,
     archive,
     checkpoint,
@@ -35,6 +43,9 @@ from minigan import (
 )
 from minigan.backend import Backend, Purpose, Stream, absent
 from minigan.gan import METRICS
+from minigan.match import Match
+from minigan.objectives import NAMED, get_objective
+from minigan.optim import Linear
 from minigan.recipes import RECIPES, classic, get_recipe
 from minigan.recipes import gan as gan_recipe
 
@@ -53,13 +64,28 @@ RULES: dict[str, dict[str, Any]] = {
     "RMSprop": {"optimizer": RMSprop(1e-3)},
     "SGD for D": {"d_optimizer": SGD(1e-2, momentum=0.5)},
     "seed": {"seed": 5},
+    "least squares": {"objective": "least-squares"},
+    "Wasserstein": {"objective": "wasserstein"},
+    "hinge": {"objective": "hinge"},
+    "relativistic": {"objective": "relativistic"},
+    "feature matching": {"objective": "feature-matching"},
+    "gradient penalty": {"objective": "wasserstein", "penalties": [GradientPenalty()]},
+    "R1 and R2": {"objective": "relativistic", "penalties": [R1(1.0), R2(1.0)]},
+    "DRAGAN": {"penalties": [DRAGAN()]},
+    "clipping": {"clip": 0.7},
+    "noise": {"instance_noise": 0.3},
+    "fading noise": {"instance_noise": Linear(0.5, 0.0, 4)},
+    "packs": {"packing": 2},
+    "average": {"average": 0.9},
+    "optimism": {"optimizer": OptimisticAdam(1e-2, beta1=0.5)},
 }
 every_rule = pytest.mark.parametrize("rule", RULES)
 
 
 def play(rule: str = "default", dtype: str = "float32", backend: Backend | None = None, **more: Any) -> GAN:
-    G, D = pair(backend, dtype)
-    return GAN(G, D, **{"optimizer": Adam(1e-2, beta1=0.5)} | RULES[rule] | more)
+    options = {"optimizer": Adam(1e-2, beta1=0.5)} | RULES[rule] | more
+    critic = options.pop("critic", bool(options.get("penalties")))
+    return GAN(*pair(backend, dtype, packing=2 if options.get("packing") == 2 else 1, critic=critic), **options)
 
 
 def data(n: int = 24, seed: int = 0, dtype: str = "float32") -> Array:
@@ -68,7 +94,7 @@ def data(n: int = 24, seed: int = 0, dtype: str = "float32") -> Array:
 
 def everything(gan: GAN) -> list[Array]:
     """All that a GAN remembers."""
-    parts = [part.state_dict() for part in (gan.G, gan.D, gan.g_opt, gan.d_opt)]
+    parts = [part.state_dict() for part in gan._parts().values()]
     return [array for part in parts for array in part.values()] + [np.array([gan.steps, gan.d_updates])]
 
 
@@ -91,7 +117,7 @@ def test_each_player_moves_in_its_own_update_only(rule: str) -> None:
     assert same(list(gan.g_opt.state_dict().values()), list(g_opt.values()))
     assert not any(np.array_equal(gan.D.state_dict()[name], D[name]) for name in D if moves(name))
     D, d_opt = gan.D.state_dict(), gan.d_opt.state_dict()
-    gan.update_generator(4)
+    gan.update_generator(4, real=data(4))
     assert same(list(gan.D.state_dict().values()), list(D.values()))
     assert same(list(gan.d_opt.state_dict().values()), list(d_opt.values()))
     assert not any(np.array_equal(gan.G.state_dict()[name], G[name]) for name in G if moves(name))
@@ -102,7 +128,7 @@ def test_d_gets_no_gradient_in_the_update_of_g(rule: str) -> None:
     gan = play(rule)
     gan.step(data(4 * gan.d_steps))
     before = gan.D.grad_dict()
-    gan.update_generator(4)
+    gan.update_generator(4, real=data(4))
     assert same(list(gan.D.grad_dict().values()), list(before.values()))
 
 
@@ -303,18 +329,28 @@ def test_a_gan_can_be_loaded_on_another_backend(tmp_path: Path, backend: Backend
 def result(**options: Any) -> bytes:
     gan = play(**options)
     gan.step(data(4 * gan.d_steps))
-    return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes()
+    return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes() + gan.sample(2).tobytes()
 
 
 def test_every_option_does_something() -> None:
     """Each change of one option, from several starting points, changes what a step leaves behind."""
-    plain = {rule: result(rule=rule) for rule in RULES if rule != "two batches"}  # "two" is what "auto" means here
+    of_another_d = {rule for rule, options in RULES.items() if "penalties" in options or "packing" in options}
+    rules = set(RULES) - of_another_d - {"default"}
+    rules -= {"two batches", "hinge"}  # "two" is what "auto" means here; within its margins hinge is Wasserstein
+    plain = {rule: result(rule=rule) for rule in (*rules, "default")}
     assert len(set(plain.values())) == len(plain)
     assert result(rule="two batches") == plain["default"]
+    assert result(rule="hinge") == plain["Wasserstein"]
     for start in ("separate", "three steps of D", "minimax"):
-        for rule in set(RULES) - {"default", "two batches", "one batch", start}:
+        for rule in rules - {"one batch", "relativistic", start}:
             options = RULES[start] | RULES[rule]
-            assert result(**options) not in {result(**RULES[start]), result(rule="default")}, (start, rule)
+            assert result(**options) not in {result(**RULES[start]), plain["default"]}, (start, rule)
+
+
+def test_every_penalty_does_something() -> None:
+    sets: list[list[Any]] = [[], *([kind()] for kind in (GradientPenalty, R1, R2, DRAGAN)), [R1(), R2()]]
+    sets += [[R1(2.0)], [GradientPenalty(2.0)], [GradientPenalty(), GradientPenalty()], [DRAGAN(spread=1.0)]]
+    assert len({result(critic=True, penalties=penalties) for penalties in sets}) == len(sets)
 
 
 def test_auto_is_one_batch_unless_d_mixes_samples() -> None:
@@ -353,6 +389,23 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "separate, in one batch": ({"updates": "separate", "batches": "one"}, ValueError, "contradicts"),
     "reused halves": ({"reuse_fakes": True, "half_batches": True}, ValueError, "excludes half_batches"),
     "reused running": ({"reuse_fakes": True, "fake_statistics": "running"}, ValueError, "fake_statistics='running'"),
+    "separate penalty": ({"updates": "separate", "penalties": [R1()], "critic": True}, ValueError, "updates='joint'"),
+    "separate pairs": ({"updates": "separate", "objective": "relativistic"}, ValueError, "needs updates='joint'"),
+    "half pairs": ({"half_batches": True, "objective": "relativistic"}, ValueError, "it excludes half_batches"),
+    "half features": ({"half_batches": True, "objective": "feature-matching"}, ValueError, "excludes half_batches"),
+    "penalty": ({"penalties": ["R1"]}, TypeError, r"penalties must be objects such as R1\(10.0\), got 'R1'"),
+    "one penalty": ({"penalties": R1()}, TypeError, r"penalties must be a list such as \[R1\(10.0\)\], got R1\(\)"),
+    "no clip": ({"clip": 0}, ValueError, "clip must be positive, or None for weights as they are, got 0"),
+    "negative clip": ({"clip": -0.01}, ValueError, "clip must be positive"),
+    "nan clip": ({"clip": math.nan}, ValueError, "clip must be positive"),
+    "negative noise": ({"instance_noise": -0.1}, ValueError, "instance_noise must be 0 or more, or a Schedule"),
+    "endless noise": ({"instance_noise": math.inf}, ValueError, "instance_noise must be 0 or more, or a Schedule"),
+    "nan noise": ({"instance_noise": math.nan}, ValueError, "instance_noise must be 0 or more, or a Schedule"),
+    "empty packs": ({"packing": 0}, ValueError, "packing must be an integer of 1 or more, got 0"),
+    "half a pack": ({"packing": 1.5}, ValueError, "packing must be an integer"),
+    "average of nothing": ({"average": 1.0}, ValueError, "average must be 0, for none, or a decay between 0 and 1"),
+    "negative average": ({"average": -0.5}, ValueError, "average must be 0, for none, or a decay between 0 and 1"),
+    "nan average": ({"average": math.nan}, ValueError, "average must be 0, for none, or a decay between 0 and 1"),
 }
 
 
@@ -381,6 +434,14 @@ def test_networks_that_do_not_fit_are_refused_at_once() -> None:
         (lambda: GAN(net(Dense(2, 3)), net(Dense(3, 1), dtype="float64")), "one dtype, got float32 and float64"),
         (lambda: GAN(net(Tanh(), Dense(2, 3)), net(Dense(3, 1))), r"size of the latent is unknown.*latent=\.\.\."),
         (lambda: GAN(net(), net(Dense(3, 1))), "size of the latent is unknown"),
+        (
+            lambda: GAN(net(Dense(2, 3)), net(Dense(3, 1)), packing=2),
+            r"D cannot take G's samples of shape \(3,\), 2 packed as \(6,\): layer 0, Dense",
+        ),
+        (
+            lambda: GAN(net(Dense(2, 3)), net(Dense(3, 1)), objective="feature-matching"),
+            "a hidden layer before its last Dense",
+        ),
     ]
     for make, words in cases:
         with pytest.raises(ValueError, match=words):
@@ -406,6 +467,20 @@ def test_batches_that_do_not_fit_are_refused() -> None:
         (lambda: gan.fit(np.zeros((4, 3), int), steps=1), TypeError, "uint8 or float array, got int64"),
         (lambda: gan.fit([[1.0, 2.0, 3.0]], steps=1), TypeError, "uint8 or float array, got list"),
         (lambda: play("half batches").fit(data(), steps=1, batch=5), ValueError, "an even batch, got 5"),
+        (lambda: play("packs").step(data(5)), ValueError, "D judges 2 samples at once; a batch of 5 is no multiple"),
+        (lambda: play("packs").fit(data(), steps=1, batch=5), ValueError, "a batch of 5 is no multiple of that"),
+        (lambda: play("packs").score(data(3)), ValueError, "a batch of 3 is no multiple of that"),
+        (
+            lambda: play("packs", half_batches=True).fit(data(), steps=1, batch=6),
+            ValueError,
+            "a batch of 3 is no multiple of that",
+        ),
+        (lambda: play("relativistic").update_generator(4), ValueError, r"as many real samples, got none"),
+        (
+            lambda: play("relativistic").update_generator(4, real=data(2)),
+            ValueError,
+            r"compares fakes \(4, 1\) with as many real samples, got those of shape \(2, 1\)",
+        ),
     ]
     before = everything(gan)
     for call, error, words in cases:
@@ -432,6 +507,247 @@ def test_probability_takes_any_number_of_samples_and_is_ds_opinion() -> None:
     logits, _ = gan.D(x, train=False)
     np.testing.assert_allclose(gan.probability(x), 1 / (1 + np.exp(-logits[:, 0].astype("float64"))), rtol=1e-5)
     assert gan.probability(x[:1]).shape == (1,)
+
+
+# --- what D is shown -------------------------------------------------------------------------------------------
+
+
+class Spy(Sequential):
+    """A D that remembers what it was shown: (samples, stream)."""
+
+    def __init__(self, *layers: Any, **options: Any) -> None:
+        self.seen: list[tuple[Array, Stream]] = []
+        super().__init__(*layers, **options)
+
+    def __call__(self, x: Array, *args: Any, **kwargs: Any) -> Any:
+        self.seen.append((np.array(x), kwargs.get("stream")))
+        return super().__call__(x, *args, **kwargs)
+
+
+def watched(G: Sequential | None = None, packing: int = 1, samples: int = 3, **options: Any) -> tuple[GAN, Spy]:
+    """A GAN in float64 whose D, which has no layers of chance, is spied on."""
+    G = G or Sequential(Dense(2, samples), dtype="float64", seed=1)
+    D = Spy(minigan.Flatten(), Dense(packing * samples, 4), Tanh(), Dense(4, 1), dtype="float64", seed=2)
+    gan = GAN(G, D, packing=packing, **options)
+    D.seen.clear()
+    return gan, D
+
+
+def test_d_judges_packs_of_consecutive_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    gan, D = watched(packing=2, batches="two", objective="relativistic")
+    real = data(6, dtype="float64")
+    gan.step(real)
+    packed = np.array([[*real[0], *real[1]], [*real[2], *real[3]], [*real[4], *real[5]]])
+    (on_real, _), (on_fake, _), (for_g, _), (rivals, _) = D.seen
+    assert np.array_equal(on_real, packed)
+    assert np.array_equal(rivals, packed)
+    for purpose, shown in ((Purpose.LATENT_D, on_fake), (Purpose.LATENT_G, for_g)):
+        z = np.empty((6, 2))
+        gan.backend.normal(z, Stream(0, purpose, 0))
+        assert shown.shape == (3, 6)
+        if purpose == Purpose.LATENT_D:  # G has moved since the other
+            np.testing.assert_allclose(shown.reshape(6, 3), evaluate_initial(gan, z), rtol=1e-12)
+    D.seen.clear()
+    assert gan.score(real).shape == (3,)
+    assert np.array_equal(D.seen[0][0], packed)
+
+
+def evaluate_initial(gan: GAN, z: Array) -> Array:
+    """What the G of `watched` made before it moved."""
+    return Sequential(Dense(2, 3), dtype="float64", seed=1)(z)[0]
+
+
+def test_packs_of_images_are_joined_along_their_first_axis() -> None:
+    G = Sequential(Dense(2, 6), minigan.Reshape(3, 2), dtype="float64")
+    gan, D = watched(G, packing=2, samples=6, batches="two")
+    real = np.arange(24, dtype="float64").reshape(4, 3, 2) / 24
+    gan.step(real)
+    shown = D.seen[0][0]
+    assert shown.shape == (2, 6, 2)
+    assert np.array_equal(shown[0], np.concatenate([real[0], real[1]]))
+
+
+def test_packs_give_away_a_g_that_repeats_itself() -> None:
+    """Real samples are ±1, a fake always +1: one at a time D can say little, two at a time more."""
+    real = np.random.default_rng(0).choice([-1.0, 1.0], (400, 1)).astype("float32")
+    losses = []
+    for packing in (1, 4):
+        G = Sequential(Dense(1, 1), Tanh())
+        G.load_state_dict({"0.weight": np.zeros((1, 1)), "0.bias": np.full(1, 9.0)})
+        D = Sequential(Dense(packing, 16), LeakyReLU(), Dense(16, 1), seed=1)
+        gan = GAN(G, D, optimizer=Adam(1e-2), packing=packing)
+        for _ in range(150):
+            loss = gan.update_discriminator(real)["d_loss"]
+        losses.append(float(loss))
+    assert losses[0] > 0.85  # the best D has 0.95: half of the real samples look like fakes
+    assert losses[1] < 0.4  # a sixteenth of the packs
+
+
+@pytest.mark.parametrize("options", [{"batches": "one"}, {"batches": "two"}, {"updates": "separate"}])
+def test_instance_noise_is_on_all_that_d_sees_and_drawn_anew(options: dict[str, Any]) -> None:
+    """On real samples, on fakes, and on both in G's update: noise of the right size, that has nothing in common."""
+    compares = {} if options.get("updates") else {"objective": "relativistic"}
+    G = Sequential(Dense(2, 3, init="zeros"), dtype="float64")
+    gan, D = watched(G, instance_noise=0.25, optimizer=SGD(1e-30), **options, **compares)
+    real = np.full((2000, 3), 0.5)
+    for _ in range(2):
+        gan.step(real)
+    seen = [x for x, _ in D.seen]
+    if options.get("batches") == "one":
+        seen = [part for x in seen for part in ((x[:2000], x[2000:]) if len(x) == 4000 else (x,))]
+    assert len(seen) == 2 * (4 if compares else 3)
+    noises = [x - np.rint(x.mean() * 2) / 2 for x in seen]  # around 0.5, or 0
+    for i, noise in enumerate(noises):
+        assert noise.std() == pytest.approx(0.25, rel=0.05)
+        assert noise.mean() == pytest.approx(0, abs=0.02)
+        for other in noises[:i]:
+            assert abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.06
+
+
+def test_instance_noise_fades_with_the_steps_of_g() -> None:
+    G = Sequential(Dense(2, 3, init="zeros"), dtype="float64")
+    gan, D = watched(G, instance_noise=Linear(0.4, 0.0, 2), batches="two", d_steps=2, optimizer=SGD(1e-30))
+    real, sizes = np.full((2000, 3), 0.5), []
+    for _ in range(3):
+        D.seen.clear()
+        gan.step(real)
+        sizes.append([(x - np.rint(x.mean() * 2) / 2).std() for x, _ in D.seen])
+    np.testing.assert_allclose(sizes, [[0.4] * 5, [0.2] * 5, [0.0] * 5], rtol=0.05, atol=1e-12)
+    assert np.array_equal(D.seen[0][0], real[:1000])  # nothing at all is left of it
+
+
+def test_scores_and_samples_are_without_instance_noise() -> None:
+    noisy, clear = (play(instance_noise=noise) for noise in (0.5, 0.0))
+    assert np.array_equal(noisy.score(data(4)), clear.score(data(4)))
+    assert np.array_equal(noisy.sample(4), clear.sample(4))
+
+
+# --- what holds D down -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("updates", ["joint", "separate"])
+def test_clipping_bounds_every_parameter_of_d_after_each_update(updates: Any, backend: Backend) -> None:
+    gan = play(backend=backend, updates=updates, clip=0.05, optimizer=SGD(1.0), d_steps=2)
+    moments = record(gan)
+    for _ in range(2):
+        gan.step(data(8))
+        assert abs(flat_of(gan.D)).max() == np.float32(0.05)
+    assert len(moments) > 4
+    assert all(abs(moment.D).max() <= np.float32(0.05) for moment in moments[1:])  # after each half of a step, too
+    assert abs(flat_of(gan.G)).max() > 0.3  # G is free
+
+
+def test_the_metric_is_the_penalty_and_the_loss_is_without_it() -> None:
+    options = {"dtype": "float64", "critic": True, "batches": "two", "optimizer": SGD(1e-30)}
+    penalised, free = play(**options, penalties=[R1(2.0), R2(3.0)]), play(**options)
+    real = data(4, dtype="float64")
+    metrics, plain = penalised.step(real), free.step(real)
+    assert metrics["d_loss"] == plain["d_loss"]
+    assert plain["d_penalty"] == 0
+    assert metrics["d_grad_norm"] != plain["d_grad_norm"]
+    z = np.empty((4, 2))
+    free.backend.normal(z, Stream(0, Purpose.LATENT_D, 0))
+    fake = evaluate(free.G, flat_of(free.G), z, True, Stream(0, Purpose.G_FOR_D, 0))
+    expected = 0.0
+    for i, penalty in enumerate(penalised.penalties):
+        stream = Stream(0, Purpose.PENALTY + i, 0)
+        points = penalty_points(penalty, real, fake, stream)
+        expected += penalty_value(penalty, input_gradient(penalised.D, flat_of(penalised.D), points, stream))
+    assert metrics["d_penalty"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_time_scales() -> None:
+    """D learns at a rate of its own, G at the other, by the same rule."""
+    gan = play(dtype="float64", optimizer=SGD(0.1), d_optimizer=SGD(0.4))
+    moments = record(gan)
+    gan.step(data(4, dtype="float64"))
+    np.testing.assert_allclose(flat_of(gan.D), moments[0].D - 0.4 * moments[0].gradient, rtol=1e-12)
+    np.testing.assert_allclose(flat_of(gan.G), moments[1].G - 0.1 * moments[1].gradient, rtol=1e-12)
+
+
+# --- what D says -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("objective", NAMED)
+def test_scores_are_outputs_of_d_and_probabilities_come_where_there_are_any(objective: str) -> None:
+    gan, x = play(objective=objective, dtype="float64"), data(7, dtype="float64")
+    logits = evaluate(gan.D, flat_of(gan.D), x, False, Stream(0, 0))[:, 0]
+    np.testing.assert_allclose(gan.score(x), logits, rtol=1e-9)
+    if objective in ("wasserstein", "hinge", "relativistic"):
+        with pytest.raises(ValueError, match=r"D gives scores, not probabilities: look at GAN\.score"):
+            gan.probability(x)
+    else:
+        expected = logits.clip(0, 1) if objective == "least-squares" else 1 / (1 + np.exp(-logits))
+        np.testing.assert_allclose(gan.probability(x), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("objective", NAMED)
+def test_metrics_are_those_of_the_objective(objective: str) -> None:
+    """d_real and d_fake are what `probability` would say, on average, or scores; shares lie on the right side."""
+    gan, D = watched(objective=objective, optimizer=SGD(1e-30), batches="two")
+    metrics = gan.step(data(8, dtype="float64"))
+    real, fake = (D(x, train=False)[0] for x, _ in D.seen[:2])
+    expected = [float(value) for value in get_objective(objective).judge(real, fake, gan.backend)]
+    names = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
+    assert [metrics[name] for name in names] == pytest.approx(expected, rel=1e-12)
+
+
+# --- the average of G ------------------------------------------------------------------------------------------
+
+
+def test_the_average_follows_its_recursion() -> None:
+    """θ̄ ← β_t θ̄ + (1 − β_t) θ with β_t = min(β, (1 + t)/(10 + t)), for parameters and running statistics alike."""
+    gan = play(dtype="float64", average=0.25)
+    mean = gan.G.state_dict()
+    for t in range(6):
+        gan.step(data(4, dtype="float64"))
+        keep = min(0.25, (1 + t) / (10 + t))
+        mean = {name: keep * mean[name] + (1 - keep) * now for name, now in gan.G.state_dict().items()}
+        assert gan._average is not None
+        averaged = gan._average.net.state_dict()
+        assert averaged.keys() == mean.keys()
+        for name, value in averaged.items():
+            np.testing.assert_allclose(value, mean[name], rtol=1e-12, atol=1e-14, err_msg=name)
+    assert (1 + 1) / (10 + 1) < 0.25 < (1 + 5) / (10 + 5)  # both branches were taken
+
+
+def test_samples_come_from_the_average_unless_one_asks_for_the_last() -> None:
+    gan, plain = play("average"), play()
+    for _ in range(3):
+        gan.step(data(4))
+        plain.step(data(4))
+    assert np.array_equal(gan.sample(5, averaged=False), plain.sample(5))
+    assert gan._average is not None
+    z = np.empty((5, 2), "float32")
+    gan.backend.normal(z, Stream(0, Purpose.LATENT_SAMPLE))
+    np.testing.assert_allclose(gan.sample(5), gan._average.net(z, train=False)[0], rtol=1e-5)
+    assert abs(gan.sample(5) - plain.sample(5)).max() > 1e-3
+    assert np.array_equal(plain.sample(5, averaged=True), plain.sample(5, averaged=False))  # there is none
+
+
+def test_the_average_takes_no_part_in_the_game() -> None:
+    with_average, without = play("average"), play()
+    for player in (with_average, without):
+        player.fit(data(), steps=4, batch=4)
+    for net in ("G", "D", "g_opt", "d_opt"):
+        states = [getattr(gan, net).state_dict() for gan in (with_average, without)]
+        assert same(*(list(state.values()) for state in states))
+    assert with_average._average is not None
+    assert not with_average._average.net.flat_grad.any()
+    assert not np.shares_memory(with_average._average.net.flat, with_average.G.flat)
+
+
+def test_the_average_is_untouched_by_updates_of_d_and_by_an_update_that_is_not_made() -> None:
+    G = Sequential(Dense(2, 4, norm=SpectralNorm()), BatchNorm(4), Dense(4, 3), seed=1)
+    gan = GAN(G, Sequential(Dense(3, 1), seed=2), average=0.9)
+    gan.step(data(4))
+    assert gan._average is not None
+    before = gan._average.net.state_dict()
+    gan.update_discriminator(data(4))
+    gan.D.flat[0] = np.nan
+    with pytest.raises(NonFiniteError):
+        gan.update_generator(4)
+    assert same(list(gan._average.net.state_dict().values()), list(before.values()))
 
 
 # --- fit -------------------------------------------------------------------------------------------------------
@@ -682,6 +998,39 @@ def _full(n_out: int, n_in: int, value: float) -> Array:
     return np.full((n_out, n_in), float(value))
 
 
+@pytest.mark.parametrize("d_steps", [1, 3])
+def test_the_real_samples_of_gs_update_are_found_again(d_steps: int) -> None:
+    """To explain a graph that halted in G's update, a Match draws once more what the fakes were compared with."""
+    gan = play("relativistic", d_steps=d_steps)
+    match, seen = Match(gan, data(), 4), []
+    update = gan.update_generator
+
+    def watch(n: int, fakes: Any = None, real: Any = None) -> Any:
+        seen.append(np.array(real))
+        return update(n, fakes, real)
+
+    gan.update_generator = watch  # type: ignore[method-assign]
+    match.play(3)
+    gan.steps -= 1  # as if the third step had halted there
+    with pytest.raises(NonFiniteError, match="was not finite at step 4, but only once"):
+        match._explain(gan.steps, gan.d_updates - d_steps)
+    assert len(seen) == 4
+    assert np.array_equal(seen[3], seen[2])
+    assert not np.array_equal(seen[3], seen[1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_penalty_that_overflows_is_reported_before_d_moves() -> None:
+    """D's outputs are finite; what its slope does to the weights is not."""
+    gan = plain(objective="wasserstein", penalties=[GradientPenalty(1e37)])
+    gan.D.load_state_dict({**gan.D.state_dict(), "2.weight": _full(1, 4, 1e3)})
+    before = everything(gan)
+    with pytest.raises(NonFiniteError, match=r"in the update of D: (infinity|NaN|overflow)") as caught:
+        gan.step(data(4))
+    assert "gradient" in caught.value.array
+    assert same(everything(gan), before)
+
+
 @pytest.mark.filterwarnings("error")
 def test_what_breaks_in_gs_update_is_reported_there() -> None:
     gan = plain()
@@ -743,6 +1092,13 @@ def test_claims_that_do_not_hold_are_refused_before_memory_is_taken(tmp_path: Pa
         (("gan", "d_steps"), 0),
         (("gan", "seed"), "x"),
         (("gan", "updates"), "never"),
+        (("gan", "penalties"), "R1"),
+        (("gan", "penalties"), [{"kind": "Tanh"}]),
+        (("gan", "packing"), 3),
+        (("gan", "packing"), 10**30),
+        (("gan", "clip"), "x"),
+        (("gan", "instance_noise"), {"kind": "Adam"}),
+        (("gan", "average"), 0.5),  # of which the file has none
         (("steps",), -5),
         (("steps",), 1.5),
         (("d_updates",), None),
@@ -771,6 +1127,48 @@ def test_claims_that_do_not_hold_are_refused_before_memory_is_taken(tmp_path: Pa
         GAN.load(tmp_path / "nowhere.npz")
     archive.save(path, arrays, header)
     assert isinstance(GAN.load(path), GAN)
+
+
+def every_option() -> dict[str, Any]:
+    """A description in which no option has its default; beside it stand those that exclude each other."""
+    return {
+        "objective": NonSaturating(0.9), "optimizer": OptimisticAdam(1e-3), "d_optimizer": SGD(Linear(0.1, 0.0, 9)),
+        "penalties": [GradientPenalty(3.0), DRAGAN(spread=0.2)], "clip": 0.5, "instance_noise": Linear(0.3, 0.0, 5),
+        "packing": 2, "average": 0.9, "d_steps": 2, "batches": "two", "reuse_fakes": True, "prior": "uniform",
+        "latent": 2, "seed": 7,
+    }  # fmt: skip
+
+
+def test_a_gan_with_every_option_is_described_built_saved_and_loaded(tmp_path: Path) -> None:
+    gan = play(**every_option())
+    described = json.loads(json.dumps(gan.describe()))
+    assert GAN.build(described).describe() == described
+    gan.fit(data(), steps=2, batch=4)
+    gan.save(tmp_path / "gan.npz")
+    twin = GAN.load(tmp_path / "gan.npz")
+    assert twin.describe() == described
+    for player in (gan, twin):
+        player.fit(data(), steps=3, batch=4)
+    assert same(everything(twin), everything(gan))
+    defaults = play().describe()
+    same_as_default = {name for name, value in described.items() if value == defaults[name]}
+    assert same_as_default == {"updates", "fake_statistics", "half_batches", "latent", "G"}
+
+
+def test_a_checkpoint_from_before_the_new_options_loads_with_their_defaults(tmp_path: Path) -> None:
+    gan, path = play(), tmp_path / "gan.npz"
+    gan.fit(data(), steps=2, batch=4)
+    gan.save(path)
+    arrays, header = archive.load(path)
+    new = ("penalties", "clip", "instance_noise", "packing", "average")
+    older = {name: value for name, value in header["gan"].items() if name not in new}
+    assert len(older) == len(header["gan"]) - len(new)
+    archive.save(path, arrays, header | {"gan": older})
+    twin = GAN.load(path)
+    assert twin.describe() == gan.describe()
+    for player in (gan, twin):
+        player.fit(data(), steps=2, batch=4)
+    assert same(everything(twin), everything(gan))
 
 
 def test_settings_of_numpys_types_can_be_saved(tmp_path: Path) -> None:

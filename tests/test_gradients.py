@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from book import assert_step, d_value, g_value
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from networks import (
@@ -21,7 +22,6 @@ from networks import (
     assert_gradient,
     evaluate,
     flat_of,
-    normals,
     pair,
     quadratic,
     randomise,
@@ -30,27 +30,34 @@ from networks import (
     slope,
     smooth,
     stacks,
-    uniforms,
     worst,
 )
 
 import minigan
 from minigan import (
+    DRAGAN,
     GAN,
+    R1,
+    R2,
     SGD,
     BatchNorm,
     Dense,
     Dropout,
+    FeatureMatching,
     Flatten,
     GaussianNoise,
     GradientError,
+    GradientPenalty,
+    Hinge,
     Layer,
     LayerNorm,
     LeakyReLU,
+    LeastSquares,
     MinibatchStdDev,
     Minimax,
     NonSaturating,
     Parameter,
+    Relativistic,
     ReLU,
     Reshape,
     Sequential,
@@ -58,6 +65,7 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Wasserstein,
     WeightNorm,
     gradcheck,
     mean_squared_error,
@@ -67,6 +75,8 @@ from minigan.backend import Backend, Purpose, Stream
 from minigan.gradcheck import check_gradients
 from minigan.nn.init import Normal
 from minigan.objectives import Objective
+from minigan.optim import Linear
+from minigan.spec import build
 
 modes = st.booleans().map(lambda train: train)
 STREAM = Stream(5, Purpose.CALL, 17)
@@ -174,45 +184,43 @@ def test_batchnorm_with_its_default_epsilon_on_hardly_varying_features(n: int, f
 
 # --- losses ----------------------------------------------------------------------------------------------------
 
+others = [LeastSquares(), Wasserstein(), Hinge(), Relativistic(), FeatureMatching()]
 objectives = st.one_of(
     st.floats(0.05, 1).map(Minimax),
     st.floats(0.05, 1).map(NonSaturating),
-    st.sampled_from([Minimax(), NonSaturating()]),
+    st.sampled_from([Minimax(), NonSaturating(), *others]),
 )
-logit_batches = st.tuples(st.integers(1, 9), st.sampled_from([0.1, 1.0, 10.0, 30.0]), seeds).map(
+sizes = st.sampled_from([0.1, 1.0, 10.0, 30.0])
+logit_batches = st.tuples(st.integers(1, 9), sizes, seeds).map(
     lambda drawn: np.random.default_rng(drawn[2]).uniform(-drawn[1], drawn[1], (drawn[0], 1))
 )
+pairs_of_batches = st.tuples(st.integers(1, 9), st.integers(1, 3), sizes, seeds).map(
+    lambda drawn: np.random.default_rng(drawn[3]).uniform(-drawn[2], drawn[2], (2, *drawn[:2]))
+)
 
 
-def bce(logits: Array, target: float) -> float:
-    """Binary cross-entropy as the textbook has it, mean over the batch."""
-    log_d, log_not_d = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
-    return float(-(target * log_d + (1 - target) * log_not_d).mean())
-
-
-def d_value(objective: Objective, real: Array, fake: Array) -> float:
-    return bce(real, objective.real_target) + bce(fake, 0.0)
-
-
-def g_value(objective: Objective, fake: Array) -> float:
-    return bce(fake, 1.0) if isinstance(objective, NonSaturating) else -bce(fake, 0.0)
-
-
-@given(objective=objectives, real=logit_batches, fake=logit_batches)
-def test_objectives(backend: Backend, objective: Objective, real: Array, fake: Array) -> None:
-    arena = backend.arena()
-    on_real, on_fake = backend.asarray(real), backend.asarray(fake)
+@given(objective=objectives, outputs=pairs_of_batches)
+def test_objectives(backend: Backend, objective: Objective, outputs: Array) -> None:
+    """Loss and gradients; G's objective may see several features of each sample."""
+    real, fake = outputs
+    rng, arena = np.random.default_rng(0), backend.arena()
+    on_real, on_fake = backend.asarray(real[:, :1]), backend.asarray(fake[:, :1])
     loss, (dreal, dfake) = objective.discriminator(on_real, on_fake, arena)
-    assert float(loss) == pytest.approx(d_value(objective, real, fake), rel=1e-12)
-    rng = np.random.default_rng(0)
-    assert_gradient(lambda real: (d_value(objective, real, fake), ()), real, backend.to_numpy(dreal), rng)
-    assert_gradient(lambda fake: (d_value(objective, real, fake), ()), fake, backend.to_numpy(dfake), rng)
-    loss, dfake = objective.generator(on_fake, arena)
-    assert float(loss) == pytest.approx(g_value(objective, fake), rel=1e-12)
-    assert_gradient(lambda fake: (g_value(objective, fake), ()), fake, backend.to_numpy(dfake), rng)
+    assert float(loss) == pytest.approx(d_value(objective, real[:, :1], fake[:, :1]), rel=1e-12, abs=1e-12)
+
+    def value(outputs: Array) -> tuple[float, list[Array]]:
+        return d_value(objective, *outputs), [abs(outputs) < 1]  # on which side of Hinge's kinks
+
+    at, gradient = np.stack([real[:, :1], fake[:, :1]]), [backend.to_numpy(d) for d in (dreal, dfake)]
+    assert_gradient(value, at, np.stack(gradient), rng)
+    if not isinstance(objective, FeatureMatching):
+        real, fake = at
+    loss, dfake = objective.generator(backend.asarray(fake), arena, backend.asarray(real))
+    assert float(loss) == pytest.approx(g_value(objective, fake, real), rel=1e-12, abs=1e-12)
+    assert_gradient(lambda fake: (g_value(objective, fake, real), ()), fake, backend.to_numpy(dfake), rng)
 
 
-@given(objective=objectives, logits=logit_batches)
+@given(objective=objectives.filter(lambda objective: not objective.compares), logits=logit_batches)
 def test_objectives_by_gradcheck(objective: Objective, logits: Array) -> None:
     for term in (objective.real, objective.fake, objective.fool):
         gradient = np.empty_like(logits)
@@ -255,6 +263,11 @@ def test_mean_squared_error(backend: Backend, shape: tuple[int, ...], seed: int)
 rules = st.fixed_dictionaries(
     {
         "objective": objectives,
+        "penalties": st.sampled_from([[], [], [GradientPenalty(3.0)], [R1(2.0)], [R2(2.0)], [DRAGAN()]]),
+        "clip": st.sampled_from([None, 0.7]),
+        "instance_noise": st.sampled_from([0.0, 0.2, Linear(0.5, 0.0, 1000)]),
+        "packing": st.sampled_from([1, 2]),
+        "average": st.sampled_from([0.0, 0.9]),
         "d_steps": st.integers(1, 3),
         "updates": st.sampled_from(["joint", "separate"]),
         "batches": st.sampled_from(["auto", "one", "two"]),
@@ -267,157 +280,70 @@ rules = st.fixed_dictionaries(
 )
 
 
-def contradicting(rule: dict[str, Any]) -> bool:
-    return (rule["updates"] == "separate" and rule["batches"] == "one") or (
-        rule["reuse_fakes"] and (rule["half_batches"] or rule["fake_statistics"] == "running")
+def contradicting(rule: dict[str, Any], d: str) -> bool:
+    objective, separate = rule["objective"], rule["updates"] == "separate"
+    return (
+        (separate and (rule["batches"] == "one" or rule["penalties"] or not objective.separable))
+        or (rule["half_batches"] and objective.compares)
+        or (rule["reuse_fakes"] and (rule["half_batches"] or rule["fake_statistics"] == "running"))
+        or (d == "batchnorm" and bool(rule["penalties"]))
     )
 
 
-class Moment:
-    """What the networks were when an optimizer stepped: both parameters, the running statistics, the gradient."""
-
-    def __init__(self, gan: GAN, player: str) -> None:
-        self.player = player
-        self.G, self.D = flat_of(gan.G), flat_of(gan.D)
-        self.statistics = gan.G.state_dict()
-        net = gan.G if player == "G" else gan.D
-        self.gradient = net.backend.to_numpy(net.flat_grad)
-
-
-def record(gan: GAN) -> list[Moment]:
-    """From now on, every update leaves a Moment, taken before the parameters move."""
-    moments: list[Moment] = []
-    for player, optimizer in (("D", gan.d_opt), ("G", gan.g_opt)):
-
-        def step(player: str = player, step: Callable[[], None] = optimizer.step) -> None:
-            moments.append(Moment(gan, player))
-            step()
-
-        optimizer.step = step  # type: ignore[method-assign]
-    return moments
-
-
-class Book:
-    """The game as the documentation tells it, in terms of `evaluate` only: fakes, logits and losses as functions."""
-
-    def __init__(self, gan: GAN, real: Array) -> None:
-        self.gan, self.real, self.n = gan, real, len(real) // gan.d_steps
-        self.step, self.d_update = gan.steps, gan.d_updates
-
-    def stream(self, purpose: Purpose, t: int) -> Stream:
-        return Stream(self.gan.seed, purpose, t)
-
-    def latents(self, n: int, purpose: Purpose, t: int) -> Array:
-        shape, stream = (n, self.gan.latent), self.stream(purpose, t)
-        if self.gan.prior == "uniform":
-            return 2 * uniforms(stream, shape).astype(np.float64) - 1
-        out = self.gan.backend.empty(shape, np.float64)
-        self.gan.backend.normal(out, stream)
-        np.testing.assert_allclose(out, normals(stream, shape), atol=1e-5)
-        return out
-
-    def own_fakes(self, G: Array, signs: list[Array]) -> Array:
-        """G's fakes in its own update: batch statistics, always."""
-        n = 2 * self.n if self.gan.half_batches else self.n
-        z = self.latents(n, Purpose.LATENT_G, self.step)
-        return evaluate(self.gan.G, G, z, True, self.stream(Purpose.G_FOR_G, self.step), signs=signs)
-
-    def fakes_for_d(self, moment: Moment, k: int) -> Array:
-        """What D is shown in update k of the step."""
-        if self.gan.reuse_fakes and k == self.gan.d_steps - 1:
-            return self.own_fakes(moment.G, [])
-        t, train = self.d_update + k, self.gan.fake_statistics == "batch"
-        z, stream = self.latents(self.n, Purpose.LATENT_D, t), self.stream(Purpose.G_FOR_D, t)
-        return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.statistics)
-
-    def d_loss(self, D: Array, fake: Array, k: int, part: str, signs: list[Array]) -> float:
-        gan, objective = self.gan, self.gan.objective
-        real = self.real[k * self.n : (k + 1) * self.n]
-        on_real, on_fake = (self.stream(p, self.d_update + k) for p in (Purpose.D_REAL, Purpose.D_FAKE))
-        if part == "one":
-            logits = evaluate(gan.D, D, np.concatenate([real, fake]), True, on_real, signs=signs)
-            return d_value(objective, logits[: self.n], logits[self.n :])
-        loss = 0.0
-        if part != "fake":
-            loss += bce(evaluate(gan.D, D, real, True, on_real, signs=signs), objective.real_target)
-        if part != "real":
-            loss += bce(evaluate(gan.D, D, fake, True, on_fake, signs=signs), 0.0)
-        return loss
-
-    def g_loss(self, G: Array, D: Array, signs: list[Array]) -> float:
-        fake = self.own_fakes(G, signs)
-        logits = evaluate(self.gan.D, D, fake, True, self.stream(Purpose.D_FOR_G, self.step), signs=signs)
-        return g_value(self.gan.objective, logits)
-
-    def parts(self) -> list[tuple[int, str]]:
-        """D's updates of one step, in order: which of the k, and on what."""
-        mixing = any(isinstance(layer, BatchNorm) for layer in self.gan.D.layers)
-        if self.gan.updates == "separate":
-            kinds = ["real", "fake"]
-        elif self.gan.batches == "one" or (self.gan.batches == "auto" and not mixing):
-            kinds = ["one"]
-        else:
-            kinds = ["two"]
-        return [(k, kind) for k in range(self.gan.d_steps) for kind in kinds]
+def a_d(kind: str, packing: int, rng: np.random.Generator, seed: int) -> Sequential:
+    """D with batchnorm, with everything that a penalty allows, or with nothing that mixes samples."""
+    if kind != "simple":
+        return pair(dtype="float64", seed=seed, packing=packing, critic=kind == "critic")[1]
+    layers = Dense(3 * packing, 4), Tanh(), Dropout(0.3), Dense(4, 1)
+    return randomise(Sequential(*layers, dtype="float64"), rng)
 
 
 JOINT: dict[str, Any] = {
-    "objective": NonSaturating(0.9), "d_steps": 1, "updates": "joint", "batches": "one", "fake_statistics": "batch",
-    "reuse_fakes": False, "half_batches": False, "prior": "normal", "seed": 3,
+    "objective": NonSaturating(0.9), "penalties": [], "clip": None, "instance_noise": 0.0, "packing": 1, "average": 0.0,
+    "d_steps": 1, "updates": "joint", "batches": "one", "fake_statistics": "batch", "reuse_fakes": False,
+    "half_batches": False, "prior": "normal", "seed": 3,
 }  # fmt: skip
 
 
 @settings(max_examples=100)
-@given(rule=rules, n=st.integers(2, 6), simple=st.booleans(), seed=st.integers(0, 2**31))
-@example(rule=JOINT, n=4, simple=False, seed=1)
-@example(rule=JOINT | {"batches": "two", "objective": Minimax()}, n=4, simple=False, seed=2)
-@example(rule=JOINT | {"batches": "auto", "updates": "separate", "half_batches": True}, n=3, simple=False, seed=3)
-@example(rule=JOINT | {"batches": "two", "reuse_fakes": True, "d_steps": 2}, n=4, simple=False, seed=4)
-@example(rule=JOINT | {"batches": "auto"}, n=4, simple=True, seed=5)
-def test_whole_step(rule: dict[str, Any], n: int, simple: bool, seed: int) -> None:
+@given(
+    rule=rules, n=st.integers(2, 4), d=st.sampled_from(["batchnorm", "critic", "simple"]), seed=st.integers(0, 2**31)
+)
+@example(rule=JOINT, n=4, d="batchnorm", seed=1)
+@example(rule=JOINT | {"batches": "two", "objective": Minimax()}, n=4, d="batchnorm", seed=2)
+@example(rule=JOINT | {"batches": "auto", "updates": "separate", "half_batches": True}, n=3, d="batchnorm", seed=3)
+@example(rule=JOINT | {"batches": "two", "reuse_fakes": True, "d_steps": 2}, n=4, d="batchnorm", seed=4)
+@example(rule=JOINT | {"batches": "auto"}, n=4, d="simple", seed=5)
+@example(rule=JOINT | {"objective": FeatureMatching(), "packing": 2, "instance_noise": 0.3}, n=2, d="critic", seed=6)
+@example(rule=JOINT | {"objective": Relativistic(), "penalties": [R1(), R2()], "d_steps": 2}, n=3, d="critic", seed=7)
+@example(rule=JOINT | {"objective": Wasserstein(), "penalties": [GradientPenalty()]}, n=3, d="simple", seed=8)
+@example(rule=JOINT | {"objective": Hinge(), "penalties": [DRAGAN()], "packing": 2}, n=2, d="critic", seed=9)
+def test_whole_step(rule: dict[str, Any], n: int, d: str, seed: int) -> None:
     """Every gradient of one step, of D on its loss and of G through D, for every rule of the game.
 
     The rate is large, so that an update with old parameters, or through an old pass, could not go unnoticed.
     """
-    assume(not contradicting(rule))
+    assume(not contradicting(rule, d))
     rng = np.random.default_rng(seed)
-    G, D = pair(dtype="float64", seed=seed % 1000)
-    if simple:  # without batchnorm in D, "auto" means one batch
-        D = randomise(
-            Sequential(Dense(3, 4), Tanh(), Dropout(0.3), Dense(4, 1), backend=G.backend, dtype="float64"), rng
-        )
-    gan = GAN(G, D, optimizer=SGD(0.3), **rule)
+    G, _ = pair(dtype="float64", seed=seed % 1000)
+    gan = GAN(G, a_d(d, rule["packing"], rng, seed % 1000), optimizer=SGD(0.3), **rule)
     gan.steps, gan.d_updates = (int(count) for count in rng.integers(0, 1000, 2))  # anywhere in a game
-    real = rng.uniform(-1, 1, (gan.d_steps * n, 3))
-    moments, book = record(gan), Book(gan, real)
-    metrics = gan.step(real)
+    moments = assert_step(gan, rng.uniform(-1, 1, (gan.d_steps * n * gan.packing, 3)), rng)
+    for_g, for_d = moments[-1], moments[-2]
+    assert same([flat_of(gan.G)], [for_g.G - 0.3 * for_g.gradient])
+    after = for_d.D - 0.3 * for_d.gradient
+    assert same([flat_of(gan.D)], [after if gan.clip is None else np.clip(after, -gan.clip, gan.clip)])
 
-    parts = book.parts()
-    assert [moment.player for moment in moments] == ["D"] * len(parts) + ["G"]
-    losses, norms = [], []
-    for (k, part), moment in zip(parts, moments, strict=False):
-        fake = book.fakes_for_d(moment, k)
 
-        def loss(D: Array, k: int = k, part: str = part, fake: Array = fake) -> tuple[float, list[Array]]:
-            signs: list[Array] = []
-            return book.d_loss(D, fake, k, part, signs), signs
-
-        assert_gradient(loss, moment.D, moment.gradient, rng)
-        losses.append(loss(moment.D)[0])
-        norms.append(np.linalg.norm(moment.gradient))
-    last = moments[-1]
-
-    def loss(G: Array) -> tuple[float, list[Array]]:
-        signs: list[Array] = []
-        return book.g_loss(G, last.D, signs), signs
-
-    assert_gradient(loss, last.G, last.gradient, rng)
-    per_update = len(parts) // gan.d_steps
-    assert metrics["d_loss"] == pytest.approx(sum(losses[-per_update:]), rel=1e-9)
-    assert metrics["d_grad_norm"] == pytest.approx(math.hypot(*norms[-per_update:]), rel=1e-9)
-    assert metrics["g_loss"] == pytest.approx(loss(last.G)[0], rel=1e-9)
-    assert metrics["g_grad_norm"] == pytest.approx(float(np.linalg.norm(last.gradient)), rel=1e-9)
-    assert same([flat_of(gan.G)], [last.G - 0.3 * last.gradient])
+def test_minibatch_deviation_in_a_whole_step() -> None:
+    """A D that mixes samples, with a penalty all the same."""
+    G, _ = pair(dtype="float64")
+    layers = Dense(3, 4, norm=SpectralNorm()), Tanh(), MinibatchStdDev(), Dense(5, 1, norm=WeightNorm())
+    rng = np.random.default_rng(0)
+    for batches in ("one", "two"):
+        D = randomise(Sequential(*(build(layer.describe()) for layer in layers), dtype="float64"), rng)
+        gan = GAN(G, D, objective="hinge", penalties=[R1(1.0)], batches=batches, optimizer=SGD(0.1))
+        assert_step(gan, rng.uniform(-1, 1, (4, 3)), rng)
 
 
 # --- gradcheck itself ------------------------------------------------------------------------------------------

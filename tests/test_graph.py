@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 
 import minigan
 from minigan import (
+    DRAGAN,
     GAN,
+    R1,
+    R2,
     SGD,
     Adam,
     BatchNorm,
     Dense,
     Dropout,
     GaussianNoise,
+    GradientPenalty,
     LeakyReLU,
     ReLU,
     RMSprop,
@@ -29,7 +33,7 @@ from minigan import (
     Sigmoid,
     Softplus,
     Tanh,
-)  # fmt: skip
+)
 from minigan.backend import Backend, get_backend, graph
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.bench import step
@@ -60,7 +64,8 @@ def small(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
     G = Sequential(
         Dense(5, 8), LeakyReLU(0.2), BatchNorm(8, momentum=0.8), Dense(8, 12), Tanh(), backend=be, dtype=dtype, seed=1
     )
-    D = Sequential(Dense(12, 6), LeakyReLU(0.2), Dense(6, 1), backend=be, dtype=dtype, seed=2)
+    width = 12 * options.get("packing", 1)
+    D = Sequential(Dense(width, 6), LeakyReLU(0.2), Dense(6, 1), backend=be, dtype=dtype, seed=2)
     return GAN(G, D, **{"optimizer": Adam(2e-3, beta1=0.5), **options})
 
 
@@ -78,10 +83,20 @@ def rich(be: Backend | str, **options: Any) -> GAN:
     return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
 
 
+def critic(be: Backend | str, **options: Any) -> GAN:
+    """A D with all that a penalty allows: smooth and kinked activations, chance, the norms of critics."""
+    G = Sequential(Dense(5, 8), BatchNorm(8), ReLU(), Dense(8, 12), Tanh(), backend=be, seed=1)
+    D = Sequential(
+        GaussianNoise(0.1), Dense(12 * options.get("packing", 1), 6, norm=minigan.SpectralNorm()), LeakyReLU(0.2),
+        Dropout(0.3), Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Softplus(),
+        minigan.MinibatchStdDev(), Dense(5, 1), backend=be, seed=2,
+    )  # fmt: skip
+    return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
+
+
 def state(gan: GAN) -> dict[str, Any]:
-    nets = {f"{name}.{key}": a for name in "GD" for key, a in getattr(gan, name).state_dict().items()}
-    rules = {f"{name}.{key}": a for name in ("g_opt", "d_opt") for key, a in getattr(gan, name).state_dict().items()}
-    return {**nets, **rules, "steps": gan.steps, "d_updates": gan.d_updates}
+    parts = {f"{name}.{key}": a for name, part in gan._parts().items() for key, a in part.state_dict().items()}
+    return {**parts, "steps": gan.steps, "d_updates": gan.d_updates}
 
 
 def assert_equal(a: dict[str, Any], b: dict[str, Any]) -> None:
@@ -108,6 +123,20 @@ GAMES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+RAMP = minigan.optim.Linear(0.5, 0.0, 12)
+CRITICS: dict[str, dict[str, Any]] = {  # games of a D without batchnorm
+    "gradient penalty": {"objective": "wasserstein", "penalties": [GradientPenalty()], "d_steps": 2},
+    "R1, R2, average": {"objective": "relativistic", "penalties": [R1(1.0), R2(1.0)], "average": 0.99},
+    "DRAGAN, packs": {"penalties": [DRAGAN()], "packing": 2},
+    "clipping": {"objective": "wasserstein", "clip": 0.1, "optimizer": RMSprop(1e-3), "d_steps": 2},
+    "least squares, noise": {"objective": "least-squares", "instance_noise": 0.2, "updates": "separate"},
+    "hinge, fading noise": {"objective": "hinge", "instance_noise": RAMP, "batches": "two"},
+    "features, optimism": {"objective": "feature-matching", "optimizer": minigan.OptimisticAdam(2e-3, beta1=0.5)},
+    "two rates on one count": {"instance_noise": RAMP, "average": 0.9, "packing": 3, "reuse_fakes": True,
+                               "penalties": [GradientPenalty(), R1()], "d_optimizer": Adam(RAMP, beta1=0.5)},
+}  # fmt: skip
+
+
 # --- the same game ---------------------------------------------------------------------------------------------
 
 
@@ -120,6 +149,19 @@ def test_it_is_the_game_of_the_cpu(make: Make, game: str, build: Callable[..., G
     assert_close(history, expected, 1e-4)
     assert_close(state(gan), state(twin), 1e-3)
     np.testing.assert_allclose(gan.sample(3), twin.sample(3), atol=1e-4)
+
+
+@pytest.mark.parametrize("build", [small, critic])
+@pytest.mark.parametrize("game", CRITICS)
+def test_penalties_constraints_and_averages_are_those_of_the_cpu(
+    make: Make, game: str, build: Callable[..., GAN]
+) -> None:
+    gan, twin = build(make(), **CRITICS[game]), build("numpy", **CRITICS[game])
+    history, expected = gan.fit(IMAGES, 20, batch=6), twin.fit(IMAGES, 20, batch=6)
+    assert_close(history, expected, 1e-3)
+    assert_close(state(gan), state(twin), 5e-3)
+    for averaged in (True, False):
+        np.testing.assert_allclose(gan.sample(3, averaged=averaged), twin.sample(3, averaged=averaged), atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +197,17 @@ def test_replaying_equals_playing_call_by_call_bit_for_bit(make: Make, build: Ca
         assert_equal(state(replayed), state(gan))
 
 
+@pytest.mark.parametrize("build", [small, critic])
+@pytest.mark.parametrize("game", CRITICS)
+def test_replayed_critics_equal_those_called_bit_for_bit(make: Make, game: str, build: Callable[..., GAN]) -> None:
+    replayed, called = (build(make(graph=graph), **CRITICS[game]) for graph in (True, False))
+    matches = [Match(gan, IMAGES, 6) for gan in (replayed, called)]
+    assert_equal(*(match.play(15) for match in matches))
+    assert_equal(state(replayed), state(called))
+    assert isinstance(matches[0]._turn, graph.Graph)
+    assert matches[0]._turn._graph is not None  # it was a graph indeed
+
+
 def test_steps_by_hand_checkpoints_and_matches_mix(make: Make, tmp_path: Any) -> None:
     """A graph finds counts that the host has changed since it was last launched."""
     gan, twin = small(make()), small(make(graph=False))
@@ -185,6 +238,18 @@ def test_learning_rates_are_told_in_time(make: Make, monkeypatch: pytest.MonkeyP
     gan.fit(IMAGES, 30, batch=4)
     twin.fit(IMAGES, 30, batch=4)
     assert_close(state(gan), state(twin), 1e-4)
+
+
+def test_fading_noise_and_a_young_average_are_told_in_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tables of one count, each refilled several times."""
+    monkeypatch.setattr(graph, "RATES", 7)
+    monkeypatch.setattr("minigan.backend.cupy_backend.RATES", 7)
+    rule = {"instance_noise": minigan.optim.Linear(1.0, 0.0, 25), "average": 0.7, "optimizer": SGD(0.05)}
+    players = [small(be, **rule) for be in (make(), make(graph=False), "numpy")]
+    for gan in players:
+        gan.fit(IMAGES, 30, batch=4)
+    assert_equal(state(players[0]), state(players[1]))
+    assert_close(state(players[0]), state(players[2]), 1e-4)
 
 
 # --- what a replay is made of ----------------------------------------------------------------------------------
@@ -346,6 +411,43 @@ def test_a_graph_that_halted_iterates_no_more(make: Make) -> None:
         states.append(D.state_dict())
         assert all(np.isfinite(states[-1][name]).all() for name in ("0.weight_orig", "0.weight_u", "0.weight_v"))
     assert_equal(*states)
+
+
+@pytest.mark.parametrize("build", [small, critic])
+@pytest.mark.parametrize("player", ["optimizer", "d_optimizer"])
+def test_halting_leaves_the_average_untouched(make: Make, player: str, build: Callable[..., GAN]) -> None:
+    """Many replays are asked for after the one that halted: the average is that of the last good step."""
+    rate = 1e38 if player == "d_optimizer" else np.inf
+    rules = {"optimizer": SGD(1e-3), "d_optimizer": SGD(1e-3), player: SGD(Explosive(6, rate)), "average": 0.9}
+    gan = build(make(), **rules, objective="relativistic", penalties=[R1()], clip=0.5, instance_noise=RAMP)
+    match = Match(gan, IMAGES, 6)
+    match.play(6)
+    assert gan._average is not None
+    for steps in range(6, 20):
+        before = gan._average.net.state_dict()
+        try:
+            match.play(1)
+        except NonFiniteError:
+            break
+        assert gan.steps == steps + 1
+    assert gan.steps < 19
+    with pytest.raises(NonFiniteError):
+        match.play(90)
+    assert_equal(gan._average.net.state_dict(), before)
+    assert all(np.isfinite(array).all() for array in before.values())
+
+
+def test_a_comparing_objective_that_halts_in_gs_update_says_what_the_cpu_says(make: Make) -> None:
+    """The real samples that the fakes were compared with are drawn once more."""
+    ends = []
+    for be in (make(), "numpy"):
+        gan = small(be, objective="relativistic", optimizer=SGD(Explosive(6, np.inf)), d_optimizer=SGD(1e-3), d_steps=2)
+        match = Match(gan, IMAGES, 6)
+        history = match.play(50)
+        with pytest.raises(NonFiniteError) as caught:
+            match.play(1)
+        ends.append((len(history["d_loss"]), gan.steps, gan.d_updates, str(caught.value)))
+    assert ends[0] == ends[1]
 
 
 # --- what cannot be recorded -----------------------------------------------------------------------------------

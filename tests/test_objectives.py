@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
 import pytest
+from book import d_value, g_value
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan import Minimax, NonSaturating, get_backend, mean_squared_error, softmax_cross_entropy
+from minigan import (
+    Dense,
+    Dropout,
+    FeatureMatching,
+    Hinge,
+    LeakyReLU,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    Sequential,
+    Tanh,
+    Wasserstein,
+    get_backend,
+    mean_squared_error,
+    objectives,
+    softmax_cross_entropy,
+)
 from minigan.backend import Backend
-from minigan.objectives import Objective, get_objective
+from minigan.objectives import NAMED, Critic, Objective, get_objective
 from minigan.spec import build
 
 BOTH = [Minimax(), NonSaturating()]
+ALL = [kind() for kind in NAMED.values()]
+every_objective = pytest.mark.parametrize("objective", ALL, ids=repr)
 LOG2 = math.log(2)
 
 
@@ -114,18 +135,22 @@ def test_label_smoothing_moves_the_optimum_of_real_logits_only(kind: type[Minima
 
 
 @given(
-    hnp.arrays(np.float64, (3, 1), elements=st.floats(-9, 9)),
-    hnp.arrays(np.float64, (5, 1), elements=st.floats(-9, 9)),
-    st.sampled_from([Minimax(), NonSaturating(), Minimax(0.8)]),
+    hnp.arrays(np.float64, (4, 1), elements=st.floats(-9, 9)),
+    hnp.arrays(np.float64, (4, 1), elements=st.floats(-9, 9)),
+    st.sampled_from([*ALL, Minimax(0.8)]),
 )
 def test_losses_are_means_over_the_batch(real: np.ndarray, fake: np.ndarray, objective: Objective) -> None:
     """The same samples twice: the same losses, and half the gradient each."""
+    often_real, often_fake = np.tile(real, (2, 1)), np.tile(fake, (2, 1))
     once, (dreal, dfake) = objective.discriminator(real, fake)
-    twice, (dreal2, dfake2) = objective.discriminator(np.tile(real, (2, 1)), np.tile(fake, (2, 1)))
-    assert float(twice) == pytest.approx(float(once))
+    twice, (dreal2, dfake2) = objective.discriminator(often_real, often_fake)
+    assert float(twice) == pytest.approx(float(once), abs=1e-12)
     np.testing.assert_allclose(dreal2, np.tile(dreal, (2, 1)) / 2)
     np.testing.assert_allclose(dfake2, np.tile(dfake, (2, 1)) / 2)
-    assert float(objective.generator(np.tile(fake, (2, 1)))[0]) == pytest.approx(float(objective.generator(fake)[0]))
+    once, dfake = objective.generator(fake, real=real)
+    twice, dfake2 = objective.generator(often_fake, real=often_real)
+    assert float(twice) == pytest.approx(float(once), abs=1e-12)
+    np.testing.assert_allclose(dfake2, np.tile(dfake, (2, 1)) / 2, atol=1e-15)
 
 
 def test_the_value_of_the_game_at_the_optimal_discriminator() -> None:
@@ -157,6 +182,228 @@ def test_objectives_by_name() -> None:
     assert repr(Minimax()) == "Minimax()"
     with pytest.raises(ValueError, match=r"unknown objective 'wasserstien': choose one of minimax, non-saturating"):
         get_objective("wasserstien")
+
+
+# --- the objectives that came later ----------------------------------------------------------------------------
+
+
+def test_least_squares_by_hand() -> None:
+    """½(2 − 1)² + ½ 3², and for G ½(3 − 1)²: regression, with gradients that never vanish."""
+    loss, dreal, dfake = d_loss(LeastSquares(), logits(2), logits(3))
+    assert (loss, dreal.tolist(), dfake.tolist()) == (5, [1], [3])
+    loss, dfake = LeastSquares().generator(logits(3))
+    assert (float(loss), dfake.tolist()) == (2, [[2]])
+    loss, dreal, dfake = d_loss(LeastSquares(), logits(1, 1), logits(0, 0))
+    assert (loss, dreal.any(), dfake.any()) == (0, False, False)
+
+
+def test_wasserstein_by_hand() -> None:
+    loss, dreal, dfake = d_loss(Wasserstein(), logits(5, 1), logits(1, 0))
+    assert (loss, dreal.tolist(), dfake.tolist()) == (-2.5, [-0.5, -0.5], [0.5, 0.5])
+    loss, dfake = Wasserstein().generator(logits(1, 0))
+    assert (float(loss), dfake.ravel().tolist()) == (-0.5, [-0.5, -0.5])
+
+
+def test_hinge_ignores_what_is_beyond_its_margins() -> None:
+    loss, dreal, dfake = d_loss(Hinge(), logits(0.5, 1.5, -2, 1), logits(-0.5, -1.5, 2, -1))
+    assert loss == (0.5 + 0 + 3 + 0) / 4 + (0.5 + 0 + 3 + 0) / 4
+    assert dreal.tolist() == [-0.25, 0, -0.25, 0]
+    assert dfake.tolist() == [0.25, 0, 0.25, 0]
+    loss, dfake = Hinge().generator(logits(-7, 9))  # G has no margin
+    assert (float(loss), dfake.ravel().tolist()) == (-1, [-0.5, -0.5])
+
+
+def test_relativistic_pairs_by_hand() -> None:
+    """softplus(f − r) of each pair; σ(−(r − f)) pulls both, in opposite directions."""
+    loss, dreal, dfake = d_loss(Relativistic(), logits(3, -1, dtype="float64"), logits(1, 1, dtype="float64"))
+    pulls = np.array([1 / (1 + math.exp(2)), 1 / (1 + math.exp(-2))])
+    assert loss == pytest.approx((math.log1p(math.exp(-2)) + math.log1p(math.exp(2))) / 2)
+    np.testing.assert_allclose(dreal, -pulls / 2)
+    np.testing.assert_allclose(dfake, pulls / 2)
+    loss, dfake = Relativistic().generator(logits(1, 1, dtype="float64"), real=logits(3, -1, dtype="float64"))
+    assert float(loss) == pytest.approx((math.log1p(math.exp(2)) + math.log1p(math.exp(-2))) / 2)
+    np.testing.assert_allclose(dfake.ravel(), -pulls[::-1] / 2)
+
+
+def test_relativistic_scores_have_no_zero_and_each_fake_an_opponent_of_its_own() -> None:
+    real, fake = logits(3, -1, 0.5, dtype="float64"), logits(1, 1.5, -2, dtype="float64")
+    loss, dreal, dfake = d_loss(Relativistic(), real, fake)
+    shifted, dreal2, dfake2 = d_loss(Relativistic(), real + 9, fake + 9)
+    assert shifted == pytest.approx(loss)
+    np.testing.assert_allclose([dreal2, dfake2], [dreal, dfake])
+    others, _, _ = d_loss(Relativistic(), real[::-1], fake)
+    assert abs(others - loss) > 0.1
+
+
+def test_feature_matching_by_hand() -> None:
+    """Two features: mean gaps 1 and −2; the gradient is the same for every fake. D plays as ever."""
+    real, fake = np.array([[0.0, 4.0], [2.0, 0.0]]), np.array([[1.0, 0.0], [3.0, 0.0]])
+    loss, dfake = FeatureMatching().generator(fake, real=real)
+    assert float(loss) == (1**2 + 2**2) / 2
+    assert dfake.tolist() == [[0.5, -1], [0.5, -1]]
+    of_d = [d_loss(objective, logits(1), logits(2)) for objective in (FeatureMatching(), NonSaturating())]
+    assert all(np.array_equal(a, b) for a, b in zip(*of_d, strict=True))
+
+
+def test_feature_matching_looks_at_the_input_of_the_last_dense_layer() -> None:
+    D = Sequential(Dense(3, 4), LeakyReLU(), Dropout(0.1), Dense(4, 1), Tanh())
+    assert FeatureMatching().depth(D) == 3
+    for objective in ALL:
+        if not isinstance(objective, FeatureMatching):
+            assert objective.depth(D) == 5
+    for shallow in (Sequential(Dense(3, 1)), Sequential(LeakyReLU()), Sequential()):
+        with pytest.raises(ValueError, match="a hidden layer before its last Dense"):
+            FeatureMatching().depth(shallow)
+
+
+# --- what all of them promise ----------------------------------------------------------------------------------
+
+
+def test_every_objective_has_a_name_and_a_row_in_the_table() -> None:
+    kinds = {kind for kind in vars(objectives).values() if inspect.isclass(kind) and issubclass(kind, Objective)}
+    assert kinds - {Objective, Critic} == set(NAMED.values())
+    for name, kind in NAMED.items():
+        assert type(get_objective(name)) is kind
+        assert f"    {kind.__name__}  " in (objectives.__doc__ or "")
+        assert build(kind().describe()) == kind()
+
+
+@every_objective
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_losses_and_gradients_keep_their_dtype_and_their_arguments(
+    backend: Backend, objective: Objective, dtype: str
+) -> None:
+    real, fake = (backend.asarray(logits(*values, dtype=dtype)) for values in ((1.5, -0.5), (0.25, 2)))
+    out = backend.empty((2, 1), dtype), backend.empty((2, 1), dtype)
+    d, given = objective.discriminator(real, fake, backend.arena(), out=out)
+    g, dfake = objective.generator(fake, backend.arena(), real)
+    said = objective.judge(real, fake, backend)
+    assert {a.dtype for a in (d, *given, g, dfake, *said)} == {np.dtype(dtype)}
+    assert all(np.ndim(a) == 0 for a in (d, g, *said))
+    assert given[0] is out[0]
+    assert given[1] is out[1]
+    assert backend.to_numpy(real).ravel().tolist() == [1.5, -0.5]
+    assert backend.to_numpy(fake).ravel().tolist() == [0.25, 2]
+    assert dfake.shape == fake.shape
+
+
+@every_objective
+@pytest.mark.parametrize("size", [1e3, 1e18, 1e30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_outputs_of_any_size_give_finite_answers(
+    backend: Backend, objective: Objective, size: float, dtype: str
+) -> None:
+    """All that is finite in the formula: for squares as long as they are."""
+    if isinstance(objective, (LeastSquares, FeatureMatching)) and (size, dtype) == (1e30, "float32"):
+        pytest.skip("the square is larger than any float32")
+    values = np.array([[size], [-size], [0.0]])
+    for real in (values, values[::-1]):
+        on_real, on_fake = backend.asarray(real, dtype), backend.asarray(values, dtype)
+        d, gradients = objective.discriminator(on_real, on_fake, backend.arena())
+        g, dfake = objective.generator(on_fake, backend.arena(), on_real)
+        answers = [float(d), float(g), *(float(value) for value in objective.judge(on_real, on_fake, backend))]
+        arrays = [backend.to_numpy(array) for array in (*gradients, dfake)]
+        assert np.isfinite(answers).all()
+        assert all(np.isfinite(array).all() for array in arrays)
+        if size <= 1e3 and not isinstance(objective, Relativistic):
+            assert answers[0] == pytest.approx(d_value(objective, real, values), rel=1e-5)
+            assert answers[1] == pytest.approx(g_value(objective, values, real), rel=1e-5)
+        if isinstance(objective, Relativistic):  # of three pairs one is lost, by its size, and one undecided
+            assert answers[0] == pytest.approx((size + LOG2) / 3 if real is not values else LOG2, rel=1e-5)
+
+
+BOUNDARIES = {"LeastSquares": 0.5, "Hinge": 0.0, "Minimax": 0.0, "NonSaturating": 0.0, "FeatureMatching": 0.0}
+
+
+@given(
+    real=hnp.arrays(np.float64, (5, 1), elements=st.floats(-3, 3)),
+    fake=hnp.arrays(np.float64, (5, 1), elements=st.floats(-3, 3)),
+    objective=st.sampled_from(ALL),
+)
+def test_what_d_says_and_how_often_it_is_right(
+    backend: Backend, real: np.ndarray, fake: np.ndarray, objective: Objective
+) -> None:
+    """Means of the probability where there is one, else of the score; shares on either side of the boundary."""
+    said = objective.judge(backend.asarray(real), backend.asarray(fake), backend)
+    boundary = BOUNDARIES.get(type(objective).__name__, (real.mean() + fake.mean()) / 2)
+    means = [real.mean(), fake.mean()]
+    if not isinstance(objective, Critic):
+        means = [float(objective.probability(x, np).mean()) for x in (real, fake)]
+    shares = [(real > boundary).mean(), (fake <= boundary).mean()]
+    near = min(abs(real - boundary).min(), abs(fake - boundary).min())
+    assert [float(value) for value in said[:2]] == pytest.approx(means, rel=1e-9, abs=1e-12)
+    if near > 1e-12 or boundary in (0.0, 0.5):
+        assert [float(value) for value in said[2:]] == pytest.approx(shares)
+
+
+def test_on_the_boundary_d_takes_nothing_for_real() -> None:
+    be = get_backend("numpy")
+    for objective, boundary in ((NonSaturating(), 0.0), (LeastSquares(), 0.5), (Hinge(), 0.0), (Wasserstein(), 3.0)):
+        at = np.full((4, 1), boundary)
+        assert [float(share) for share in objective.judge(at, at, be)[2:]] == [0, 1]
+
+
+@every_objective
+def test_probabilities_are_probabilities_and_scores_are_none(objective: Objective) -> None:
+    outputs = np.array([-1e30, -800.0, -1.0, 0.0, 0.25, 0.5, 1.0, 2.0, 800.0, 1e30])
+    if isinstance(objective, Critic):
+        with pytest.raises(ValueError, match=r"D gives scores, not probabilities: look at GAN\.score"):
+            objective.probability(outputs, np)
+        return
+    p = objective.probability(outputs, np)
+    assert p.min() == 0
+    assert p.max() == 1
+    assert (np.diff(p) >= 0).all()
+    half = 0.5 if isinstance(objective, LeastSquares) else 0.0
+    assert float(objective.probability(np.array(half), np)) == 0.5
+
+
+@every_objective
+def test_at_equilibrium_the_metrics_are_those_that_are_said(objective: Objective) -> None:
+    """Fakes like the data, and the constant D that is best then: where D's two pulls on a sample cancel."""
+    at = np.full((6, 1), 0.5 if isinstance(objective, LeastSquares) else 0.0)
+    be = get_backend("numpy")
+    d, (dreal, dfake) = objective.discriminator(at, at)
+    np.testing.assert_allclose(dreal + dfake, 0, atol=1e-15)
+    g, _ = objective.generator(at, real=at)
+    d_real, d_fake, _, _ = objective.judge(at, at, be)
+    metrics = {"d_loss": float(d), "g_loss": float(g), "d_real": float(d_real), "d_fake": float(d_fake)}
+    known = objective.equilibrium()
+    assert known
+    assert known == pytest.approx({name: metrics[name] for name in known})
+    if not isinstance(objective, Critic):
+        assert known.keys() == metrics.keys()
+    rng = np.random.default_rng(0)
+    for other in at + rng.uniform(-2, 2, (50, 1, 1)):  # no other constant is better
+        assert float(objective.discriminator(other, other)[0]) >= known["d_loss"] - 1e-12
+
+
+@pytest.mark.parametrize("kind", [Minimax, NonSaturating, FeatureMatching])
+def test_nothing_is_said_of_the_equilibrium_of_smoothed_labels(kind: type[Minimax]) -> None:
+    assert kind(0.9).equilibrium() == {}
+
+
+@pytest.mark.parametrize("objective", [Relativistic(), FeatureMatching()])
+def test_objectives_that_compare_need_as_many_real_samples(objective: Objective) -> None:
+    assert objective.compares
+    with pytest.raises(ValueError, match=r"compares fakes \(2, 1\) with as many real samples, got none"):
+        objective.generator(logits(1, 2))
+    for real in (logits(1), logits(1, 2, 3), logits(1, 2).T):
+        with pytest.raises(ValueError, match=r"compares fakes \(2, 1\) with .* got those of shape"):
+            objective.generator(logits(1, 2), real=real)
+
+
+def test_which_objectives_compare_or_cannot_be_taken_apart() -> None:
+    assert {type(objective).__name__ for objective in ALL if objective.compares} == {"Relativistic", "FeatureMatching"}
+    assert {type(objective).__name__ for objective in ALL if not objective.separable} == {"Relativistic"}
+
+
+def test_the_base_says_that_it_is_only_a_base() -> None:
+    be, x = get_backend("numpy"), logits(1)
+    for term in (Objective().real, Objective().fake, Objective().fool):
+        with pytest.raises(NotImplementedError):
+            term(x, np.empty_like(x), be)
+    assert Objective().equilibrium() == {}
 
 
 # --- losses of other networks ----------------------------------------------------------------------------------

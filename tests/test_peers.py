@@ -13,6 +13,7 @@ from networks import Array, flat_of, pair, randomise, same
 
 from minigan import (
     GAN,
+    R1,
     SGD,
     Adam,
     BatchNorm,
@@ -246,20 +247,26 @@ def test_options_that_do_nothing() -> None:
         "d_optimizer": SGD(0.2),
         "d_steps": 2,
         "updates": "separate",
-        "batches": "one",
+        "batches": "two",
         "fake_statistics": "running",
         "reuse_fakes": True,
         "half_batches": True,
         "prior": "uniform",
         "seed": 1,
+        "penalties": [R1(1.0)],
+        "clip": 0.3,
+        "instance_noise": 0.1,
+        "packing": 2,  # and a D of twice the width
+        "average": 0.9,
     }
     options = {n for n, p in inspect.signature(GAN).parameters.items() if p.kind is p.KEYWORD_ONLY}
     assert options == {*changes, "latent"}  # latent is the size of G's input: nothing else fits
 
     def after(**options: Any) -> bytes:
-        gan = play(**options)
+        G, D = pair(dtype="float64", packing=options.get("packing", 1), critic=True)  # which penalties can be put on
+        gan = GAN(G, D, **{"optimizer": SGD(0.1)} | options)
         gan.step(real())
-        return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes()
+        return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes() + gan.sample(1).tobytes()
 
     results = {after(), *(after(**{name: value}) for name, value in changes.items())}
     assert len(results) == len(changes) + 1

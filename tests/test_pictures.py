@@ -136,6 +136,22 @@ def test_losses_of_any_number_of_steps_can_be_drawn(tmp_path: Path, n: int, equi
     assert "matplotlib.pyplot" not in sys.modules
 
 
+def test_scores_are_not_cut_at_one_and_penalties_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kwargs: drawn.append(self))
+    values = table(400) | {"d_penalty": np.zeros(400)}
+    values["d_real"] += 20
+    pictures.plot_losses(tmp_path / "a.png", values, {}, scores=True)
+    assert drawn[0].axes[1].get_ylim()[1] > 20
+    values["d_penalty"] += 1
+    pictures.plot_losses(tmp_path / "a.png", values, {})
+    assert drawn[1].axes[1].get_ylim() == (0, 1)
+    penalties = [["D's penalty" in str(line.get_label()) for line in figure.axes[0].get_lines()] for figure in drawn]
+    assert [any(found) for found in penalties] == [False, True]
+
+
 def test_the_plot_of_losses_says_what_is_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.figure import Figure
 

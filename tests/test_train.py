@@ -66,7 +66,7 @@ def usual_signals() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def quick_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def plot(path: Path, table: dict[str, Any], equilibrium: dict[str, float]) -> None:
+    def plot(path: Path, table: dict[str, Any], *_: Any) -> None:
         with archive.write_atomically(path) as file:
             file.write(f"{len(table['step'])} steps".encode())
 
@@ -270,6 +270,14 @@ def test_a_row_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
     table.path.unlink()
     table.rewind(2)
     assert table.read()["step"].size == 0
+
+
+def test_a_table_with_other_columns_is_left_as_it_is(tmp_path: Path) -> None:
+    table = MetricsTable(tmp_path / "metrics.csv")
+    table.path.write_text("step,d_loss\n1,0.5\n")
+    with pytest.raises(ValueError, match="written by another version: it has the columns 'step,d_loss'"):
+        table.rewind(1)
+    assert table.path.read_text() == "step,d_loss\n1,0.5\n"
 
 
 def test_a_run_that_is_done_says_how_to_go_further(

@@ -1,6 +1,7 @@
 """`minigan bench`: how long the canonical step takes, what its parts cost, and how near that is to the hardware.
 
 step.py         the canonical step, and the operations it is made of
+critic.py       a critic's update, and its operations; critic_torch.py and critic_jax.py: by others
 work.py         FLOPs and bytes of an operation
 parts.py        the operations of one kind, alone, checked against the reference backend
 opponents.py    the same step on every backend; opponents_torch.py and opponents_jax.py: by others

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from ..backend import Backend
 from . import environment
 from .ceilings import Ceilings
-from .opponents import OPPONENTS, check_losses, expected_losses, make_start, save_start
+from .opponents import OPPONENTS, SUBJECTS, check_losses, expected_losses, make_start, save_start
 from .parts import PARTS, part_work
 from .peak import Peak, cpu_peak, gpu_peak
 from .report import SCHEMA, Figure, Report
 from .statistics import summarise
-from .step import step_work
 from .turns import Pace, WorkerError, WorkerProcess, processes, take_turns
 from .work import Work
 
@@ -30,13 +29,15 @@ Workers = dict[Contestant, WorkerProcess]
 class Plan:
     """What to measure: the step at each (batch, width) of `grid`, and its parts if `parts`, at this pace.
 
-    opponents: names of `OPPONENTS`; each plays on every device on which one of the backends computes.
+    opponents: names of `OPPONENTS`; each plays on every device on which one of the backends computes. subject: of
+    `SUBJECTS`, what a step is; only "step" has parts.
     """
 
     grid: Sequence[tuple[int, float]]
     opponents: Sequence[str] = ()
     parts: bool = True
     pace: Pace = field(default_factory=Pace)
+    subject: str = "step"
 
 
 def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str], None] = lambda line: None) -> Report:
@@ -63,11 +64,11 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
             report.ceilings[device] = _ceilings(first[device], plan.pace)
         steps: Workers = dict(workers)
         for batch, width in plan.grid:
-            progress(f"the step at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
-            _steps(report, steps, batch, width, plan.pace, os.path.join(folder, "start.npz"))
+            progress(f"the {plan.subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
+            _steps(report, steps, plan.subject, batch, width, plan.pace, os.path.join(folder, "start.npz"))
         if not report.steps():
             reasons = "; ".join({**report.absent, **report.wrong}.values())
-            raise RuntimeError(f"no step could be measured: {reasons}")
+            raise RuntimeError(f"no {plan.subject} could be measured: {reasons}")
         if plan.parts:
             for batch, width in plan.grid:
                 progress(f"its parts at batch {batch}, width {width:g}")
@@ -100,15 +101,17 @@ def _label(contestant: Contestant) -> str:
     return name if device == "cpu" else f"{name} ({device.upper()})"
 
 
-def _steps(report: Report, workers: Workers, batch: int, width: float, pace: Pace, start_file: str) -> None:
+def _steps(
+    report: Report, workers: Workers, subject: str, batch: int, width: float, pace: Pace, start_file: str
+) -> None:
     """The step of everyone at one size; who fails is noted and removed from `workers`."""
-    start = make_start(batch, width)
+    start = make_start(batch, width, subject)
     save_start(start_file, start)
     expected = expected_losses(start)
     for contestant, worker in list(workers.items()):
         try:
             answer = worker.ask(do="step", start=start_file)
-            check_losses(_label(contestant), answer["losses"], expected)
+            check_losses(_label(contestant), answer["losses"], expected, subject)
             report.about[_label(contestant)] = answer["about"]
         except WorkerError as error:
             report.absent[_label(contestant)] = str(error)
@@ -116,7 +119,8 @@ def _steps(report: Report, workers: Workers, batch: int, width: float, pace: Pac
         except ArithmeticError as error:
             report.wrong[_label(contestant)] = str(error)
             workers.pop(contestant)
-    for contestant, reason in _turns(report, workers, "step", batch, width, step_work(batch, width), pace).items():
+    work = SUBJECTS[subject].work(batch, width)
+    for contestant, reason in _turns(report, workers, subject, batch, width, work, pace).items():
         report.absent[_label(contestant)] = reason
         workers.pop(contestant)
 

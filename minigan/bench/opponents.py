@@ -1,7 +1,8 @@
 """The same step, played by minigan on each of its backends and by other libraries.
 
-All contestants begin with the same weights, images and latents, and their losses in the first three steps must
-agree with those of the reference backend before any of them is timed.
+A subject is what they play: the canonical step (step.py) or a critic's update (critic.py). All contestants begin with
+the same weights, images and random numbers, and their losses in the first three steps must agree with those of the
+reference backend before any of them is timed; of the critic also the norm of its gradient, in which both orders meet.
 
     NAME of a backend   GAN.turn with reuse_fakes=True, all its metrics and checks included; "cupy" as one CUDA graph
     torch-eager         PyTorch as most people write it: Adam's defaults, D's gradients computed in G's step as well,
@@ -10,6 +11,16 @@ agree with those of the reference backend before any of them is timed.
     torch-compiled      torch-best with both networks through torch.compile
     torch-cudagraph     torch-best as one CUDA graph for the whole step (GPU only)
     jax                 JAX, one jit for the whole step with donated buffers, no metrics at all
+
+and of the critic's update, by differentiating a backward pass:
+
+    NAME of a backend   GAN.update_discriminator, all its metrics and checks included; "cupy" as one CUDA graph
+    torch-eager         autograd.grad(create_graph=True), as the programs of the literature have it; both losses read
+    torch-best          real and fakes as one batch, gradients of nothing but the parameters, Adam(fused=True)
+    torch-compiled      torch.func.grad of a loss with torch.func.grad in it, all of it through torch.compile, and
+                        Adam(fused=True): torch.compile refuses autograd.grad(create_graph=True)
+    torch-cudagraph     torch-best as one CUDA graph (GPU only)
+    jax                 jax.grad of a loss with jax.grad in it; one jit with donated buffers
 """
 
 from __future__ import annotations
@@ -23,27 +34,64 @@ import numpy as np
 from .. import archive
 from ..backend import Backend, Purpose, Stream, get_backend
 from ..gan import GAN
-from . import environment
-from .step import LATENT, PIXELS, build
+from ..penalties import MIX
+from . import critic, environment, step
+from .step import LATENT, PIXELS
+from .work import Work
 
-Losses = tuple[float, float]
+Losses = tuple[float, ...]
 
 CHECKED_STEPS = 3
 TOLERANCE = 2e-3  # of a loss, relative: float32 sums in another order, through three updates
 
 
+class Subject(NamedTuple):
+    """What is played. title: in a few words. build(width, backend): the GAN. work(batch, width): of one step.
+
+    checked: the metrics that must agree; names: what they are called.
+    """
+
+    title: str
+    build: Callable[..., GAN]
+    work: Callable[[int, float], Work]
+    checked: tuple[str, ...]
+    names: str
+
+
+SUBJECTS = {
+    "step": Subject(
+        "One step: a pass of G, a pass of D over real and fake, a pass of D for G, two Adam updates",
+        step.build,
+        step.step_work,
+        ("d_loss", "g_loss"),
+        "losses of D and G",
+    ),
+    "critic": Subject(
+        "One update of a critic (WGAN-GP): real and fakes, the gradient at points between them, that gradient's own "
+        "gradient, Adam",
+        critic.build,
+        critic.critic_work,
+        ("d_loss", "d_penalty", "d_grad_norm"),
+        "loss, penalty and gradient's norm",
+    ),
+}
+
+
 class Start(NamedTuple):
     """Where every contestant begins.
 
-    G, D: state_dicts. real (batch, pixels): the images of every step. latents (steps, batch, latent): those of the
-    steps that are checked; timed steps draw their own.
+    subject: of SUBJECTS. G, D: state_dicts. real (batch, pixels): the images of every step. fake: those that a critic
+    sees, or none. drawn (steps, batch, ...): the random numbers of the steps that are checked, latents or the critic's
+    ε; timed steps draw their own.
     """
 
+    subject: str
     width: float
     G: dict[str, np.ndarray[Any, Any]]
     D: dict[str, np.ndarray[Any, Any]]
     real: np.ndarray[Any, Any]
-    latents: np.ndarray[Any, Any]
+    fake: np.ndarray[Any, Any]
+    drawn: np.ndarray[Any, Any]
 
     @property
     def batch(self) -> int:
@@ -75,46 +123,55 @@ OPPONENTS = {  # beside minigan's backends; the devices it plays on
 }
 
 
-def make_start(batch: int, width: float = 1.0) -> Start:
-    """Weights, images, and the latents that minigan draws in its first steps."""
-    gan = build(width)
-    latents = np.empty((CHECKED_STEPS, batch, LATENT), np.float32)
-    for t, z in enumerate(latents):
-        gan.backend.normal(z, Stream(gan.seed, Purpose.LATENT_G, t))
-    real = np.random.default_rng(0).uniform(-1, 1, (batch, PIXELS)).astype(np.float32)
-    return Start(width, gan.G.state_dict(), gan.D.state_dict(), real, latents)
+def make_start(batch: int, width: float = 1.0, subject: str = "step") -> Start:
+    """Weights, images, and what minigan draws in its first steps."""
+    gan, rng = SUBJECTS[subject].build(width), np.random.default_rng(0)
+    real, fake = (rng.uniform(-1, 1, (n, PIXELS)).astype(np.float32) for n in (batch, batch * (subject == "critic")))
+    drawn = np.empty((CHECKED_STEPS, batch, 1 if subject == "critic" else LATENT), np.float32)
+    for t, numbers in enumerate(drawn):
+        if subject == "critic":
+            gan.backend.uniform(numbers, Stream(gan.seed, Purpose.PENALTY, t, MIX))
+        else:
+            gan.backend.normal(numbers, Stream(gan.seed, Purpose.LATENT_G, t))
+    return Start(subject, width, gan.G.state_dict(), gan.D.state_dict(), real, fake / 2, drawn)
 
 
 def save_start(path: str | os.PathLike[str], start: Start) -> None:
     """Write a start to an `.npz` file, for the processes of the contestants."""
     states = {f"{net}.{name}": array for net in ("G", "D") for name, array in getattr(start, net).items()}
-    archive.save(path, {"real": start.real, "latents": start.latents, **states}, {"width": start.width})
+    arrays = {name: getattr(start, name) for name in _ARRAYS}
+    archive.save(path, {**arrays, **states}, {"subject": start.subject, "width": start.width})
 
 
 def load_start(path: str | os.PathLike[str]) -> Start:
     """The inverse of `save_start`."""
     arrays, header = archive.load(path)
     G, D = ({name[2:]: a for name, a in arrays.items() if name.startswith(f"{net}.")} for net in ("G", "D"))
-    return Start(header["width"], G, D, arrays["real"], arrays["latents"])
+    return Start(header["subject"], header["width"], G, D, *(arrays[name] for name in _ARRAYS))
+
+
+_ARRAYS = ("real", "fake", "drawn")
 
 
 def expected_losses(start: Start) -> list[Losses]:
     """What every contestant must answer: the losses of the reference backend."""
-    gan = _gan(start, Backend())
-    return [_losses(gan.turn(start.real)) for _ in range(CHECKED_STEPS)]
+    play = ready(start, SUBJECTS[start.subject].build(start.width, Backend()))
+    return [_losses(start, play()) for _ in range(CHECKED_STEPS)]
 
 
-def check_losses(who: str, losses: Sequence[Sequence[float]], expected: Sequence[Losses]) -> None:
+def check_losses(
+    who: str, losses: Sequence[Sequence[float]], expected: Sequence[Losses], subject: str = "step"
+) -> None:
     """Refuse a contestant that computes something else.
 
-    Raises ArithmeticError with the first pair of losses that differs.
+    Raises ArithmeticError with the losses of the first step in which one differs.
     """
-    for step, (ours, theirs) in enumerate(zip(losses, expected, strict=True), 1):
+    for number, (ours, theirs) in enumerate(zip(losses, expected, strict=True), 1):
         if not np.allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE):
-            shown, wanted = (", ".join(f"{loss:.5g}" for loss in pair) for pair in (ours, theirs))
+            shown, wanted = (", ".join(f"{loss:.5g}" for loss in them) for them in (ours, theirs))
             raise ArithmeticError(
-                f"{who} does not compute the same step: its losses of D and G in step {step} are {shown}, expected "
-                f"{wanted}; it is not timed"
+                f"{who} does not compute the same step: its {SUBJECTS[subject].names} in step {number} are "
+                f"{shown}, expected {wanted}; it is not timed"
             )
 
 
@@ -139,24 +196,26 @@ def make_opponent(name: str, device: str, start: Start) -> Opponent:
 
 def _minigan(name: str, device: str, start: Start) -> Opponent:
     backend = get_backend(name)
-    gan = _gan(start, backend)
-    real = backend.asarray(start.real)
     if device == "gpu":
         about = f"minigan on cupy {backend.xp.__version__}"
     else:
         libraries = ", ".join(f"{name} {version}" for name, version in backend.versions().items())
         threads = getattr(backend, "threads", environment.blas_threads())
         about = f"minigan on {libraries}, {environment.blas()}, {threads} threads"
-    turn = backend.repeat(lambda: gan.turn(real))
-    return Opponent(lambda: _losses(turn()), turn, backend.synchronize, about)
+    play = backend.repeat(ready(start, SUBJECTS[start.subject].build(start.width, backend)))
+    return Opponent(lambda: _losses(start, play()), play, backend.synchronize, about)
 
 
-def _gan(start: Start, backend: Backend) -> GAN:
-    gan = build(start.width, backend)
+def ready(start: Start, gan: GAN) -> Callable[[], dict[str, Any]]:
+    """The step of a GAN of this subject, from this start on, as a function that returns its metrics."""
+    backend = gan.backend
     gan.G.load_state_dict(start.G)
     gan.D.load_state_dict(start.D)
-    return gan
+    real = backend.asarray(start.real)
+    if start.subject == "critic":
+        return critic.update(gan, real, backend.asarray(start.fake))
+    return lambda: gan.turn(real)
 
 
-def _losses(metrics: dict[str, Any]) -> Losses:
-    return float(metrics["d_loss"]), float(metrics["g_loss"])
+def _losses(start: Start, metrics: dict[str, Any]) -> Losses:
+    return tuple(float(metrics[name]) for name in SUBJECTS[start.subject].checked)

@@ -1,6 +1,7 @@
 """The canonical step in JAX: plain functions, one jit for all of it, donated buffers.
 
 Products are asked for in full float32, which is what the others compute; on a GPU JAX's default would be TF32.
+critic_jax.py has the critic's update.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from .opponents import Losses, Opponent, Start, UnavailableError
 from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, MOMENTUM, SLOPE, sizes
 
 Array = Any
+
+ADAM = (LR, BETA1, BETA2, ADAM_EPS)
 
 
 def make(name: str, device: str, start: Start) -> Opponent:
@@ -28,20 +31,23 @@ def make(name: str, device: str, start: Start) -> Opponent:
         raise UnavailableError(f"JAX {jax.__version__} finds no {device.upper()}") from None
     jax.config.update("jax_default_device", where)
     jax.config.update("jax_default_matmul_precision", "highest")
-    step, timed_step = _steps(start)
-    real = jax.device_put(start.real, where)
-    given = iter(start.latents)
-    state = jax.device_put(_initial_state(start), where)
+    begin = _steps
+    if start.subject == "critic":
+        from .critic_jax import steps as begin
+    initial, step, timed_step = begin(start)
+    samples = [jax.device_put(array, where) for array in (start.real, start.fake) if len(array)]
+    given = iter(start.drawn)
+    state = jax.device_put(initial, where)
     key = jax.device_put(jax.random.key(0), where)
 
     def checked() -> Losses:
         nonlocal state
-        state, d_loss, g_loss = step(state, real, next(given))
-        return float(d_loss), float(g_loss)
+        state, *losses = step(state, *samples, next(given))
+        return tuple(map(float, losses))
 
     def timed() -> None:
         nonlocal state, key
-        state, key = timed_step(state, real, key)
+        state, key = timed_step(state, *samples, key)
 
     return Opponent(
         checked,
@@ -57,28 +63,47 @@ def _jax() -> Any:
     return import_module("jax")
 
 
-def _initial_state(start: Start) -> dict[str, Any]:
-    """Parameters, running statistics, Adam's moments of both networks and the count of updates."""
+def with_moments(nets: dict[str, dict[str, Array]]) -> dict[str, Any]:
+    """The state of a step: networks, Adam's moments of each, and the count of updates."""
+    jax, jnp = _jax(), _jax().numpy
+    m, v = (jax.tree.map(jnp.zeros_like, nets) for _ in range(2))
+    return {**nets, "m": m, "v": v, "t": jnp.zeros((), jnp.int32)}
+
+
+def dense(p: dict[str, Array], i: int, x: Array) -> Array:
+    """Layer i of a network of these parameters."""
+    return x @ p[f"{i}.weight"].T + p[f"{i}.bias"]
+
+
+def judge(p: dict[str, Array], x: Array) -> Array:
+    """D's output."""
+    last = len(p) - 2  # weight and bias of every second layer
+    for i in range(0, last, 2):
+        x = _jax().nn.leaky_relu(dense(p, i, x), SLOPE)
+    return dense(p, last, x)
+
+
+def update(
+    state: dict[str, Any], net: str, grads: dict[str, Array], lr: float, beta1: float, beta2: float, eps: float
+) -> None:
+    """Adam's update number state["t"] of one network, written into the state."""
+    jnp, t = _jax().numpy, state["t"]
+    for name, g in grads.items():
+        m = beta1 * state["m"][net][name] + (1 - beta1) * g
+        v = beta2 * state["v"][net][name] + (1 - beta2) * g * g
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        p = state[net][name] - lr * m_hat / (jnp.sqrt(v_hat) + eps)
+        state[net][name], state["m"][net][name], state["v"][net][name] = p, m, v
+
+
+def _steps(start: Start) -> tuple[Any, Any, Any]:
+    """The state at the beginning, the step on given latents, which returns the losses, and one that draws its own."""
     jax, jnp = _jax(), _jax().numpy
 
-    def split(state: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
-        arrays = {name: jnp.asarray(array) for name, array in state.items()}
-        running = {name: a for name, a in arrays.items() if "running" in name}
-        return {name: a for name, a in arrays.items() if name not in running}, running
-
-    (G, running), (D, _) = split(start.G), split(start.D)
-    m, v = (jax.tree.map(jnp.zeros_like, {"G": G, "D": D}) for _ in range(2))
-    return {"G": G, "D": D, "running": running, "m": m, "v": v, "t": jnp.zeros((), jnp.int32)}
-
-
-def _steps(start: Start) -> tuple[Any, Any]:
-    """The step on given latents, which returns the losses, and the step that draws its own."""
-    jax, jnp = _jax(), _jax().numpy
-
-    G_sizes, D_sizes = sizes(start.width)
-
-    def dense(p: dict[str, Array], i: int, x: Array) -> Array:
-        return x @ p[f"{i}.weight"].T + p[f"{i}.bias"]
+    G_sizes = sizes(start.width)[0]
+    G, D = ({name: jnp.asarray(array) for name, array in state.items()} for state in (start.G, start.D))
+    running = {name: G.pop(name) for name in list(G) if "running" in name}
+    initial = {**with_moments({"G": G, "D": D}), "running": running}
 
     def generate(p: dict[str, Array], running: dict[str, Array], z: Array) -> tuple[Array, dict[str, Array]]:
         x, moved = z, {}
@@ -91,11 +116,6 @@ def _steps(start: Start) -> tuple[Any, Any]:
                 moved[key] = MOMENTUM * running[key] + (1 - MOMENTUM) * batch
         return jnp.tanh(dense(p, 3 * (len(G_sizes) - 2), x)), moved
 
-    def judge(p: dict[str, Array], x: Array) -> Array:
-        for i in range(0, 2 * (len(D_sizes) - 2), 2):
-            x = jax.nn.leaky_relu(dense(p, i, x), SLOPE)
-        return dense(p, 2 * (len(D_sizes) - 2), x)
-
     def d_loss(p: dict[str, Array], real: Array, fake: Array) -> Array:
         logits = judge(p, jnp.concatenate([real, fake]))
         return jax.nn.softplus(-logits[: len(real)]).mean() + jax.nn.softplus(logits[len(real) :]).mean()
@@ -103,25 +123,15 @@ def _steps(start: Start) -> tuple[Any, Any]:
     def g_loss(fake: Array, p: dict[str, Array]) -> Array:
         return jax.nn.softplus(-judge(p, fake)).mean()
 
-    def adam(p: Array, g: Array, m: Array, v: Array, t: Array) -> tuple[Array, Array, Array]:
-        m, v = BETA1 * m + (1 - BETA1) * g, BETA2 * v + (1 - BETA2) * g * g
-        m_hat, v_hat = m / (1 - BETA1**t), v / (1 - BETA2**t)
-        return p - LR * m_hat / (jnp.sqrt(v_hat) + ADAM_EPS), m, v
-
-    def update(state: dict[str, Any], net: str, grads: dict[str, Array], t: Array) -> None:
-        for name, g in grads.items():
-            p, m, v = adam(state[net][name], g, state["m"][net][name], state["v"][net][name], t)
-            state[net][name], state["m"][net][name], state["v"][net][name] = p, m, v
-
     def play(state: dict[str, Any], real: Array, z: Array) -> tuple[dict[str, Any], Array, Array]:
         state = jax.tree.map(lambda a: a, state)  # fresh dictionaries, to be written to below
-        t = state["t"] = state["t"] + 1
+        state["t"] = state["t"] + 1
         # jax.vjp, so that G's one pass serves both updates, as it does in the other contestants' steps
         fake, back, state["running"] = jax.vjp(lambda p: generate(p, state["running"], z), state["G"], has_aux=True)
         loss_D, grads_D = jax.value_and_grad(d_loss)(state["D"], real, fake)
-        update(state, "D", grads_D, t)
+        update(state, "D", grads_D, *ADAM)
         loss_G, dfake = jax.value_and_grad(g_loss)(fake, state["D"])
-        update(state, "G", back(dfake)[0], t)
+        update(state, "G", back(dfake)[0], *ADAM)
         return state, loss_D, loss_G
 
     def draw_and_play(state: dict[str, Any], real: Array, key: Array) -> tuple[dict[str, Any], Array]:
@@ -129,4 +139,4 @@ def _steps(start: Start) -> tuple[Any, Any]:
         state, _, _ = play(state, real, jax.random.normal(used, (len(real), LATENT), jnp.float32))
         return state, key
 
-    return jax.jit(play, donate_argnums=0), jax.jit(draw_and_play, donate_argnums=(0, 2))
+    return initial, jax.jit(play, donate_argnums=0), jax.jit(draw_and_play, donate_argnums=(0, 2))

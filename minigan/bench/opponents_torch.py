@@ -1,17 +1,23 @@
-"""The canonical step in PyTorch: as most people write it, at its best, compiled, and as one CUDA graph."""
+"""The canonical step in PyTorch: as most people write it, at its best, compiled, and as one CUDA graph.
+
+critic_torch.py has the critic's update.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .opponents import Losses, Opponent, Start, UnavailableError
-from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, MOMENTUM, SLOPE, sizes
+from .step import ADAM_EPS, BETA1, BETA2, EPS, LR, MOMENTUM, SLOPE, operations, sizes
 from .step import products as step_products
+
+if TYPE_CHECKING:
+    from .critic_torch import Critic
 
 
 def make(name: str, device: str, start: Start) -> Opponent:
@@ -26,12 +32,15 @@ def make(name: str, device: str, start: Start) -> Opponent:
     if device == "gpu" and not torch.cuda.is_available():
         raise UnavailableError(f"PyTorch {torch.__version__} finds no CUDA device")
     where = torch.device("cuda" if device == "gpu" else "cpu")
-    step = _Step(start, where, best=name != "torch-eager")
+    kind: type[Step | Critic] = Step
+    if start.subject == "critic":
+        from .critic_torch import Critic as kind
+    step = kind(start, where, best=name != "torch-eager")
     if name == "torch-compiled":
         step.compile()
     if name == "torch-cudagraph":
         step.capture()
-    given = iter(torch.from_numpy(start.latents).to(where))
+    given = iter(torch.from_numpy(start.drawn).to(where))
     about = f"torch {torch.__version__}"
     if device == "gpu":
         about += f" on {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
@@ -39,13 +48,13 @@ def make(name: str, device: str, start: Start) -> Opponent:
         about += f", {torch.get_num_threads()} threads"
 
     def checked() -> Losses:
-        step.z.copy_(next(given))
-        step.play()
-        return step.losses()
+        step.drawn.copy_(next(given))
+        step.run()
+        return step.numbers()
 
     def timed() -> None:
-        step.z.normal_()
-        step.play()
+        step.draw()
+        step.run()
         if name == "torch-eager":
             step.losses()
 
@@ -60,7 +69,7 @@ def products(device: str, batch: int, width: float) -> tuple[Callable[[], None],
     """
     torch = _torch()
     rng, calls = np.random.default_rng(0), []
-    for m, k, n in step_products(batch, width):
+    for m, k, n in step_products(operations(batch, width)):
         a, b = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n)))
         left, right = (torch.from_numpy(x).to("cuda" if device == "gpu" else "cpu") for x in (a, b))
         out = torch.mm(left, right)
@@ -81,66 +90,47 @@ def _torch() -> Any:
     return import_module("torch")
 
 
-class _Step:
-    """Networks, optimizers and `play()`, one step on the latents in `z`.
+class Player:
+    """Networks, optimizers and `run()`, one step on the random numbers in `drawn`.
 
-    best: D frozen in G's update and Adam(fused=True), instead of PyTorch's defaults.
+    best: the quickest way to write it, instead of the usual one.
     """
 
-    def __init__(self, start: Start, device: Any, best: bool) -> None:
+    def __init__(self, nets: dict[Any, dict[str, Any]], settings: dict[str, Any], drawn: Any, best: bool) -> None:
+        """nets: networks and their states. settings: of Adam. drawn: of the shape and on the device of the numbers."""
         torch = _torch()
 
-        self.best, self.device = best, device
-        G_sizes, D_sizes = sizes(start.width)
-        self.G, self.D = _network(G_sizes, generator=True).to(device), _network(D_sizes, generator=False).to(device)
-        for net, state in ((self.G, start.G), (self.D, start.D)):
+        self.nets, self.settings, self.drawn, self.best = list(nets), settings, drawn, best
+        for net, state in nets.items():
             net.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()}, strict=False)
-        self.call_G, self.call_D = self.G, self.D  # as they are, or compiled
-        self.real = torch.from_numpy(start.real).to(device)
-        self.z = torch.empty((start.batch, LATENT), device=device)
-        ones, zeros = torch.ones(start.batch, 1, device=device), torch.zeros(start.batch, 1, device=device)
-        self.real_then_fake, self.real_only = torch.cat([ones, zeros]), ones
-        self.bce = torch.nn.BCEWithLogitsLoss()
+            net.to(drawn.device)
         self.new_optimizers({"fused": True} if best else {})
-        self.run = self.eager
+        self.run: Callable[[], object] = self.eager
 
     def new_optimizers(self, options: dict[str, Any]) -> None:
-        torch = _torch()
-
-        settings = {"lr": LR, "betas": (BETA1, BETA2), "eps": ADAM_EPS} | options
-        self.g_opt, self.d_opt = (torch.optim.Adam(net.parameters(), **settings) for net in (self.G, self.D))
-
-    def play(self) -> None:
-        self.run()
+        """One for each network, with these options of Adam."""
+        Adam = _torch().optim.Adam
+        self.optimizers = [Adam(net.parameters(), **self.settings | options) for net in self.nets]
 
     def eager(self) -> None:
-        torch = _torch()
+        """The step, call by call."""
+        raise NotImplementedError
 
-        fake = self.call_G(self.z)
-        self.d_opt.zero_grad()
-        logits = self.call_D(torch.cat([self.real, fake.detach()]))
-        self.d_loss = 2 * self.bce(logits, self.real_then_fake)  # 2 ×: minigan adds the means of two halves
-        self.d_loss.backward()
-        self.d_opt.step()
-        if self.best:
-            self.D.requires_grad_(False)
-        self.g_opt.zero_grad()
-        self.g_loss = self.bce(self.call_D(fake), self.real_only)
-        self.g_loss.backward()
-        self.g_opt.step()
-        if self.best:
-            self.D.requires_grad_(True)
+    def draw(self) -> None:
+        """Fill `drawn` for a step."""
+        raise NotImplementedError
 
     def losses(self) -> Losses:
-        return self.d_loss.item(), self.g_loss.item()
+        """Of the last step."""
+        raise NotImplementedError
+
+    def numbers(self) -> Losses:
+        """What is checked of the last step."""
+        return self.losses()
 
     def compile(self) -> None:
-        """Both networks through torch.compile, for exactly these shapes."""
-        torch = _torch()
-
-        torch.compiler.reset()  # after 8 versions of one function it would stop compiling without a word
-        self.call_G = torch.compile(self.G, dynamic=False)
-        self.call_D = torch.compile(self.D, dynamic=False)
+        """Through torch.compile, for exactly these shapes."""
+        raise NotImplementedError
 
     def capture(self) -> None:
         """The whole step as one CUDA graph, as PyTorch's notes on CUDA graphs describe it.
@@ -151,29 +141,79 @@ class _Step:
         torch = _torch()
 
         self.new_optimizers({"fused": True, "capturable": True})
-        before = [{name: t.clone() for name, t in net.state_dict().items()} for net in (self.G, self.D)]
-        self.z.normal_()
+        before = [{name: t.clone() for name, t in net.state_dict().items()} for net in self.nets]
+        self.draw()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
                 self.eager()
         torch.cuda.current_stream().wait_stream(side)
-        self.g_opt.zero_grad()
-        self.d_opt.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self.eager()
-        for net, state in zip((self.G, self.D), before, strict=True):
+        for net, state in zip(self.nets, before, strict=True):
             net.load_state_dict(state)
-        for optimizer in (self.g_opt, self.d_opt):
+        for optimizer in self.optimizers:
             for memory in optimizer.state.values():
                 for tensor in memory.values():
                     tensor.zero_()
         self.run = graph.replay
 
 
-def _network(sizes: tuple[int, ...], generator: bool) -> Any:
+class Step(Player):
+    """The canonical step. best: D frozen in G's update and Adam(fused=True), instead of PyTorch's defaults."""
+
+    def __init__(self, start: Start, device: Any, best: bool) -> None:
+        torch = _torch()
+
+        G_sizes, D_sizes = sizes(start.width)
+        self.G, self.D = network(G_sizes, generator=True), network(D_sizes)
+        self.call_G, self.call_D = self.G, self.D  # as they are, or compiled
+        self.real = torch.from_numpy(start.real).to(device)
+        ones, zeros = torch.ones(start.batch, 1, device=device), torch.zeros(start.batch, 1, device=device)
+        self.real_then_fake, self.real_only = torch.cat([ones, zeros]), ones
+        self.bce = torch.nn.BCEWithLogitsLoss()
+        settings = {"lr": LR, "betas": (BETA1, BETA2), "eps": ADAM_EPS}
+        drawn = torch.empty(start.drawn.shape[1:], device=device)
+        super().__init__({self.G: start.G, self.D: start.D}, settings, drawn, best)
+
+    def draw(self) -> None:
+        self.drawn.normal_()
+
+    def eager(self) -> None:
+        torch, (g_opt, d_opt) = _torch(), self.optimizers
+
+        fake = self.call_G(self.drawn)
+        d_opt.zero_grad()
+        logits = self.call_D(torch.cat([self.real, fake.detach()]))
+        self.d_loss = 2 * self.bce(logits, self.real_then_fake)  # 2 ×: minigan adds the means of two halves
+        self.d_loss.backward()
+        d_opt.step()
+        if self.best:
+            self.D.requires_grad_(False)
+        g_opt.zero_grad()
+        self.g_loss = self.bce(self.call_D(fake), self.real_only)
+        self.g_loss.backward()
+        g_opt.step()
+        if self.best:
+            self.D.requires_grad_(True)
+
+    def losses(self) -> Losses:
+        return self.d_loss.item(), self.g_loss.item()
+
+    def compile(self) -> None:
+        torch = _torch()
+
+        torch.compiler.reset()  # after 8 versions of one function it would stop compiling without a word
+        self.call_G = torch.compile(self.G, dynamic=False)
+        self.call_D = torch.compile(self.D, dynamic=False)
+
+
+def network(sizes: tuple[int, ...], generator: bool = False) -> Any:
+    """The layers of `step.build`, G's or D's."""
     nn = _torch().nn
 
     layers: list[Any] = []

@@ -21,6 +21,7 @@ from .tables import label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+TITLES = {"step": "One GAN step", "critic": "One update of a critic (WGAN-GP)"}
 MARKERS = "osD^vPX*"
 STYLE = {"cpu": "-", "gpu": "--"}
 GREY = "0.35"
@@ -113,7 +114,9 @@ def _time(report: Report) -> Any:
         axes.annotate(text, (meeting, 0.98), xycoords=("data", "axes fraction"), xytext=(5, 0),
                       textcoords="offset points", va="top", color=GREY)  # fmt: skip
     width = "" if figures[0].width == 1 else f", width {figures[0].width:g}"
-    axes.set_title(f"One GAN step: median and quartiles{width}\n{_machine(report)}", loc="left", fontsize=11)
+    axes.set_title(
+        f"{TITLES[figures[0].subject]}: median and quartiles{width}\n{_machine(report)}", loc="left", fontsize=11
+    )
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return canvas
 

@@ -23,7 +23,7 @@ from ..backend import Backend
 from ..gan import GAN
 from ..nn import Layer
 from . import work
-from .step import PIXELS, build
+from .opponents import SUBJECTS, make_start, ready
 from .tables import markdown
 from .work import Work
 
@@ -58,6 +58,7 @@ class Row:
 class Profile:
     """One step of `backend`. profiled, plain: seconds of a step with and without this profile; rows: what it did."""
 
+    subject: str
     backend: str
     batch: int
     width: float
@@ -183,33 +184,36 @@ def _in_phase(method: Callable[..., Any], phase: str, recorder: Recorder) -> Cal
     return within
 
 
-def measure(backend: Backend, batch: int, width: float = 1.0, seconds: float = SECONDS) -> Profile:
-    """Profile the canonical step on a backend: means over as many steps as take about so many seconds, at least 5.
+def measure(
+    backend: Backend, batch: int, width: float = 1.0, seconds: float = SECONDS, subject: str = "step"
+) -> Profile:
+    """Profile a step on a backend: means over as many steps as take about so many seconds, at least 5.
 
     Steps with and without the profile take turns, so that both see the same machine.
     """
     recorder = Recorder(Place("fakes"), noting=True)
-    watched, plain = build(width, WatchedBackend(backend, recorder)), build(width, backend)
-    watch(watched, recorder)
-    real = backend.asarray(np.random.default_rng(0).uniform(-1, 1, (batch, PIXELS)).astype(np.float32))
+    start, build = make_start(batch, width, subject), SUBJECTS[subject].build
+    gan = build(width, WatchedBackend(backend, recorder))
+    watch(gan, recorder)
+    watched, plain = ready(start, gan), ready(start, build(width, backend))
     for _ in range(WARM_UP):
         recorder.calls.clear()
-        watched.step(real)
-        once = _seconds(plain, real, backend)
+        watched()
+        once = _seconds(plain, backend)
     recorder.noting = False
     steps = max(5, min(500, round(seconds / once)))
     profiled, without = [], []
     for _ in range(steps):
         recorder.position = 0
-        profiled.append(_seconds(watched, real, backend))
-        without.append(_seconds(plain, real, backend))
+        profiled.append(_seconds(watched, backend))
+        without.append(_seconds(plain, backend))
     rows = _rows(recorder.calls, steps)
-    return Profile(backend.name, batch, width, steps, float(np.mean(profiled)), float(np.mean(without)), rows)
+    return Profile(subject, backend.name, batch, width, steps, float(np.mean(profiled)), float(np.mean(without)), rows)
 
 
-def _seconds(gan: GAN, real: Any, backend: Backend) -> float:
+def _seconds(play: Callable[[], object], backend: Backend) -> float:
     begin = time.perf_counter()
-    gan.step(real)
+    play()
     backend.synchronize()
     return time.perf_counter() - begin
 
@@ -253,9 +257,10 @@ def table(profile: Profile) -> str:
     rest = ["", f"{1e3 * profile.other:.3f}", f"{100 * profile.other / profile.profiled:.1f} %", "", ""]
     whole = ["", f"{1e3 * profile.profiled:.3f}", "100.0 %", "", ""]
     products = sum(row.seconds for row in sums if row.operation.startswith("gemm"))
+    what = {"step": "step", "critic": "critic's update"}[profile.subject]
     width = "" if profile.width == 1 else f", width {profile.width:g}"
     return "\n\n".join([
-        f"Profile of one step: {profile.backend}, batch {profile.batch}{width}, mean of {profile.steps} steps",
+        f"Profile of one {what}: {profile.backend}, batch {profile.batch}{width}, mean of {profile.steps} steps",
         markdown(head, rows, left=(0, 1, 2, 3)),
         "The same by operation",
         markdown(["operation", "calls", "ms", "of step", "GFLOP/s", "GB/s"],

@@ -21,13 +21,14 @@ from .statistics import Timing
 from .work import Work
 
 SCHEMA = 1
+STEPS = ("step", "critic")  # subjects of figures that are of something whole
 
 
 @dataclass(frozen=True)
 class Figure:
     """One measured time.
 
-    subject: "step" or a part of it. who: a backend of minigan or an opponent. device: "cpu" or "gpu".
+    subject: "step" or a part of it, or "critic". who: a backend of minigan or an opponent. device: "cpu" or "gpu".
     """
 
     subject: str
@@ -71,11 +72,11 @@ class Report:
 
     def steps(self) -> list[Figure]:
         """The figures of whole steps."""
-        return [f for f in self.figures if f.subject == "step"]
+        return [f for f in self.figures if f.subject in STEPS]
 
     def parts(self) -> list[Figure]:
         """The figures of parts."""
-        return [f for f in self.figures if f.subject != "step"]
+        return [f for f in self.figures if f.subject not in STEPS]
 
 
 def save(path: str | os.PathLike[str], report: Report) -> None:

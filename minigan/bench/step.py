@@ -14,7 +14,7 @@ implementation makes, metrics and checks are not in it, so rates computed from i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..backend import Backend
@@ -88,23 +88,23 @@ def operations(batch: int, width: float = 1.0) -> list[Operation]:
     D_parameters = sum(i * o + o for i, o in itertools.pairwise(D))
     return [
         Operation("normal", (batch * LATENT,)),
-        *_forward(batch, G, batchnorm=True, last="Tanh"),
-        *_forward(2 * batch, D),
+        *forward(batch, G, batchnorm=True, last="Tanh"),
+        *forward(2 * batch, D),
         Operation("logistic", (batch,)), Operation("logistic", (batch,)),
-        *_backward(2 * batch, D, params=True, inputs=False),
+        *backward(2 * batch, D, params=True, inputs=False),
         Operation("adam", (D_parameters,)),
-        *_forward(batch, D),
+        *forward(batch, D),
         Operation("logistic", (batch,)),
-        *_backward(batch, D, params=False, inputs=True),
-        *_backward(batch, G, params=True, inputs=False, batchnorm=True, last="Tanh"),
+        *backward(batch, D, params=False, inputs=True),
+        *backward(batch, G, params=True, inputs=False, batchnorm=True, last="Tanh"),
         Operation("adam", (G_parameters,)),
     ]  # fmt: skip
 
 
-def products(batch: int, width: float = 1.0) -> list[tuple[int, int, int]]:
-    """The products (m, k, n) of one step, in order."""
+def products(operations: Iterable[Operation]) -> list[tuple[int, int, int]]:
+    """The products (m, k, n) among operations, in order."""
     found: list[tuple[int, int, int]] = []
-    for op in operations(batch, width):
+    for op in operations:
         if op.name == "gemm":
             found.append((op.shape[0], op.shape[1], op.shape[2]))
         elif op.name == "gemms":
@@ -118,7 +118,8 @@ def step_work(batch: int, width: float = 1.0) -> Work:
     return work.total(op.work for op in operations(batch, width))
 
 
-def _forward(n: int, sizes: tuple[int, ...], batchnorm: bool = False, last: str = "") -> Iterator[Operation]:
+def forward(n: int, sizes: tuple[int, ...], batchnorm: bool = False, last: str = "") -> Iterator[Operation]:
+    """The operations of a pass of n samples. last: the activation at the end."""
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         hidden = i < len(sizes) - 2
         yield Operation("gemm", (n, n_in, n_out), "x Wᵀ")
@@ -127,9 +128,10 @@ def _forward(n: int, sizes: tuple[int, ...], batchnorm: bool = False, last: str 
             yield Operation("batchnorm", (n, n_out))
 
 
-def _backward(
+def backward(
     n: int, sizes: tuple[int, ...], params: bool, inputs: bool, batchnorm: bool = False, last: str = ""
 ) -> Iterator[Operation]:
+    """Those of the way back: to the gradients of parameters, to that of the input, or both."""
     for i, (n_in, n_out) in reversed(list(enumerate(itertools.pairwise(sizes)))):
         hidden = i < len(sizes) - 2
         if hidden and batchnorm:

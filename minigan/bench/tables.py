@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .growth import cliffs, crossover
-from .opponents import OPPONENTS
+from .opponents import OPPONENTS, SUBJECTS
 from .report import Figure, Report
 
 PLAIN = {"cpu": "reference", "gpu": "cupy-plain"}  # the backend in plain array code, which the others are held against
@@ -16,9 +16,10 @@ def text(report: Report) -> str:
     blocks = [
         "\n".join(f"{name:14}{fact}" for name, fact in report.environment.items()),
         bounds(report),
-        "One step: a pass of G, a pass of D over real and fake, a pass of D for G, two Adam updates",
-        step_table(report),
     ]
+    for subject in dict.fromkeys(f.subject for f in report.steps()):
+        blocks.append(SUBJECTS[subject].title)
+    blocks.append(step_table(report))
     if report.parts():
         blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report)]
     if notes := [*unstable(report.figures), *low_ceilings(report), *cliffs(report), *_crossover(report)]:

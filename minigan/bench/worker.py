@@ -4,7 +4,7 @@ It answers each line of JSON on standard input with one on standard output, and 
 contestant's threads and memory never meet another's:
 
     {"do": "ceilings"}                                             {"gemm": FLOPs/s, "copies": [[bytes, bytes/s], ...]}
-    {"do": "step", "start": FILE}                                  {"losses": [[d, g], ...], "about": TEXT}
+    {"do": "step", "start": FILE}                                  {"losses": [[...], ...], "about": TEXT}
     {"do": "part", "part": NAME, "batch": N, "width": W}           {"about": TEXT}
     {"do": "time", "samples": N, "calls": K}                       {"seconds": [N times per call], "tick": SECONDS}
 

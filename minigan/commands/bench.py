@@ -22,8 +22,9 @@ works here, beside PyTorch and JAX where they are installed. Each contestant is 
   minigan bench --batch 64 --against none    minigan alone
   minigan bench --sweep                      batch 8 to 4096 and width 1/4 to 4: how the cost grows
   minigan bench --profile                    where the time of a step goes, layer by layer
+  minigan bench --critic                     a critic's update with gradient penalty (WGAN-GP) instead of that step
 """
-BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), 128, 10
+BATCHES, CRITIC_BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), (64, 512), 128, 10
 SWEEP = tuple((2**n, 1.0) for n in range(3, 13)) + tuple((128, width) for width in (0.25, 0.5, 2.0, 4.0))
 QUICK = ("torch-eager", "torch-best", "torch-cudagraph", "jax")  # all but the one that compiles for half a minute
 BACKENDS = tuple(name for name in NAMES if name != "auto")
@@ -31,7 +32,7 @@ BACKENDS = tuple(name for name in NAMES if name != "auto")
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
-    sizes = f"{' '.join(map(str, BATCHES))}; {PROFILED_BATCH} with --profile"
+    sizes = f"{_words(BATCHES)}; {_words(CRITIC_BATCHES)} with --critic; {PROFILED_BATCH} with --profile"
     names = ", ".join(BACKENDS)
     parser.add_argument("--batch", type=whole, nargs="+", metavar="N", help=f"batch sizes (default: {sizes})")
     parser.add_argument("--width", type=_number, nargs="+", metavar="W",
@@ -41,32 +42,35 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("--against", nargs="+", choices=(*OPPONENTS, "all", "none"), metavar="NAME",
                         help=f"of {', '.join(OPPONENTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
     parser.add_argument("--parts", action=argparse.BooleanOptionalAction,
-                        help="time the step's parts as well (default: yes, but not with --sweep)")  # fmt: skip
+                        help="time the step's parts as well (default: yes; no with --sweep or --critic)")  # fmt: skip
     parser.add_argument(
         "--sweep", action="store_true", default=None, help="batch 8 to 4096, and width 1/4 to 4 at batch 128"
     )
     parser.add_argument("--profile", action="store_true", help="say where the time of a step goes, and nothing else")
+    parser.add_argument("--critic", action="store_true", help="a critic's update with gradient penalty as the step")
     parser.add_argument("--rounds", type=whole, metavar="N", help="turns of each contestant (default: 10)")
     parser.add_argument("--seconds", type=_number, default=2.0, metavar="S",
                         help="for each figure of a step, about; a quarter for a part (default: 2)")  # fmt: skip
     parser.add_argument("--out", metavar="DIR",
-                        help="where bench.json and the plots go (default: runs/bench-PROCESSOR)")  # fmt: skip
+                        help="where results go (default: runs/bench-PROCESSOR, or runs/critic-PROCESSOR)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     _check(args)
-    batches = args.batch or [PROFILED_BATCH] if args.profile else args.batch or BATCHES
+    subject = "critic" if args.critic else "step"
+    batches = args.batch or ([PROFILED_BATCH] if args.profile else CRITIC_BATCHES if args.critic else BATCHES)
     grid = SWEEP if args.sweep else tuple(dict.fromkeys((b, w) for w in args.width or [1.0] for b in batches))
     if args.profile:
         for name in args.backend or ["numpy"]:
             for batch, width in grid:
-                print(profile.table(profile.measure(get_backend(name), batch, width, args.seconds)), flush=True)
+                seen = profile.measure(get_backend(name), batch, width, args.seconds, subject)
+                print(profile.table(seen), flush=True)
         return 0
-    folder = _folder(args.out)
+    folder = _folder(args.out, subject)
     against = list(dict.fromkeys(args.against or QUICK))
     opponents = {"all": list(OPPONENTS), "none": []}.get(against[0], against)
-    parts = not args.sweep if args.parts is None else args.parts
-    plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds))
+    parts = not (args.sweep or args.critic) if args.parts is None else args.parts
+    plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds), subject)
     found = measure(_present(args.backend), plan, _progress)
     print(tables.text(found))
     report.save(folder / "bench.json", found)
@@ -93,6 +97,8 @@ def _check(args: argparse.Namespace) -> None:
         for flag in ("sweep", "against", "parts", "rounds", "out"):
             if getattr(args, flag) is not None:
                 raise ValueError(f"--profile looks into one step and prints what it sees; leave out --{flag}")
+    if args.critic and args.parts:
+        raise ValueError("--parts takes the canonical step to pieces; leave it out with --critic")
     if args.rounds is not None and args.rounds < 1:
         raise ValueError(f"--rounds takes a whole number of 1 or more, got {args.rounds}")
     if not 0 < args.seconds <= 3600:
@@ -101,12 +107,12 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("--against takes names, or all, or none, not a mixture")
 
 
-def _folder(out: str | None) -> Path:
+def _folder(out: str | None, subject: str) -> Path:
     """Where the results go, made before anything is measured.
 
     Raises ValueError if it is a file, FileNotFoundError if there is no folder to make it in.
     """
-    folder = Path(out or f"runs/bench-{environment.slug(environment.facts())}")
+    folder = Path(out or f"runs/{'bench' if subject == 'step' else subject}-{environment.slug(environment.facts())}")
     if out is not None and not folder.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in; create it first")
     if folder.exists() and not folder.is_dir():
@@ -129,6 +135,10 @@ def _present(names: list[str] | None) -> dict[str, Backend]:
 
 def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _words(numbers: tuple[int, ...]) -> str:
+    return " ".join(map(str, numbers))
 
 
 def _number(text: str) -> float:

@@ -68,7 +68,7 @@ class Classifier:
         layers = [
             layer
             for n_in, n_out in pairwise(widths)
-            for layer in (Dense(n_in, n_out, init="he"), BatchNorm(n_out), ReLU())
+            for layer in (Dense(n_in, n_out, bias=False, init="he"), BatchNorm(n_out), ReLU())
         ]
         self.net = Sequential(
             GaussianNoise(self.recipe.noise),

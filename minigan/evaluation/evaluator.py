@@ -18,6 +18,7 @@ from .. import metrics
 from ..archive import StrPath
 from ..backend import Backend
 from ..datasets import Dataset, MissingSplit, load, to_uint8
+from ..spec import whole
 from .cache import trained
 from .classifier import Classifier
 from .components import Components
@@ -71,8 +72,8 @@ class Evaluator:
     NumPy. cache: folder to keep the classifier in, by default the user's. say: called with sentences about progress.
 
     Attributes: `floor`, the Row of the test images; `train`, `test` as used, `held_out` (bool), `classes` (their
-    labels) or None, `accuracy` of the classifier on the test images or None, `features` (in words) and `digest`:
-    figures can be compared where it is the same.
+    labels) or None, `accuracy` of the classifier on the test images or None, `about` (what the features are, in
+    words) and `digest`: figures can be compared where it is the same.
 
     Raises ValueError for too few images or sets that do not fit together.
 
@@ -95,9 +96,7 @@ class Evaluator:
         say: Say | None = None,
     ) -> None:
         say = say or (lambda sentence: None)
-        if n <= K:
-            raise ValueError(f"n takes a whole number above {K}, got {n}; some thousands give figures worth having")
-        self.n = n
+        self.n = whole("n", n, least=K + 1)
         self.held_out = test is None
         self.train, self.test = _hold_out(train) if test is None else (train, test)
         if self.train.image_shape != self.test.image_shape:
@@ -113,7 +112,7 @@ class Evaluator:
         self.classes: tuple[int, ...] | None = None
         self.accuracy: float | None = None
         self._eye = self._make_eye(backend, cache, say)
-        self.features, self.digest = self._eye.about, self._eye.digest()
+        self.about, self.digest = self._eye.about, self._eye.digest()
         say(f"looking at {len(self.train):,} training and {min(n, len(self.test)):,} test images ...")
         features = self._eye.features(self.train.images)
         self._moments = metrics.moments(features)
@@ -125,9 +124,10 @@ class Evaluator:
     def load(cls, data: StrPath, **settings: Any) -> Evaluator:
         """An evaluator for what `minigan.datasets.load` takes, with its test split if it has one; settings as above."""
         try:
-            return cls(load(data), load(data, "test"), **settings)
+            test = load(data, "test")
         except MissingSplit:
-            return cls(load(data), **settings)
+            test = None
+        return cls(load(data), test, **settings)
 
     def judge(self, images: Images, name: str = "samples", seed: int | None = None) -> Row:
         """What there is to say about images (N, ...): uint8, or floats in [−1, 1], of the size of the training images.

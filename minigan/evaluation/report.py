@@ -45,7 +45,7 @@ class Report:
             test_images=len(evaluator.test),
             held_out=evaluator.held_out,
             n=evaluator.n,
-            features=evaluator.features,
+            features=evaluator.about,
             evaluator=evaluator.digest,
             classes=evaluator.classes,
             accuracy=evaluator.accuracy,
@@ -95,13 +95,13 @@ class Report:
             f"precision: share of samples that look real; recall: share of real images within reach (k = {K}, "
             f"{MANIFOLD:,} of each at most).",
             "nearest: distance to the nearest training image in pixels, median, that of test images being 1; copies: "
-            f"nearer than the closest {CLOSEST:.0%} of test images.",
+            f"nearer than the closest {100 * CLOSEST:.0f} % of test images.",
         ]
         if self.classes is None:
-            notes.append("The data has no labels, so there are no shares of classes and no confidence.")
+            notes.append("The data has no labels of different classes, so their shares and confidence are left out.")
         else:
-            known = "" if self.accuracy is None else f", which is right about {self.accuracy:.2%} of the test images"
-            notes.append(f"Classes and confidence: as the classifier sees them{known}. KL: from the real shares.")
+            right = "" if self.accuracy is None else f"; it names {100 * self.accuracy:.2f} % of test images rightly"
+            notes.append(f"Classes and confidence: as the classifier sees them{right}. KL: from the real shares.")
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:
             notes.append(f"Seed of the latents: {', '.join(map(str, sorted(seeds)))}.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import classic, gan, hinge_gan, lsgan, minimax_gan, r3gan, wgan, wgan_gp
+from . import classic, gan, hinge_gan, lsgan, minimax_gan, modern, r3gan, wgan, wgan_gp
 
 RECIPES: dict[str, ModuleType] = {
     "gan": gan,
@@ -22,6 +22,7 @@ RECIPES: dict[str, ModuleType] = {
     "wgan-gp": wgan_gp,
     "hinge-gan": hinge_gan,
     "r3gan": r3gan,
+    "modern": modern,
 }
 
 

@@ -15,6 +15,6 @@ from functools import partial
 
 from . import gan
 
-STEPS, BATCH = 8_000, 64
+STEPS, BATCH = 4_000, 64
 
 build = partial(gan.build, objective="wasserstein", gradient_penalty=10.0, d_steps=5, lr=1e-4, beta1=0.5, beta2=0.9)

@@ -93,6 +93,8 @@ class MetricsTable:
     Rows wait in memory until `flush`.
     """
 
+    _header = ",".join(("step", *METRICS)).encode()
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._rows: list[str] = []
@@ -113,7 +115,13 @@ class MetricsTable:
         self._rows.clear()
 
     def rewind(self, step: int) -> None:
-        """Drop the rows after `step`, and one that was not written to its end."""
+        """Drop the rows after `step`, and one that was not written to its end.
+
+        Raises ValueError, and changes nothing, if the table has other columns than those of this version.
+        """
+        header = self.path.read_bytes().split(b"\n")[0] if self.path.exists() else self._header
+        if header and header != self._header:
+            raise ValueError(f"{self.path} was written by another version: it has the columns {header.decode()!r}")
         self._write([row for row in self._lines() if int(row.split(b",")[0]) <= step])
 
     def read(self) -> dict[str, NDArray[np.float64]]:
@@ -123,9 +131,8 @@ class MetricsTable:
         return dict(zip(("step", *METRICS), table.T, strict=True))
 
     def _write(self, lines: list[bytes]) -> None:
-        header = ",".join(("step", *METRICS)).encode()
         with naming(self.path), write_atomically(self.path) as file:
-            file.write(b"".join(line + b"\n" for line in (header, *lines)))
+            file.write(b"".join(line + b"\n" for line in (self._header, *lines)))
 
     def _lines(self) -> list[bytes]:
         """Whole rows, without the header."""

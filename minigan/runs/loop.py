@@ -16,6 +16,7 @@ from ..datasets import Dataset, to_uint8
 from ..gan import GAN
 from ..match import Match
 from ..nonfinite import NonFiniteError, first_nonfinite
+from ..objectives import Critic
 from . import pictures
 from .folder import Config, RunFolder, naming
 from .interrupt import Interrupted, StopRequest
@@ -158,7 +159,9 @@ class Run:
     def _draw_losses(self) -> None:
         file = self.folder.path / "losses.png"
         with naming(file):
-            pictures.plot_losses(file, self.folder.metrics.read(), self.gan.objective.equilibrium())
+            objective = self.gan.objective
+            scores = isinstance(objective, Critic)
+            pictures.plot_losses(file, self.folder.metrics.read(), objective.equilibrium(), scores)
 
     def _headline(self) -> str:
         gan, config = self.gan, self.config

@@ -101,23 +101,30 @@ def save_gif(
         out.write(file.getvalue())
 
 
-def plot_losses(path: StrPath, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float]) -> None:
+def plot_losses(
+    path: StrPath, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float], scores: bool = False
+) -> None:
     """Draw a training as PNG: D's and G's loss over the steps, below them D(x) and D(G(z)).
 
-    table: columns of equal length, `step` and the metrics `d_loss`, `g_loss`, `d_real` and `d_fake`; may be empty.
-    equilibrium: the values of metrics where the fakes have the distribution of the data, drawn as dashed lines.
+    table: columns of equal length, `step` and the metrics `d_loss`, `g_loss`, `d_real`, `d_fake` and, if there are
+    penalties, `d_penalty`; may be empty. equilibrium: the values of metrics where the fakes have the distribution of
+    the data, drawn as dashed lines. scores: what D says is not limited to [0, 1].
     Light lines are single steps, dark ones their moving mean.
     """
     from matplotlib.figure import Figure  # not pyplot, whose figures are global
 
     figure = Figure(figsize=(10, 6.5), layout="constrained")
     losses, outputs = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    _curves(losses, table, equilibrium, {"d_loss": ("D", "tab:blue"), "g_loss": ("G", "tab:orange")})
+    lines = {"d_loss": ("D", "tab:blue"), "g_loss": ("G", "tab:orange")}
+    if np.any(table.get("d_penalty", 0)):
+        lines["d_penalty"] = ("D's penalty", "tab:purple")
+    _curves(losses, table, equilibrium, lines)
     losses.set_ylabel("loss")
     losses.set_title("Losses of the discriminator D and the generator G", loc="left")
     _curves(outputs, table, equilibrium, {"d_real": ("D(x)", "tab:green"), "d_fake": ("D(G(z))", "tab:red")})
     outputs.set_ylabel("D's mean output")
-    outputs.set_ylim(0, 1)
+    if not scores:
+        outputs.set_ylim(0, 1)
     outputs.set_title("What D makes of real images, D(x), and of generated ones, D(G(z))", loc="left")
     outputs.set_xlabel("step")
     file = io.BytesIO()

@@ -1,0 +1,86 @@
+"""The critic's update, which `minigan bench --critic` measures: WGAN-GP (Gulrajani et al. 2017), one update of D alone.
+
+    D   784-512-256-1, LeakyReLU(0.2), Adam(1e-4, 0.5, 0.9)
+    descends  E f(fake) − E f(real) + 10 E(‖∇f(x̂)‖ − 1)²,   x̂ = fake + ε (real − fake),   ε ~ U(0, 1) for each sample
+
+on a batch of B real samples and B fakes, both given: G has no layers, and what it costs to make fakes does not count.
+It is the step with a second derivative in it: the gradient of a gradient, which other libraries get by differentiating
+their backward pass ("double backward"), and minigan from a tangent that goes forward (see `Sequential.input_gradient`).
+
+`operations` writes it down as the mathematics has it, in the least work that is known: real and fakes forward and
+back; x̂ forward, back to the input, and its tangent forward; and the tangent's products for dW.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..backend import Backend, Purpose, Stream
+from ..gan import GAN, Fakes
+from ..nn import Dense, Layer, LeakyReLU, Sequential
+from ..optim import Adam
+from ..penalties import GradientPenalty
+from . import work
+from .step import PIXELS, SLOPE, Operation, backward, forward, sizes
+from .work import FLOAT, Work
+
+Array = Any
+
+WEIGHT = 10.0  # λ
+LR, BETA1, BETA2, ADAM_EPS = 1e-4, 0.5, 0.9, 1e-8
+
+
+def build(width: float = 1.0, backend: Backend | str | None = None, seed: int = 0) -> GAN:
+    """A GAN whose G has no layers, so that its latents are its samples, and whose D is the critic."""
+    D_sizes, layers = sizes(width)[1], list[Layer]()
+    for n_in, n_out in itertools.pairwise(D_sizes[:-1]):
+        layers += [Dense(n_in, n_out), LeakyReLU(SLOPE)]
+    D = Sequential(*layers, Dense(D_sizes[-2], 1), backend=backend, seed=2 * seed + 1)
+    return GAN(
+        Sequential(backend=D.backend),
+        D,
+        objective="wasserstein",
+        penalties=[GradientPenalty(WEIGHT)],
+        optimizer=Adam(LR, beta1=BETA1, beta2=BETA2, eps=ADAM_EPS),
+        latent=PIXELS,
+        seed=seed,
+    )
+
+
+def update(gan: GAN, real: Array, fake: Array) -> Callable[[], dict[str, Array]]:
+    """One update of D on these samples, as a function; it returns the metrics."""
+    samples, back = gan.G(fake)
+    fakes = Fakes(fake, samples, back, False, Stream(gan.seed, Purpose.G_FOR_D))
+    return lambda: gan.update_discriminator(real, fakes)
+
+
+def operations(batch: int, width: float = 1.0) -> list[Operation]:
+    """The operations of one update, in order, but for the sweeps that `critic_work` adds."""
+    D = sizes(width)[1]
+    return [
+        *forward(2 * batch, D),
+        *backward(2 * batch, D, params=True, inputs=False),
+        *forward(batch, D),
+        *backward(batch, D, params=False, inputs=True),
+        *_tangent(batch, D),
+        Operation("adam", (sum(i * o + o for i, o in itertools.pairwise(D)),)),
+    ]
+
+
+def _tangent(n: int, sizes: tuple[int, ...]) -> Iterator[Operation]:
+    """ẏ = φ′ · (ẋ Wᵀ) layer by layer, and each layer's dW = gᵀ ẋ."""
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+        yield Operation("gemm", (n, n_in, n_out), "x Wᵀ")
+        if i < len(sizes) - 2:
+            yield Operation("bias_act_grad", (n, n_out), "LeakyReLU")
+    for n_in, n_out in itertools.pairwise(sizes):
+        yield Operation("gemm", (n_out, n, n_in), "gᵀ x")
+
+
+def critic_work(batch: int, width: float = 1.0) -> Work:
+    """FLOPs and bytes of one update."""
+    size = batch * PIXELS
+    penalty = Work(0, 6 * size, FLOAT * 6 * size)  # x̂ from real and fake: 3 an element; ‖g‖: 2; u from g: 1
+    return work.total([*(op.work for op in operations(batch, width)), penalty])

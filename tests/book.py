@@ -1,0 +1,301 @@
+"""The game as the documentation tells it: losses, penalties and whole steps, in terms of `networks.evaluate` only.
+
+`assert_step` plays one step and holds every gradient of it, and every metric, to this book.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from networks import Array, assert_gradient, drawn_normals, evaluate, flat_of, input_gradient, normals, uniforms
+
+from minigan import (
+    DRAGAN,
+    GAN,
+    R1,
+    R2,
+    BatchNorm,
+    Dense,
+    FeatureMatching,
+    GradientPenalty,
+    Hinge,
+    LeastSquares,
+    MinibatchStdDev,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    Wasserstein,
+)
+from minigan.backend import Purpose, Stream
+from minigan.objectives import Objective
+from minigan.optim import Schedule
+from minigan.penalties import Penalty
+
+# --- losses ----------------------------------------------------------------------------------------------------
+
+
+def bce(logits: Array, target: float) -> float:
+    """Binary cross-entropy as the textbook has it, mean over the batch."""
+    log_d, log_not_d = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    return float(-(target * log_d + (1 - target) * log_not_d).mean())
+
+
+def real_value(objective: Objective, real: Array) -> float:
+    """The term of D's loss on real samples."""
+    match objective:
+        case Minimax():
+            return bce(real, objective.real_target)
+        case LeastSquares():
+            return float(((real - 1) ** 2).mean() / 2)
+        case Wasserstein():
+            return -float(real.mean())
+        case Hinge():
+            return float(np.where(real < 1, 1 - real, 0.0).mean())
+    raise NotImplementedError(objective)
+
+
+def fake_value(objective: Objective, fake: Array) -> float:
+    """The term of D's loss on fakes."""
+    match objective:
+        case Minimax():
+            return bce(fake, 0.0)
+        case LeastSquares():
+            return float((fake**2).mean() / 2)
+        case Wasserstein():
+            return float(fake.mean())
+        case Hinge():
+            return float(np.where(fake > -1, 1 + fake, 0.0).mean())
+    raise NotImplementedError(objective)
+
+
+def d_value(objective: Objective, real: Array, fake: Array) -> float:
+    """D's loss."""
+    if isinstance(objective, Relativistic):
+        return float(np.log1p(np.exp(fake - real)).mean())
+    return real_value(objective, real) + fake_value(objective, fake)
+
+
+def g_value(objective: Objective, fake: Array, real: Array | None = None) -> float:
+    """G's loss. fake, real: outputs of D, or features."""
+    match objective:
+        case FeatureMatching():
+            assert real is not None
+            return float(((fake.mean(axis=0) - real.mean(axis=0)) ** 2).mean())
+        case Relativistic():
+            assert real is not None
+            return float(np.log1p(np.exp(real - fake)).mean())
+        case NonSaturating():
+            return bce(fake, 1.0)
+        case Minimax():
+            return -bce(fake, 0.0)
+        case LeastSquares():
+            return float(((fake - 1) ** 2).mean() / 2)
+        case Wasserstein() | Hinge():
+            return -float(fake.mean())
+    raise NotImplementedError(objective)
+
+
+# --- penalties -------------------------------------------------------------------------------------------------
+
+
+def penalty_points(penalty: Penalty, real: Array, fake: Array, stream: Stream) -> Array:
+    """Where D's gradient is taken; `stream` is the penalty's, with a lane for each kind of number."""
+    for_each_sample = uniforms(stream._replace(lane=-1), (len(real), *[1] * (real.ndim - 1))).astype(np.float64)
+    match penalty:
+        case GradientPenalty():
+            return for_each_sample * real + (1 - for_each_sample) * fake
+        case DRAGAN():
+            beside = uniforms(stream._replace(lane=-2), real.shape).astype(np.float64)
+            return real + for_each_sample * (penalty.spread * real.std() * beside)
+        case R1():
+            return real
+        case R2():
+            return fake
+    raise NotImplementedError(penalty)
+
+
+def penalty_value(penalty: Penalty, gradients: Array) -> float:
+    """The penalty on these gradients, one for each sample."""
+    lengths = np.array([math.sqrt(sum(x * x for x in g.ravel())) for g in gradients])
+    if isinstance(penalty, (GradientPenalty, DRAGAN)):
+        return float(np.mean(penalty.weight * (lengths - 1) ** 2))
+    return float(np.mean(penalty.weight / 2 * lengths**2))
+
+
+# --- whole steps -----------------------------------------------------------------------------------------------
+
+
+class Moment:
+    """What the networks were when an optimizer stepped: parameters, other state, and the gradient."""
+
+    def __init__(self, gan: GAN, player: str) -> None:
+        self.player = player
+        self.G, self.D = flat_of(gan.G), flat_of(gan.D)
+        self.G_state, self.D_state = gan.G.state_dict(), gan.D.state_dict()
+        net = gan.G if player == "G" else gan.D
+        self.gradient = net.backend.to_numpy(net.flat_grad)
+
+
+def record(gan: GAN) -> list[Moment]:
+    """From now on, every update leaves a Moment, taken before the parameters move."""
+    moments: list[Moment] = []
+    for player, optimizer in (("D", gan.d_opt), ("G", gan.g_opt)):
+
+        def step(player: str = player, step: Callable[[], None] = optimizer.step) -> None:
+            moments.append(Moment(gan, player))
+            step()
+
+        optimizer.step = step  # type: ignore[method-assign]
+    return moments
+
+
+class Book:
+    """One step of a GAN from `real`: what each player is shown, and the losses as functions of the parameters."""
+
+    def __init__(self, gan: GAN, real: Array) -> None:
+        self.gan, self.n = gan, len(real) // gan.d_steps
+        self.real = real.reshape(len(real), *gan.sample_shape)
+        self.step, self.d_update = gan.steps, gan.d_updates
+
+    def stream(self, purpose: int, t: int) -> Stream:
+        return Stream(self.gan.seed, purpose, t)
+
+    def latents(self, n: int, purpose: Purpose, t: int) -> Array:
+        shape, stream = (n, self.gan.latent), self.stream(purpose, t)
+        if self.gan.prior == "uniform":
+            return 2 * uniforms(stream, shape).astype(np.float64) - 1
+        z = drawn_normals(self.gan.backend, stream, shape)
+        np.testing.assert_allclose(z, normals(stream, shape), atol=1e-5)
+        return z
+
+    def shown(self, samples: Array, stream: Stream) -> Array:
+        """Samples as D sees them: noise on top, and so many in a row at once."""
+        std, m = self.gan.instance_noise, self.gan.packing
+        std = std(self.step) if isinstance(std, Schedule) else std
+        if std:
+            samples = samples + std * drawn_normals(self.gan.backend, stream._replace(lane=-1), samples.shape)
+        return np.stack([np.concatenate(samples[i : i + m]) for i in range(0, len(samples), m)])
+
+    # --- D's updates
+
+    def parts(self) -> list[tuple[int, str]]:
+        """D's updates of one step, in order: which of the k, and on what."""
+        mixing = any(isinstance(layer, (BatchNorm, MinibatchStdDev)) for layer in self.gan.D.layers)
+        if self.gan.updates == "separate":
+            kinds = ["real", "fake"]
+        elif self.gan.batches == "one" or (self.gan.batches == "auto" and not mixing):
+            kinds = ["one"]
+        else:
+            kinds = ["two"]
+        return [(k, kind) for k in range(self.gan.d_steps) for kind in kinds]
+
+    def fakes_for_d(self, moment: Moment, k: int) -> Array:
+        """What D is shown in update k of the step."""
+        if self.gan.reuse_fakes and k == self.gan.d_steps - 1:
+            return self.own_fakes(moment.G, [], moment)
+        t, train = self.d_update + k, self.gan.fake_statistics == "batch"
+        z, stream = self.latents(self.n, Purpose.LATENT_D, t), self.stream(Purpose.G_FOR_D, t)
+        return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.G_state)
+
+    def d_loss(self, moment: Moment, k: int, part: str) -> Callable[[Array], tuple[float, float, list[Array]]]:
+        """D's parameters → loss and penalty of an update, and which side of each kink everything is on."""
+        gan, objective, t = self.gan, self.gan.objective, self.d_update + k
+        real, fake = self.real[k * self.n : (k + 1) * self.n], self.fakes_for_d(moment, k)
+        on_real, on_fake = self.stream(Purpose.D_REAL, t), self.stream(Purpose.D_FAKE, t)
+        if part == "one":
+            both = self.shown(np.concatenate([real, fake]), on_real)
+            batches = [(both, on_real)]
+            real, fake = both[: len(both) // 2], both[len(both) // 2 :]
+        else:
+            real, fake = self.shown(real, on_real), self.shown(fake, on_fake)
+            batches = {"two": [(real, on_real), (fake, on_fake)], "real": [(real, on_real)], "fake": [(fake, on_fake)]}[
+                part
+            ]
+        points = [
+            (p, penalty_points(p, real, fake, self.stream(Purpose.PENALTY + i, t)), Purpose.PENALTY + i)
+            for i, p in enumerate(gan.penalties)
+        ]
+
+        def loss(D: Array) -> tuple[float, float, list[Array]]:
+            signs: list[Array] = []
+
+            def ask(x: Array, stream: Stream) -> Array:
+                return evaluate(gan.D, D, x, True, stream, signs=signs, running=moment.D_state)
+
+            logits = np.concatenate([ask(x, stream) for x, stream in batches])
+            if isinstance(objective, Hinge):
+                signs.append(abs(logits) < 1)
+            if part in ("one", "two"):
+                value = d_value(objective, logits[: len(real)], logits[len(real) :])
+            else:
+                value = (real_value if part == "real" else fake_value)(objective, logits)
+            penalty = 0.0
+            for term, x, purpose in points:
+                stream = self.stream(purpose, t)
+                ask(x, stream)  # for the kinks
+                penalty += penalty_value(term, input_gradient(gan.D, D, x, stream, moment.D_state))
+            return value, penalty, signs
+
+        return loss
+
+    # --- G's update
+
+    def own_fakes(self, G: Array, signs: list[Array], moment: Moment) -> Array:
+        """G's fakes in its own update: batch statistics, always."""
+        n = 2 * self.n if self.gan.half_batches else self.n
+        z, stream = self.latents(n, Purpose.LATENT_G, self.step), self.stream(Purpose.G_FOR_G, self.step)
+        return evaluate(self.gan.G, G, z, True, stream, signs=signs, running=moment.G_state)
+
+    def g_loss(self, moment: Moment) -> Callable[[Array], tuple[float, list[Array]]]:
+        """G's parameters → loss, through D as it was then."""
+        gan, objective = self.gan, self.gan.objective
+        depth = None
+        if isinstance(objective, FeatureMatching):
+            depth = max(i for i, layer in enumerate(gan.D.layers) if isinstance(layer, Dense))
+
+        def loss(G: Array) -> tuple[float, list[Array]]:
+            signs: list[Array] = []
+
+            def ask(samples: Array, purpose: Purpose) -> Array:
+                stream = self.stream(purpose, self.step)
+                x = self.shown(samples, stream)
+                return evaluate(gan.D, moment.D, x, True, stream, signs=signs, running=moment.D_state, depth=depth)
+
+            on_fake = ask(self.own_fakes(G, signs, moment), Purpose.D_FOR_G)
+            if not objective.compares:
+                return g_value(objective, on_fake), signs
+            return g_value(objective, on_fake, ask(self.real[-self.n :], Purpose.D_FOR_G_REAL)), signs
+
+        return loss
+
+
+def assert_step(gan: GAN, real: Array, rng: np.random.Generator, tolerance: float = 1e-6) -> list[Moment]:
+    """Play one step of a float64 GAN; every gradient and every metric of it is as the book has it."""
+    moments, book = record(gan), Book(gan, real)
+    metrics = gan.step(real)
+    parts = book.parts()
+    assert [moment.player for moment in moments] == ["D"] * len(parts) + ["G"]
+    values, norms = [], []
+    for (k, part), moment in zip(parts, moments, strict=False):
+        loss = book.d_loss(moment, k, part)
+
+        def total(D: Array, loss: Callable[[Array], tuple[float, float, list[Array]]] = loss) -> tuple[float, list]:
+            value, penalty, signs = loss(D)
+            return value + penalty, signs
+
+        assert_gradient(total, moment.D, moment.gradient, rng, tolerance=tolerance)
+        values.append(loss(moment.D)[:2])
+        norms.append(np.linalg.norm(moment.gradient))
+    last = moments[-1]
+    assert_gradient(book.g_loss(last), last.G, last.gradient, rng, tolerance=tolerance)
+    per_update = len(parts) // gan.d_steps
+    d_loss, d_penalty = np.sum(values[-per_update:], axis=0)
+    assert metrics["d_loss"] == pytest.approx(d_loss, rel=1e-9, abs=1e-12)
+    assert metrics["d_penalty"] == pytest.approx(d_penalty, rel=1e-8)
+    assert metrics["d_grad_norm"] == pytest.approx(math.hypot(*norms[-per_update:]), rel=1e-9)
+    assert metrics["g_loss"] == pytest.approx(book.g_loss(last)(last.G)[0], rel=1e-9, abs=1e-12)
+    assert metrics["g_grad_norm"] == pytest.approx(float(np.linalg.norm(last.gradient)), rel=1e-9)
+    return moments

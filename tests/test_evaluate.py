@@ -1,0 +1,589 @@
+"""The evaluator on small pictures of its own: what it finds, what it keeps, and the command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import minigan
+from minigan import archive, datasets
+from minigan.backend import Backend
+from minigan.cli import main
+from minigan.datasets import Dataset, MissingSplit, to_float
+from minigan.evaluation import Evaluator, Report, classifier, evaluate
+from minigan.evaluation.cache import key_of
+from minigan.evaluation.classifier import Classifier, Recipe
+from minigan.evaluation.components import Components
+from minigan.evaluation.evaluator import _hold_out
+from minigan.runs.data import fingerprint
+from minigan.runs.folder import Config
+from minigan.runs.loop import sample_images
+
+Array = np.ndarray[Any, Any]
+SMALL = Recipe(widths=(24, 12), noise=0.1, batch=32, least_steps=50, most_steps=80)
+
+
+@pytest.fixture(autouse=True)
+def _small_and_away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "RECIPE", SMALL)
+
+
+def pictures(n: int, seed: int, names: tuple[int, ...] = (0, 1, 2)) -> tuple[Array, Array]:
+    """Bars at three places, of random brightness and with noise: uint8 (n, 6, 8), and which place it was."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, n)
+    images = rng.integers(0, 60, (n, 6, 8))
+    images[np.arange(n), 2 * kind] += rng.integers(100, 196, n)[:, None]
+    return images.astype(np.uint8), np.array(names)[kind]
+
+
+def labelled(n: int = 300, seed: int = 0, names: tuple[int, ...] = (0, 1, 2)) -> Dataset:
+    return Dataset(*pictures(n, seed, names), "bars")
+
+
+def evaluator(**settings: Any) -> Evaluator:
+    return Evaluator(labelled(), labelled(90, seed=1), **settings)
+
+
+# --- the classifier --------------------------------------------------------------------------------------------
+
+
+def test_the_classifier_learns_and_its_last_hidden_layer_is_the_feature() -> None:
+    data, test = labelled(), labelled(100, seed=1)
+    assert data.labels is not None
+    net = Classifier(48, 3)
+    said: list[str] = []
+    net.train(data.images, data.labels, said.append)
+    features, probabilities = net.look(test.images)
+    assert (probabilities.argmax(axis=1) == test.labels).mean() > 0.95
+    assert features.shape == (100, 12)
+    assert features.min() >= 0 < features.max()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    weight, bias = (net.net.state_dict()[f"7.{name}"] for name in ("weight", "bias"))
+    logits, _ = net.net(to_float(test.images).reshape(100, -1), train=False)
+    np.testing.assert_allclose(features @ weight.T + bias, logits, atol=1e-5)
+    np.testing.assert_array_equal(net.features(test.images), features)
+
+
+def test_training_is_the_plain_loop() -> None:
+    """No gradient outlives its step, and no array of a step is overwritten while it is needed."""
+    data, net, other = labelled(64), Classifier(48, 3), Classifier(48, 3).net
+    recipe = Recipe(widths=SMALL.widths, noise=SMALL.noise, batch=32, least_steps=4, most_steps=4)
+    net.recipe = recipe
+    net.train(data.images, data.labels)  # type: ignore[arg-type]
+    adam = minigan.Adam(minigan.optim.Cosine(recipe.lr, 0.0, 4)).bind(other)
+    rng = np.random.default_rng(recipe.seed)
+    for rows in np.concatenate([rng.permutation(64), rng.permutation(64)]).reshape(4, 32):
+        logits, back = other(to_float(data.images[rows]).reshape(32, -1))
+        _, dlogits = minigan.softmax_cross_entropy(logits, np.asarray(data.labels)[rows])
+        other.zero_grad()
+        back(dlogits)
+        adam.step()
+    for name, array in other.state_dict().items():
+        np.testing.assert_allclose(net.net.state_dict()[name], array, atol=1e-5, err_msg=name)
+
+
+def test_equal_data_gives_an_equal_classifier() -> None:
+    digests = set()
+    for _ in range(2):
+        data, net = labelled(), Classifier(48, 3)
+        net.train(data.images, data.labels)  # type: ignore[arg-type]
+        digests.add(net.digest())
+    assert len(digests) == 1
+    assert Classifier(48, 3).digest() not in digests
+
+
+def test_the_classifier_is_the_same_on_every_backend(backend: Backend) -> None:
+    data = labelled(100)
+    recipe = Recipe(widths=(16, 8), batch=20, least_steps=5, most_steps=5)
+    seen = []
+    for be in (backend, "reference"):
+        net = Classifier(48, 3, be, recipe)
+        net.train(data.images, data.labels)  # type: ignore[arg-type]
+        seen.append(net.look(data.images))
+    for one, other in zip(*seen, strict=True):
+        assert type(one) is np.ndarray
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def test_steps_grow_with_the_data_between_two_limits() -> None:
+    recipe = Recipe()
+    assert recipe.steps(10) == recipe.least_steps
+    assert recipe.steps(8000) == recipe.epochs * 8000 // recipe.batch
+    assert recipe.steps(60_000) == recipe.most_steps
+
+
+# --- components ------------------------------------------------------------------------------------------------
+
+
+def test_components_are_the_principal_ones() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (200, 5, 4), dtype=np.uint8)
+    images[:, 0] //= 8
+    eye = Components(images)
+    x = to_float(images, "float64").reshape(200, -1)
+    _, _, axes = np.linalg.svd(x - x.mean(axis=0))
+    expected = (x - x.mean(axis=0)) @ axes.T
+    np.testing.assert_allclose(np.abs(eye.features(images)), np.abs(expected), atol=1e-9)
+
+
+def test_components_end_where_the_images_do() -> None:
+    assert Components(labelled(10).images).features(labelled(7).images).shape == (7, 9)
+    assert Components(np.random.default_rng(0).integers(0, 256, (99, 10, 10), np.uint8)).axes.shape == (100, 64)
+    with pytest.raises(ValueError, match="all images are the same"):
+        Components(np.zeros((9, 2, 2), np.uint8))
+
+
+# --- what the evaluator finds ----------------------------------------------------------------------------------
+
+
+def test_real_images_are_the_floor_and_worse_ones_are_worse() -> None:
+    judge = evaluator().judge
+    floor = evaluator().floor
+    rng = np.random.default_rng(0)
+    fresh, noise = judge(pictures(90, seed=2)[0]), judge(rng.integers(0, 256, (90, 6, 8), dtype=np.uint8))
+    assert (floor.name, floor.n, floor.nearest) == ("real test images", 90, 1.0)
+    assert fresh.frechet < 3 * floor.frechet < noise.frechet
+    assert min(floor.precision, floor.recall) > 0.8
+    assert noise.precision < 0.5 < fresh.precision
+    assert noise.nearest > 1.5
+    assert 0.9 < fresh.nearest < 1.1
+    assert fresh.confidence == pytest.approx(floor.confidence, abs=0.05)
+
+
+def test_copies_are_found() -> None:
+    train_set = labelled()
+    row = evaluator().judge(train_set.images[:80])
+    assert (row.nearest, row.copies) == (0.0, 1.0)
+    assert evaluator().floor.copies < 0.05
+
+
+def test_a_class_that_is_missing_is_seen() -> None:
+    images, kind = pictures(200, seed=3)
+    row = evaluator().judge(images[kind != 1])
+    assert row.shares is not None
+    assert row.kl is not None
+    assert row.shares[1] == row.least < 0.02
+    assert row.kl > 0.3
+    assert row.recall < 0.8
+    assert evaluator().floor.kl == pytest.approx(0, abs=0.05)
+
+
+def test_floats_and_flat_images_are_judged_like_the_pixels_they_are() -> None:
+    images, judge = pictures(60, seed=2)[0], evaluator().judge
+    assert judge(to_float(images)) == judge(images) == judge(to_float(images).reshape(60, -1))
+    assert judge(images, "a name", 7).name == "a name"
+    assert judge(images, seed=7).seed == 7
+
+
+def test_of_many_samples_a_fixed_choice_is_judged() -> None:
+    images, judge = pictures(200, seed=2)[0], evaluator(n=50).judge
+    assert judge(images).n == 50 == evaluator(n=50).floor.n
+    assert judge(images) == judge(images)
+    ends = {judge(images[:50]).frechet, judge(images[-50:]).frechet}
+    assert judge(images).frechet not in ends  # samples may come sorted by class
+
+
+def test_labels_need_not_be_0_1_2() -> None:
+    names = (3, 70, 200)
+    there = Evaluator(labelled(names=names), labelled(90, 1, names))
+    here = evaluator()
+    assert there.classes == names
+    assert there.floor == here.floor
+    assert there.accuracy == here.accuracy
+    assert here.accuracy is not None
+    assert here.accuracy > 0.95
+
+
+def test_what_is_held_out_is_fixed_and_seen_by_nobody() -> None:
+    data = labelled()
+    first, second = _hold_out(data)
+    assert (len(first), len(second)) == (240, 60)
+    both = np.concatenate([first.images, second.images])
+    np.testing.assert_array_equal(np.sort(both, axis=0), np.sort(data.images, axis=0))
+    images = data.images.copy()
+    inside = np.array([any((image == other).all() for other in second.images) for image in images])
+    images[inside] = 0
+    assert inside.sum() == 60
+    one, other = Evaluator(data), Evaluator(Dataset(images, data.labels, "other"))
+    assert one.held_out
+    assert one.digest == other.digest  # the classifier has not noticed
+    assert one.floor.frechet < other.floor.frechet
+    assert one.floor != Evaluator(data, labelled(60, seed=1)).floor
+
+
+def test_without_labels_or_with_only_one_there_are_components() -> None:
+    images, kind = pictures(300, seed=0)
+    for labels in (None, np.zeros(300, np.uint8)):
+        found = Evaluator(Dataset(images, labels, "bars"))
+        assert found.classes is found.accuracy is found.floor.shares is found.floor.kl is found.floor.confidence is None
+        assert "48 principal components" in found.about
+        missing = found.judge(images[kind != 1])
+        assert missing.frechet > 3 * found.floor.frechet
+        text = Report.of(found, [missing]).text()
+        assert "left out" in text
+        assert "least" not in text
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        (lambda: evaluator(n=3), "n must be an integer of 4 or more, got 3"),
+        (lambda: Evaluator(labelled(3), labelled()), "3 training and 300 test images are too few"),
+        (lambda: Evaluator(labelled(3)), "too few"),
+        (lambda: Evaluator(labelled(), Dataset(np.ones((9, 5, 5), np.uint8), None, "x")), r"\(6, 8\).*\(5, 5\)"),
+        (lambda: evaluator().judge(np.ones((9, 5, 5), np.uint8)), r"\(9, 5, 5\).*\(6, 8\)"),
+        (lambda: evaluator().judge(np.ones((3, 6, 8), np.uint8)), "more than 3"),
+        (lambda: evaluator().judge(np.full((9, 6, 8), np.nan)), "NaN"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(build: Callable[[], Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        build()
+
+
+# --- the cache -------------------------------------------------------------------------------------------------
+
+
+def cached(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "cache" / "evaluators").glob("*"))
+
+
+def test_the_classifier_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluator()
+    assert len(cached(tmp_path)) == 1
+    monkeypatch.setattr(Classifier, "train", lambda *args: pytest.fail("it was trained again"))
+    again = evaluator()
+    assert (again.digest, again.floor, again.accuracy) == (first.digest, first.floor, first.accuracy)
+
+
+def test_the_cache_can_be_elsewhere(tmp_path: Path) -> None:
+    evaluator(cache=tmp_path / "here")
+    assert list((tmp_path / "here" / "evaluators").glob("*.npz"))
+    assert not cached(tmp_path)
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"PK not an archive")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def other_weights(change: Callable[[dict[str, Array]], Any]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        arrays, header = archive.load(path)
+        change(arrays)
+        archive.save(path, arrays, header)
+
+    return damage
+
+
+def another_key(path: Path) -> None:
+    arrays, header = archive.load(path)
+    archive.save(path, arrays, {**header, "key": "0" * 64})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        garbage,
+        truncated,
+        another_key,
+        other_weights(lambda arrays: arrays.pop("net/1.weight")),
+        other_weights(lambda arrays: arrays.update({"net/1.weight": np.ones((3, 3))})),
+        other_weights(lambda arrays: arrays["net/1.weight"].fill(np.nan)),
+        other_weights(lambda arrays: arrays.update(more=np.ones(3))),
+        other_weights(lambda arrays: arrays.update({"net/2.bias": np.full(24, "a")})),
+    ],
+)
+def test_a_damaged_file_is_trained_again_and_replaced(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    first = evaluator()
+    [path] = cached(tmp_path)
+    before = path.read_bytes()
+    damage(path)
+    said: list[str] = []
+    assert evaluator(say=said.append).floor == first.floor
+    assert "trained again" in said[0]
+    assert str(path) in said[0]
+    assert path.read_bytes() == before
+    assert cached(tmp_path) == [path]  # and nothing temporary
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    said: list[str] = []
+    assert evaluator(say=said.append).accuracy
+    assert any("could not be kept" in sentence for sentence in said)
+
+
+def test_the_name_in_the_cache_depends_on_everything() -> None:
+    data = labelled()
+    images, labels = data.images, np.asarray(data.labels)
+    other_image, other_label = images.copy(), labels.copy()
+    other_image[5, 0, 0] ^= 1
+    other_label[5] = (labels[5] + 1) % 3
+    keys = [
+        key_of(images, labels, SMALL),
+        key_of(other_image, labels, SMALL),
+        key_of(images, other_label, SMALL),
+        key_of(images.reshape(-1, 8, 6), labels, SMALL),
+        key_of(images, labels, Recipe()),
+        key_of(images, labels, Recipe(version=Recipe.version + 1)),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key_of(images.copy(), labels.copy(), SMALL) == keys[0]
+
+
+# --- splits ----------------------------------------------------------------------------------------------------
+
+
+def idx(path: Path, array: Array) -> None:
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes())
+
+
+def make_idx(folder: Path, images: Array) -> Path:
+    idx(folder / "train-images-idx3-ubyte", images)
+    return folder
+
+
+def make_idx_file(folder: Path, images: Array) -> Path:
+    return make_idx(folder, images) / "train-images-idx3-ubyte"
+
+
+def make_npz(folder: Path, images: Array) -> Path:
+    np.savez(folder / "some.npz", images=images)
+    return folder / "some.npz"
+
+
+def make_pngs(folder: Path, images: Array) -> Path:
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{i:03}.png")
+    return folder
+
+
+def make_train_pngs(folder: Path, images: Array) -> Path:
+    (folder / "train").mkdir()
+    make_pngs(folder / "train", images)
+    return folder
+
+
+@pytest.mark.parametrize("make", [make_idx, make_idx_file, make_npz, make_pngs, make_train_pngs])
+def test_data_without_a_test_split_has_some_held_out(tmp_path: Path, make: Callable[[Path, Array], Path]) -> None:
+    (tmp_path / "data").mkdir()
+    path = make(tmp_path / "data", pictures(40, seed=0)[0])
+    with pytest.raises(MissingSplit):
+        datasets.load(path, "test")
+    found = Evaluator.load(path)
+    assert found.held_out
+    assert (len(found.train), len(found.test)) == (32, 8)
+
+
+def test_a_damaged_test_split_is_no_missing_one(tmp_path: Path) -> None:
+    make_idx(tmp_path, pictures(40, seed=0)[0])
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="t10k") as caught:
+        Evaluator.load(tmp_path)
+    assert not isinstance(caught.value, MissingSplit)
+
+
+# --- the command -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set with both splits, and a run that has learned it for a moment."""
+    folder = tmp_path_factory.mktemp("bars")
+    x, y = pictures(300, seed=0)
+    x_test, y_test = pictures(90, seed=1)
+    np.savez(folder / "bars.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    for seed in (0, 5):
+        make_run(folder / f"run{seed}", folder / "bars.npz", seed)
+    return folder
+
+
+def make_run(folder: Path, data: Path, seed: int = 0) -> None:
+    """What `minigan train` leaves behind, as far as it matters here."""
+    G = minigan.Sequential(minigan.Dense(4, 20), minigan.ReLU(), minigan.Dense(20, 48), minigan.Tanh(), seed=seed)
+    D = minigan.Sequential(minigan.Dense(48, 20), minigan.ReLU(), minigan.Dense(20, 1), seed=seed + 1)
+    gan, dataset = minigan.GAN(G, D, seed=seed), datasets.load(data)
+    gan.fit(dataset, 3, 16)
+    folder.mkdir()
+    gan.save(folder / "checkpoint.npz")
+    Config(
+        recipe="gan", options={}, data=str(data), images=fingerprint(dataset), steps=3, batch=16, seed=seed,
+        backend="numpy", dtype="float32", d_pretrain=0, sample_every=1, checkpoint_every=1, versions={},
+    ).write(folder / "config.json")  # fmt: skip
+
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def test_the_command_judges_runs_checkpoints_and_samples_alike(say: Say, bars: Path, tmp_path: Path) -> None:
+    archive.save("fakes.npz", {"images": sample_images(minigan.GAN.load(bars / "run5" / "checkpoint.npz"), 90, (6, 8))})
+    sources = [bars / "run0", bars / "run5", bars / "run5" / "checkpoint.npz", "fakes.npz"]
+    code, out, err = say("evaluate", *sources, "--n", 90, "--backend", "numpy", "--json", "found.json")
+    assert code == 0
+    assert "Traceback" not in err
+    assert "judging fakes.npz ..." in err.splitlines()
+    found = json.loads((tmp_path / "found.json").read_text())
+    floor, other, run, checkpoint, samples = found["rows"]
+    assert [row["name"] for row in found["rows"]] == ["real test images", *map(str, sources)]
+    assert {row["n"] for row in found["rows"]} == {90}
+    assert (run["seed"], other["seed"], samples["seed"], floor["seed"]) == (5, 0, None, None)
+    for row in (checkpoint, samples):
+        assert {**row, "name": 0, "seed": 0} == {**run, "name": 0, "seed": 0}
+    assert other["frechet"] != run["frechet"] > floor["frechet"]
+    assert (found["images"], found["test_images"], found["held_out"], found["n"]) == (300, 90, False, 90)
+    assert f"{found['evaluator']} or of another N" in " ".join(out.split())
+    assert f"{100 * found['accuracy']:.2f} %" in out
+    assert "Inception" in out
+    assert "Seed of the latents: 0, 5." in out
+    assert "held out" not in out
+    assert "N differs" not in out
+    for row in found["rows"]:
+        line = next(line for line in out.splitlines() if line.startswith(f"| {row['name']} "))
+        assert f"{row['frechet']:.2f}" in line
+    widths = {len(line) for line in out.splitlines() if line.startswith("|") and "share" not in line}
+    assert len(widths) <= 2  # one for each table
+
+
+def test_the_seed_is_that_of_the_latents(say: Say, bars: Path, tmp_path: Path) -> None:
+    def frechet(*flags: object) -> float:
+        assert say("evaluate", bars / "run0", "--n", 60, "--backend", "numpy", "--json", "a.json", *flags)[0] == 0
+        return float(json.loads((tmp_path / "a.json").read_text())["rows"][1]["frechet"])
+
+    assert frechet() == frechet("--seed", 0) != frechet("--seed", 1)
+
+
+def test_the_data_may_have_moved(say: Say, bars: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.npz"
+    shutil.copytree(bars / "run0", "run")
+    shutil.copy(bars / "bars.npz", copy)
+    config = json.loads(Path("run/config.json").read_text())
+    Path("run/config.json").write_text(json.dumps({**config, "data": "/nowhere/bars.npz"}))
+    code, _, err = say("evaluate", "run", "--n", 20)
+    assert code == 2
+    assert "if it was moved, give --data" in err
+    assert say("evaluate", "run", "--n", 20, "--data", copy)[0] == 0
+    np.savez(copy, images=pictures(300, seed=9)[0])
+    code, _, err = say("evaluate", "run", "--n", 20, "--data", copy)
+    assert code == 2
+    assert "was trained on 300 images of 6x8" in err
+
+
+def test_runs_of_different_data_do_not_share_a_table(say: Say, bars: Path) -> None:
+    np.savez("other.npz", images=pictures(40, seed=9)[0])
+    make_run(Path("other"), Path("other.npz"))
+    code, _, err = say("evaluate", bars / "run0", "other")
+    assert code == 2
+    assert "cannot be compared" in err
+    code, out, _ = say("evaluate", "other", "--n", 30)
+    assert code == 0
+    assert "8 images were held out" in " ".join(out.split())
+    assert "N differs" in out
+
+
+def test_mistakes_end_in_one_sentence(say: Say, bars: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(bars / "run0", "headless")
+    Path("headless/checkpoint.npz").unlink()
+    shutil.copytree(bars / "run0", "damaged")
+    Path("damaged/checkpoint.npz").write_bytes(b"PK")
+    np.savez("large.npz", images=np.zeros((9, 9, 9), np.uint8))
+    np.savez("fine.npz", images=pictures(9, seed=0)[0])
+    Path("text.txt").write_text("no samples")
+    data = bars / "bars.npz"
+    for words, sentence in (
+        (["nowhere"], "there is no nowhere"),
+        (["empty"], "empty has no config.json"),
+        (["headless"], "headless has no checkpoint.npz"),
+        (["damaged"], "damaged/checkpoint.npz cannot be read"),
+        (["text.txt"], "neither the folder of a run nor an .npz file"),
+        (["fine.npz"], "give --data"),
+        (["large.npz", "--data", data], "large.npz has samples of shape (9, 9)"),
+        (["fine.npz", "--data", "mnits"], "'mnits' is no known name"),
+        ([bars / "run0", "--n", 3], "n must be an integer of 4 or more"),
+        ([bars / "run0", "--seed", -1], "seed takes a whole number from 0"),
+        ([bars / "run0", "--json", "empty"], "--json takes a file"),
+        ([bars / "run0", "--json", "no/where.json"], "there is no folder no"),
+        ([], "required"),
+    ):
+        code, out, err = say("evaluate", *words)
+        assert (code, out) == (2, ""), words
+        assert sentence in err
+        assert err.count("\n") == 1
+        assert err.startswith("minigan: ")
+    assert not cached(tmp_path)  # all of it was found before the work
+
+
+def test_a_gan_that_is_not_finite_and_a_download_that_fails_end_with_1(
+    say: Say, bars: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan = minigan.GAN.load(bars / "run0" / "checkpoint.npz")
+    gan.G.flat[:] = np.nan
+    gan.save("broken.npz")
+    code, _, err = say("evaluate", "broken.npz", "--data", bars / "bars.npz", "--n", 20)
+    assert code == 1
+    assert "broken.npz: the samples of the GAN of step 3 are not finite" in err
+
+    def offline(*args: Any) -> str:
+        raise FileNotFoundError("no mirror answers")
+
+    monkeypatch.setattr("minigan.datasets.download.fetch", offline)
+    code, _, err = say("evaluate", "broken.npz", "--data", "mnist")
+    assert code == 1
+    assert "no mirror answers" in err
+
+
+def test_the_function_is_the_command(bars: Path) -> None:
+    report = evaluate([bars / "run0"], n=40, backend="numpy")
+    assert [row.n for row in report.rows] == [40, 40]
+    assert report.classes == (0, 1, 2)
+    with pytest.raises(ValueError, match="nothing to judge"):
+        evaluate([])
+
+
+def test_many_classes_are_not_shown_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (200, 4, 4), dtype=np.uint8), np.arange(200) % 25
+    found = Evaluator(Dataset(images, labels, "many"))
+    text = Report.of(found, []).text()
+    assert "| share, %         | least |    KL |" in text
+
+
+def test_figures_that_are_not_finite_are_null_in_json(tmp_path: Path) -> None:
+    images, labels = pictures(100, seed=0)
+    found = Evaluator(Dataset(images, labels, "train"), Dataset(images, labels, "the same"))
+    report = Report.of(found, [])
+    assert np.isnan(report.rows[0].nearest)
+    report.save(tmp_path / "found.json")
+    assert json.loads((tmp_path / "found.json").read_text())["rows"][0]["nearest"] is None
+
+
+def test_importing_minigan_leaves_the_evaluator_alone() -> None:
+    code = "import sys, minigan, minigan.cli; print(*(n for n in sys.modules if 'evaluat' in n or 'metrics' in n))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=Path(minigan.__file__).parents[1])  # fmt: skip
+    assert not [name for name in done.stdout.split() if name.startswith("minigan")]
