@@ -394,6 +394,25 @@ def test_a_graph_that_halted_changes_nothing_more(make: Make) -> None:
     assert_equal(state(gan), before)
 
 
+def test_a_graph_that_halted_iterates_no_more(make: Make) -> None:
+    """Singular vectors move once in the step that fails, and once more when it is played again to say where."""
+    states = []
+    for graph_ in (True, False):
+        gan = small(make(graph=graph_))
+        D = Sequential(Dense(12, 6, norm=minigan.SpectralNorm()), ReLU(), Dense(6, 1), backend=gan.backend, seed=2)
+        gan = GAN(gan.G, D)
+        match = Match(gan, IMAGES, 6)
+        match.play(5)
+        D.flat[-1] = np.nan  # of the last bias: the normalised weight is well
+        with pytest.raises(NonFiniteError):
+            match.play(40)
+        if not graph_:
+            D(np.zeros((1, 12), "float32"))
+        states.append(D.state_dict())
+        assert all(np.isfinite(states[-1][name]).all() for name in ("0.weight_orig", "0.weight_u", "0.weight_v"))
+    assert_equal(*states)
+
+
 @pytest.mark.parametrize("build", [small, critic])
 @pytest.mark.parametrize("player", ["optimizer", "d_optimizer"])
 def test_halting_leaves_the_average_untouched(make: Make, player: str, build: Callable[..., GAN]) -> None:
