@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,17 @@ def test_training_is_the_plain_loop() -> None:
         adam.step()
     for name, array in other.state_dict().items():
         np.testing.assert_allclose(net.net.state_dict()[name], array, atol=1e-5, err_msg=name)
+
+
+def test_a_step_takes_no_memory_of_its_own() -> None:
+    data, peaks = labelled(), []
+    for steps in (10, 90):
+        net = Classifier(48, 3, recipe=Recipe(widths=(16,), batch=128, least_steps=steps, most_steps=steps))
+        tracemalloc.start()
+        net.train(data.images, data.labels)  # type: ignore[arg-type]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_equal_data_gives_an_equal_classifier() -> None:
