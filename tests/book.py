@@ -74,7 +74,7 @@ def fake_value(objective: Objective, fake: Array) -> float:
 def d_value(objective: Objective, real: Array, fake: Array) -> float:
     """D's loss."""
     if isinstance(objective, Relativistic):
-        return float(np.log1p(np.exp(fake - real)).mean())
+        return float(np.logaddexp(0, fake - real).mean())
     return real_value(objective, real) + fake_value(objective, fake)
 
 
@@ -86,7 +86,7 @@ def g_value(objective: Objective, fake: Array, real: Array | None = None) -> flo
             return float(((fake.mean(axis=0) - real.mean(axis=0)) ** 2).mean())
         case Relativistic():
             assert real is not None
-            return float(np.log1p(np.exp(real - fake)).mean())
+            return float(np.logaddexp(0, real - fake).mean())
         case NonSaturating():
             return bce(fake, 1.0)
         case Minimax():

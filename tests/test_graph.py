@@ -83,13 +83,16 @@ def rich(be: Backend | str, **options: Any) -> GAN:
     return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
 
 
-def critic(be: Backend | str, **options: Any) -> GAN:
+def critic(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
     """A D with all that a penalty allows: smooth and kinked activations, chance, the norms of critics."""
-    G = Sequential(Dense(5, 8), BatchNorm(8), ReLU(), Dense(8, 12), Tanh(), backend=be, seed=1)
+    G = Sequential(
+        Dense(5, 8, norm=minigan.SpectralNorm()), BatchNorm(8), ReLU(), Dense(8, 12), Tanh(),
+        backend=be, dtype=dtype, seed=1,
+    )  # fmt: skip
     D = Sequential(
         GaussianNoise(0.1), Dense(12 * options.get("packing", 1), 6, norm=minigan.SpectralNorm()), LeakyReLU(0.2),
         Dropout(0.3), Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Softplus(),
-        minigan.MinibatchStdDev(), Dense(5, 1), backend=be, seed=2,
+        minigan.MinibatchStdDev(), Dense(5, 1), backend=be, dtype=dtype, seed=2,
     )  # fmt: skip
     return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
 
@@ -123,7 +126,7 @@ GAMES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-RAMP = minigan.optim.Linear(0.5, 0.0, 12)
+RAMP = minigan.optim.Linear(0.5, 0.0, 6)
 CRITICS: dict[str, dict[str, Any]] = {  # games of a D without batchnorm
     "gradient penalty": {"objective": "wasserstein", "penalties": [GradientPenalty()], "d_steps": 2},
     "R1, R2, average": {"objective": "relativistic", "penalties": [R1(1.0), R2(1.0)], "average": 0.99},
@@ -151,17 +154,15 @@ def test_it_is_the_game_of_the_cpu(make: Make, game: str, build: Callable[..., G
     np.testing.assert_allclose(gan.sample(3), twin.sample(3), atol=1e-4)
 
 
-@pytest.mark.parametrize("build", [small, critic])
 @pytest.mark.parametrize("game", CRITICS)
-def test_penalties_constraints_and_averages_are_those_of_the_cpu(
-    make: Make, game: str, build: Callable[..., GAN]
-) -> None:
-    gan, twin = build(make(), **CRITICS[game]), build("numpy", **CRITICS[game])
-    history, expected = gan.fit(IMAGES, 20, batch=6), twin.fit(IMAGES, 20, batch=6)
-    assert_close(history, expected, 1e-3)
-    assert_close(state(gan), state(twin), 5e-3)
+def test_penalties_constraints_and_averages_are_those_of_the_cpu(make: Make, game: str) -> None:
+    """In float64: an update rule that divides by the gradient's size would blow up the rounding of float32."""
+    gan, twin = (critic(be, "float64", **CRITICS[game]) for be in (make(), "numpy"))
+    history, expected = gan.fit(IMAGES, 10, batch=6), twin.fit(IMAGES, 10, batch=6)
+    assert_close(history, expected, 1e-4)
+    assert_close(state(gan), state(twin), 1e-4)
     for averaged in (True, False):
-        np.testing.assert_allclose(gan.sample(3, averaged=averaged), twin.sample(3, averaged=averaged), atol=2e-3)
+        np.testing.assert_allclose(gan.sample(3, averaged=averaged), twin.sample(3, averaged=averaged), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -197,12 +198,11 @@ def test_replaying_equals_playing_call_by_call_bit_for_bit(make: Make, build: Ca
         assert_equal(state(replayed), state(gan))
 
 
-@pytest.mark.parametrize("build", [small, critic])
 @pytest.mark.parametrize("game", CRITICS)
-def test_replayed_critics_equal_those_called_bit_for_bit(make: Make, game: str, build: Callable[..., GAN]) -> None:
-    replayed, called = (build(make(graph=graph), **CRITICS[game]) for graph in (True, False))
+def test_replayed_critics_equal_those_called_bit_for_bit(make: Make, game: str) -> None:
+    replayed, called = (critic(make(graph=graph), **CRITICS[game]) for graph in (True, False))
     matches = [Match(gan, IMAGES, 6) for gan in (replayed, called)]
-    assert_equal(*(match.play(15) for match in matches))
+    assert_equal(*(match.play(8) for match in matches))
     assert_equal(state(replayed), state(called))
     assert isinstance(matches[0]._turn, graph.Graph)
     assert matches[0]._turn._graph is not None  # it was a graph indeed
@@ -413,13 +413,12 @@ def test_a_graph_that_halted_iterates_no_more(make: Make) -> None:
     assert_equal(*states)
 
 
-@pytest.mark.parametrize("build", [small, critic])
 @pytest.mark.parametrize("player", ["optimizer", "d_optimizer"])
-def test_halting_leaves_the_average_untouched(make: Make, player: str, build: Callable[..., GAN]) -> None:
+def test_halting_leaves_the_average_untouched(make: Make, player: str) -> None:
     """Many replays are asked for after the one that halted: the average is that of the last good step."""
     rate = 1e38 if player == "d_optimizer" else np.inf
     rules = {"optimizer": SGD(1e-3), "d_optimizer": SGD(1e-3), player: SGD(Explosive(6, rate)), "average": 0.9}
-    gan = build(make(), **rules, objective="relativistic", penalties=[R1()], clip=0.5, instance_noise=RAMP)
+    gan = critic(make(), **rules, objective="relativistic", penalties=[R1()], instance_noise=RAMP)
     match = Match(gan, IMAGES, 6)
     match.play(6)
     assert gan._average is not None
@@ -434,7 +433,6 @@ def test_halting_leaves_the_average_untouched(make: Make, player: str, build: Ca
     with pytest.raises(NonFiniteError):
         match.play(90)
     assert_equal(gan._average.net.state_dict(), before)
-    assert all(np.isfinite(array).all() for array in before.values())
 
 
 def test_a_comparing_objective_that_halts_in_gs_update_says_what_the_cpu_says(make: Make) -> None:
@@ -443,7 +441,7 @@ def test_a_comparing_objective_that_halts_in_gs_update_says_what_the_cpu_says(ma
     for be in (make(), "numpy"):
         gan = small(be, objective="relativistic", optimizer=SGD(Explosive(6, np.inf)), d_optimizer=SGD(1e-3), d_steps=2)
         match = Match(gan, IMAGES, 6)
-        history = match.play(50)
+        history = match.play(12)
         with pytest.raises(NonFiniteError) as caught:
             match.play(1)
         ends.append((len(history["d_loss"]), gan.steps, gan.d_updates, str(caught.value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan import SGD, Adam, Dense, RMSprop, Sequential, get_backend
+from minigan import SGD, Adam, Dense, OptimisticAdam, RMSprop, Sequential, get_backend
 from minigan.backend import Backend, numpy_backend
 from minigan.optim import Cosine, Exponential, Linear, Optimizer, Schedule
 from minigan.spec import build
@@ -56,11 +57,24 @@ def adam(p: Array, gradients: Iterator[Array]) -> Iterator[Array]:
         yield p
 
 
+def optimistic_adam(p: Array, gradients: Iterator[Array]) -> Iterator[Array]:
+    """Algorithm 1 of Daskalakis et al. 2018: w ← w − 2 η m̂ₜ/(√v̂ₜ + ε) + η m̂ₜ₋₁/(√v̂ₜ₋₁ + ε), where step 0 is none."""
+    m = v = last = 0
+    for t, g in enumerate(gradients, start=1):
+        m = 0.5 * m + (1 - 0.5) * g
+        v = 0.99 * v + (1 - 0.99) * g**2
+        now = m / (1 - 0.5**t) / (np.sqrt(v / (1 - 0.99**t)) + 1e-4)
+        p = p - 2 * RATE * now + RATE * last
+        last = now
+        yield p
+
+
 RULES: dict[str, tuple[Optimizer, Rule]] = {
     "SGD": (SGD(RATE), sgd),
     "momentum": (SGD(RATE, momentum=0.9), momentum),
     "RMSprop": (RMSprop(RATE, decay=0.95, eps=1e-4), rmsprop),
     "Adam": (Adam(RATE, beta1=0.5, beta2=0.99, eps=1e-4), adam),
+    "OptimisticAdam": (OptimisticAdam(RATE, beta1=0.5, beta2=0.99, eps=1e-4), optimistic_adam),
 }
 
 
@@ -104,10 +118,10 @@ def test_the_same_steps_as_pytorch() -> None:
         "RMSprop": lambda p: torch.optim.RMSprop(p, RATE, alpha=0.95, eps=1e-4),
         "Adam": lambda p: torch.optim.Adam(p, RATE, betas=(0.5, 0.99), eps=1e-4),
     }
-    for name, (rule, _) in RULES.items():
-        net = network(get_backend("numpy"))
+    for name, make in makes.items():
+        rule, net = RULES[name][0], network(get_backend("numpy"))
         theirs = torch.tensor(net.flat.copy(), requires_grad=True)
-        ours, optimizer = rule.bind(net), makes[name]([theirs])
+        ours, optimizer = rule.bind(net), make([theirs])
         for gradient in gradients(net):
             give(net, gradient)
             ours.step()
@@ -205,6 +219,65 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
         assert all(np.array_equal(after[name], before[name]) for name in before)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_a_schedule_reaches_every_rule(name: str) -> None:
+    """The steps of one rate, each times the ratio; a step that was remembered keeps the rate it was made at."""
+    rule, textbook = RULES[name]
+    rates = [1.0, 0.5, 0.25, 0.25]
+    scheduled = type(rule)(**rule.arguments() | {"lr": Halving(RATE)})
+    net = network(get_backend("numpy"))
+    optimizer, drawn, p = scheduled.bind(net), gradients(net, 4), net.flat.copy()
+    path = [p, *textbook(p, iter(drawn))]
+    steps = [after - before for before, after in itertools.pairwise(path)]
+    if isinstance(rule, OptimisticAdam):  # 2 sₜ − sₜ₋₁ is taken apart first
+        for t in range(4):
+            steps[t] = (steps[t] + (steps[t - 1] if t else 0)) / 2
+    made = np.zeros(net.size)
+    for t, gradient in enumerate(drawn):
+        before = net.flat.copy()
+        give(net, gradient)
+        optimizer.step()
+        step = rates[t] * steps[t]
+        expected = 2 * step - made if isinstance(rule, OptimisticAdam) else step
+        np.testing.assert_allclose(net.flat - before, expected, rtol=1e-9, atol=1e-12)
+        made = step
+
+
+class Halving(Schedule):
+    """1, ½, ¼, ¼, ... times the rate."""
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+
+    def __call__(self, t: int) -> float:
+        return self.start * 0.5 ** min(t, 2)
+
+
+def spiral(x_rule: Optimizer, y_rule: Optimizer, steps: int) -> float:
+    """How far from (0, 0) the game min_x max_y x y ends that begins at (1, 1); both players move at once."""
+    players = [Sequential(Dense(1, 1, bias=False), dtype="float64") for _ in range(2)]
+    optimizers = [rule.bind(player) for rule, player in zip((x_rule, y_rule), players, strict=True)]
+    for player in players:
+        player.flat[...] = 1
+    for _ in range(steps):
+        x, y = (float(player.flat[0]) for player in players)
+        for player, slope in zip(players, (y, -x), strict=True):  # x descends x y, y ascends it
+            give(player, np.array([slope]))
+        for optimizer in optimizers:
+            optimizer.step()
+    return math.hypot(*(float(player.flat[0]) for player in players))
+
+
+def test_optimism_solves_the_bilinear_game_that_others_circle() -> None:
+    """From (1, 1), at distance 1.4, without momentum as in the paper's analysis."""
+    distances = {
+        type(rule).__name__: spiral(rule, rule, 500) for rule in (OptimisticAdam(0.1, 0.0), Adam(0.1, 0.0), SGD(0.1))
+    }
+    assert distances["OptimisticAdam"] < 1e-3
+    assert distances["Adam"] > 2
+    assert distances["SGD"] > 10
+
+
 def test_schedules() -> None:
     linear, cosine, exponential = Linear(1.0, 0.2, 4), Cosine(1.0, 0.2, 4), Exponential(1.0, 0.5, 4)
     assert [linear(t) for t in range(6)] == pytest.approx([1, 0.8, 0.6, 0.4, 0.2, 0.2])
@@ -233,6 +306,7 @@ def test_a_schedule_sets_the_rate_of_each_update() -> None:
         RMSprop(0.1, decay=0.5),
         Adam(2e-4, beta1=0.5),
         Adam(Cosine(1e-3, 0.0, 100), eps=1e-7),
+        OptimisticAdam(2e-4, beta1=0.5),
         SGD(Linear(1.0, 0.1, 5)),
         RMSprop(Exponential(1.0, 0.1, 5)),
     ],
@@ -256,6 +330,8 @@ def test_arguments_out_of_range_are_refused_with_a_sentence() -> None:
         lambda: Adam(beta1=1),
         lambda: Adam(beta2=-0.5),
         lambda: Adam(eps=-1e-8),
+        lambda: OptimisticAdam(0),
+        lambda: OptimisticAdam(beta1=1),
         lambda: Linear(1, 0, 0),
         lambda: Cosine(1, 0, -5),
         lambda: Exponential(1, 0, 5),
