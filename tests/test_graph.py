@@ -298,7 +298,8 @@ def test_the_number_of_operations_of_the_classic_step(make: Make) -> None:
     turn()
     asked = Counter(what for what, _ in fake_cupy.device.log if what != "graph")
     assert asked == {
-        "gemm": len(step.products(step.operations(4, 1 / 64))),  # 4 + 3 forward, 5 + 3 and 3 + 7 back: G and D, D for G, G
+        # 4 + 3 forward, 5 + 3 and 3 + 7 back: G and D, D for G, G
+        "gemm": len(step.products(step.operations(4, 1 / 64))),
         "normal": 1, "bias_act": 4 + 3 + 3, "bias_act_grad": 3 + 2 + 4, "batchnorm": 3, "batchnorm_grad": 3, "track": 3,
         "logistic": 3, "judge": 1, "add": 1,  # of the two halves of D's loss
         "squares": 2, "root": 2, "watch": 2, "adam": 2, "tick": 4,
