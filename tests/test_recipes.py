@@ -72,8 +72,8 @@ CHANGES: dict[str, Any] = {
     "objective": "hinge", "real_target": 0.9, "gradient_penalty": 1.0, "r1": 1.0, "r2": 1.0, "dragan": 1.0,
     "clip": 0.01, "d_norm": "spectral", "minibatch_std": True, "packing": 2, "instance_noise": 0.3, "noise_steps": 2,
     "average": 0.9, "optimizer": "rmsprop", "lr": 1e-3, "d_lr": 1e-3, "decay_steps": 2, "beta1": 0.9, "beta2": 0.9,
-    "eps": 1e-2, "d_steps": 2, "updates": "separate", "batches": "two", "fake_statistics": "running", "reuse_fakes": True,
-    "half_batches": True, "prior": "uniform", "latent": 50,
+    "eps": 1e-2, "d_steps": 2, "updates": "separate", "batches": "two", "fake_statistics": "running",
+    "reuse_fakes": True, "half_batches": True, "prior": "uniform", "latent": 50,
 }  # fmt: skip
 TOGETHER: dict[str, dict[str, Any]] = {  # what an option needs beside it to be seen
     "noise_steps": {"instance_noise": 0.3},
