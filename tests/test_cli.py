@@ -145,7 +145,7 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("train --lr nan", "positive learning rate, got nan"),
         ("train --d-steps 1.5", "argument --d-steps: expected a whole number, got '1.5'"),
         ("train --updates both", "argument --updates: expected one of joint, separate, got 'both'"),
-        ("train --objective maximin", "unknown objective 'maximin'"),
+        ("train --objective maximin", "--objective: expected one of non-saturating, minimax"),
         ("train --steps 1e3", "argument --steps: expected a whole number, got '1e3'"),
         ("train --steps 0", "steps takes a whole number from 1"),
         ("train --batch 1", "use a batch of 2 or more"),
@@ -290,15 +290,16 @@ def other_values(option: Option) -> list[str]:
         return [f"--no-{option.flag[2:]}" if option.default else option.flag]
     if option.choices:
         return [f"{option.flag}={choice}" for choice in option.choices if choice != option.default]
-    if option.name == "objective":
-        return [f"{option.flag}=minimax"]
     if option.kind is int:
         return [f"{option.flag}={(option.default or 0) + 1}"]
     return [f"{option.flag}={option.default * 0.75 if option.default else 0.5}"]
 
 
-@pytest.mark.parametrize(("recipe", "name"), [(r, name) for r in RECIPES for name in recipe_options(r)])
-def test_no_option_of_a_recipe_is_without_effect(say: Say, asked: dict[str, Any], recipe: str, name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in recipe_options("gan") if name != "noise_steps"])
+def test_a_flag_reaches_the_game(say: Say, asked: dict[str, Any], name: str) -> None:
+    """tests/test_recipes.py plays with each option, and with the noise_steps that need noise to be seen."""
+    recipe = "gan"
+
     def described(options: dict[str, Any]) -> dict[str, Any]:
         gan = get_recipe(recipe).build((8, 8), **options, backend=get_backend("numpy"), dtype="float32", seed=0)
         return gan.describe()  # type: ignore[no-any-return]
