@@ -26,13 +26,21 @@ from minigan.bench.report import Figure, Report
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
+OTHERS = ("recipes", "critic")  # how the names of other results begin
 LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 
 def bench_section(results: Path) -> list[str]:
     """Step times: a table for each machine."""
-    reports = [report.load(path) for path in sorted(results.glob("*.json")) if not path.name.startswith("recipes-")]
+    reports = [
+        report.load(path) for path in sorted(results.glob("*.json")) if path.name.partition("-")[0] not in OTHERS
+    ]
     return [text for found in reports for text in machine(found)]
+
+
+def critic_section(results: Path) -> list[str]:
+    """Times of a critic's update with gradient penalty."""
+    return [text for path in sorted(results.glob("critic-*.json")) for text in machine(report.load(path))]
 
 
 def recipes_section(results: Path) -> list[str]:
@@ -40,7 +48,9 @@ def recipes_section(results: Path) -> list[str]:
     return [text for path in sorted(results.glob("recipes-*.json")) for text in judged(json.loads(path.read_text()))]
 
 
-SECTIONS: dict[str, Callable[[Path], list[str]]] = {"bench": bench_section, "recipes": recipes_section}
+SECTIONS: dict[str, Callable[[Path], list[str]]] = {
+    "recipes": recipes_section, "critic": critic_section, "bench": bench_section,
+}  # fmt: skip
 
 
 def judged(found: dict[str, Any]) -> list[str]:
@@ -86,19 +96,24 @@ def machine(found: Report) -> list[str]:
     libraries = ", ".join(f"{n} {facts[n]}" for n in LIBRARIES if n in facts and facts[n] != "not installed")
     notes = [f"{facts['CPU']}, {facts['cores']} cores{gpu}; {libraries}; Python {facts['python'].split()[0]}"]
     notes += [f"{who}: {about}" for who, about in found.about.items() if "minigan" not in about]
-    steps = shown(found)
+    steps, options = shown(found), " --critic" if subject(found) == "critic" else ""
     if any(f.timing.unstable for f in steps):
         notes.append("* unstable: quartiles, or first and last third, more than 15 % apart")
     return [
         step_table(found, steps),
-        f"*({'; '.join(notes)}. `minigan bench`, {found.when} UTC.)*".replace("* un", "\\* un"),
+        f"*({'; '.join(notes)}. `minigan bench{options}`, {found.when} UTC.)*".replace("* un", "\\* un"),
     ]
+
+
+def subject(found: Report) -> str:
+    """What was measured: "step" or "critic"."""
+    return found.steps()[0].subject
 
 
 def shown(found: Report) -> list[Figure]:
     """The steps of width 1, at the batch sizes of the README if they were measured, else at all."""
     steps = [f for f in found.steps() if f.width == 1]
-    return [f for f in steps if f.batch in BATCHES] or steps
+    return [f for f in steps if f.batch in BATCHES and f.subject == "step"] or steps
 
 
 def step_table(found: Report, steps: list[Figure]) -> str:
@@ -137,7 +152,8 @@ def main() -> int:
         if any(f.subject != "step" for f in found.steps()):
             parser.error(f"{args.add} is of another step than the README's table")
         RESULTS.mkdir(exist_ok=True)
-        report.save(RESULTS / f"{environment.slug(found.environment)}.json", found)
+        kind = "" if subject(found) == "step" else f"{subject(found)}-"
+        report.save(RESULTS / f"{kind}{environment.slug(found.environment)}.json", found)
     readme = README.read_text(encoding="utf-8")
     new = rewritten(readme)
     if args.check:

@@ -265,7 +265,7 @@ class GAN:
             stream = Stream(self.seed, Purpose.PENALTY + i, t)
             value, points = penalty.add(D, shown, shown_fake, arena, stream)
             total = total + value
-            seen[f"the points of {penalty}"] = points, stream
+            seen[f"the points of {type(penalty).__name__}"] = points, stream
         norm = self._check_finite("D", loss, real, fakes, seen)
         self._update_D()
         return loss, total, norm, logits_real, logits_fake

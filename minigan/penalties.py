@@ -41,7 +41,7 @@ class Penalty(Spec):
         """Where the gradient is taken, (N, ...)."""
         raise NotImplementedError
 
-    def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
+    def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
         """P, and u = ∂P/∂g, which may overwrite g (N, features)."""
         raise NotImplementedError
 
@@ -53,7 +53,7 @@ class Penalty(Spec):
         """
         points = self.points(real, fake, heap, stream)
         _, g, push = D.input_gradient(points, arena=heap, stream=stream)
-        value, u = self.measure(g.reshape(len(g), -1), D.backend.xp)
+        value, u = self.measure(g.reshape(len(g), -1), heap)
         push(u.reshape(points.shape))
         return value, points
 
@@ -61,8 +61,9 @@ class Penalty(Spec):
 class _Slope(Penalty):
     """λ E(‖g‖ − 1)²."""
 
-    def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
-        norm = xp.sqrt((g * g).sum(axis=1, keepdims=True))
+    def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
+        xp = heap.backend.xp
+        norm = xp.sqrt(_squares(g, heap).sum(axis=1, keepdims=True))
         excess = norm - 1
         value = (excess * excess).mean() * float(self.weight)
         # u = 2λ (r − 1)/(N r) g; at g = 0 there is no direction to go, and u is 0. No smaller r has a square
@@ -100,8 +101,10 @@ class DRAGAN(_Slope):
 
     def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
         alpha, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
+        xp = heap.backend.xp
+        std = xp.sqrt(_squares(xp.subtract(real, real.mean(), out=x), heap).mean())
         heap.backend.uniform(x, stream._replace(lane=NOISE))
-        x *= real.std() * self.spread
+        x *= std * self.spread
         x *= alpha
         x += real
         return x
@@ -110,8 +113,8 @@ class DRAGAN(_Slope):
 class _Flatness(Penalty):
     """γ/2 E‖g‖²."""
 
-    def measure(self, g: Array, xp: Any) -> tuple[Array, Array]:
-        value = (g * g).sum() * (float(self.weight) / 2 / len(g))
+    def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
+        value = _squares(g, heap).sum() * (float(self.weight) / 2 / len(g))
         g *= float(self.weight) / len(g)
         return value, g
 
@@ -134,6 +137,10 @@ class R2(_Flatness):
 
 
 MIX, NOISE = -1, -2  # lanes of a pass's stream that no layer has
+
+
+def _squares(g: Array, heap: Heap) -> Array:
+    return heap.backend.xp.multiply(g, g, out=heap.empty(g.shape, g.dtype))
 
 
 def _one_a_sample(x: Array, heap: Heap, stream: Stream) -> Array:

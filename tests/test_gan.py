@@ -46,7 +46,7 @@ from minigan.gan import METRICS
 from minigan.match import Match
 from minigan.objectives import NAMED, get_objective
 from minigan.optim import Linear
-from minigan.recipes import RECIPES, classic, get_recipe
+from minigan.recipes import RECIPES, classic, get_recipe, wgan_gp
 from minigan.recipes import gan as gan_recipe
 
 RULES: dict[str, dict[str, Any]] = {
@@ -846,15 +846,20 @@ def test_a_gan_can_be_taught_with_less_data_than_a_batch() -> None:
 # --- memory ----------------------------------------------------------------------------------------------------
 
 
+def all_penalties(*args: Any, **options: Any) -> GAN:
+    return gan_recipe.build(*args, objective="relativistic", r1=1.0, r2=1.0, dragan=1.0, **options)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("batch", [32, 700])
 @pytest.mark.parametrize("name", ["numpy", "numba"])
-@pytest.mark.parametrize("build", [classic.build, gan_recipe.build])
+@pytest.mark.parametrize("build", [classic.build, gan_recipe.build, wgan_gp.build, all_penalties])
 def test_a_step_allocates_nothing_to_speak_of(build: Callable[..., GAN], name: str, batch: int, threads: int) -> None:
     if reasons := absent([name]):
         pytest.skip(reasons[name])
     gan = build((28, 28), backend=get_backend(name, threads))
-    images = np.random.default_rng(0).integers(0, 256, (12 * batch, 28, 28), dtype=np.uint8)  # no new epoch below
+    count = 12 * batch * gan.d_steps  # no new epoch below
+    images = np.random.default_rng(0).integers(0, 256, (count, 28, 28), dtype=np.uint8)
     extra, before = [], 0
 
     def measure(gan: GAN, metrics: dict[str, float]) -> None:
@@ -870,7 +875,8 @@ def test_a_step_allocates_nothing_to_speak_of(build: Callable[..., GAN], name: s
     finally:
         tracemalloc.stop()
     assert len(extra) == 4
-    assert max(extra[1:]) <= 16 * 1024
+    buffer = 40 * 1024 if gan.penalties else 0  # NumPy's own, in which it repeats one number for each sample
+    assert max(extra[1:]) <= buffer + 16 * 1024
 
 
 @every_rule

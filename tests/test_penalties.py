@@ -271,7 +271,7 @@ def test_float32_stays_float32(kind: type[Penalty], weight: Any) -> None:
     real, fake = (x.astype("float32") for x in samples())
     value, points = penalty.add(D, real, fake, Watched(D.backend), STREAM)
     _, g, _ = D.input_gradient(points)
-    kept = [value, points, D.flat_grad, *penalty.measure(g, np)]
+    kept = [value, points, D.flat_grad, *penalty.measure(g, Heap(get_backend("numpy")))]
     assert {np.asarray(array).dtype for array in kept} == {np.dtype("float32")}
     exact, _ = add(kind(2.0), smooth_d(), *samples())
     assert float(value) == pytest.approx(float(exact), rel=1e-3)

@@ -82,10 +82,10 @@ class CpuBackend(Backend):
     def _multiply(self, product: Product) -> None:
         a, b, out, accumulate = product
         target = self._temporary("gemm", out.shape, out.dtype) if accumulate else out
-        if target.flags.c_contiguous:
-            np.dot(a, b, out=target)  # as matmul, but through BLAS for an outer product as well
+        if a.shape[1] == 1 and target.flags.c_contiguous:
+            np.dot(a, b, out=target)  # an outer product, which matmul does not do through BLAS
         else:
-            np.matmul(a, b, out=target)  # into columns of a larger array
+            np.matmul(a, b, out=target)  # which, unlike dot, takes columns of larger arrays as they are
         if accumulate:
             np.add(out, target, out=out)
 
@@ -117,15 +117,16 @@ class _Scratch:
 
 
 def _cut_product(a: Array, b: Array, out: Array, accumulate: bool, pieces: int) -> Iterator[Product]:
-    """out = a b as products of columns of b, or of rows of a where there are few columns.
+    """out = a b as products of columns of b, or of rows of a where there are few columns, or where out is added to.
 
     BLAS copies both factors into an order of its own, and each piece copies the whole of the factor that is not cut.
-    Here that is mostly the smaller one: a batch, not the weights.
+    Here that is mostly the smaller one: a batch, not the weights. Of a gradient that is added to another, both
+    factors are batches, and NumPy adds whole rows twice as fast as columns.
     """
     m, n = out.shape
     if pieces < 2:
         yield a, b, out, accumulate
-    elif n >= 16 * pieces and a.shape[1] > 1:  # into columns of an array; BLAS is not asked for outer products then
+    elif n >= 16 * pieces and a.shape[1] > 1 and not accumulate:  # BLAS makes outer products of whole rows only
         for columns in cut(n, pieces, multiple=16):
             yield a, b[:, columns], out[:, columns], accumulate
     else:

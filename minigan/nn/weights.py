@@ -133,13 +133,15 @@ class SpectralNorm(WeightFunction):
         xp.divide(W0, sigma, out=_rows(W))
 
         def pull(G: Array) -> None:
-            G2, along, fixed = _rows(G), run.empty((1, 1)), run.empty(u.shape)
+            grad, accumulate = original.claim_grad()
+            along, scaled = run.empty((1, 1)), run.empty(u.shape)
             be.gemm(G.reshape(1, -1), W.reshape(-1, 1), out=along)
-            xp.negative(along, out=along)
-            xp.multiply(u, along, out=fixed)
-            be.gemm(fixed.T, v, G2, accumulate=True)
-            xp.divide(G2, sigma, out=G2)
-            original.add_grad(G)
+            xp.divide(along, sigma, out=along)
+            xp.multiply(u, along, out=scaled)
+            xp.negative(scaled, out=scaled)
+            be.gemm(scaled.T, v, _rows(grad), accumulate)
+            xp.divide(_rows(G), sigma, out=_rows(G))
+            xp.add(grad, G, out=grad)
 
         return Weight(W, lambda: (run.empty(original.shape), False), pull)
 
@@ -186,13 +188,13 @@ class WeightNorm(WeightFunction):
         xp.multiply(V, scale, out=_rows(W))
 
         def pull(G: Array) -> None:
-            G2, direction, along = _rows(G), run.empty(V.shape), run.empty(V.shape)
-            dg = run.empty(size.shape)
-            xp.divide(V, size, out=direction)
-            xp.multiply(G2, direction, out=along)
+            G2, along, dg = _rows(G), run.empty(V.shape), run.empty(size.shape)
+            xp.multiply(G2, V, out=along)
             along.sum(axis=1, keepdims=True, out=dg)
+            xp.divide(dg, size, out=dg)
             g.add_grad(dg.reshape(g.shape))
-            xp.multiply(direction, dg, out=along)
+            xp.divide(dg, size, out=dg)
+            xp.multiply(V, dg, out=along)
             xp.subtract(G2, along, out=G2)
             xp.multiply(G2, scale, out=G2)
             v.add_grad(G)
