@@ -489,8 +489,9 @@ class GAN:
                 raise TypeError(f"penalties must be objects such as R1(10.0), got {penalty!r}")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be positive, or None for weights as they are, got {self.clip}")
-        if not isinstance(self.instance_noise, Schedule) and not 0 <= self.instance_noise < math.inf:
-            raise ValueError(f"instance_noise must be 0 or more, or a Schedule, got {self.instance_noise}")
+        std = self.instance_noise
+        if not 0 <= (std(0) if isinstance(std, Schedule) else std) < math.inf:
+            raise ValueError(f"instance_noise must be 0 or more, or a Schedule of that, got {std}")
         if self.average and not 0 < self.average < 1:
             raise ValueError(f"average must be 0, for none, or a decay between 0 and 1, got {self.average}")
         if self.reuse_fakes and (self.half_batches or self.fake_statistics == "running"):

@@ -364,3 +364,15 @@ def pair(
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     return randomise(G, rng), randomise(D, rng)
+
+
+def narrowed(gan: minigan.GAN, divisor: int, **changes: Any) -> minigan.GAN:
+    """The same game with a fraction of the hidden units, beginning anew, and perhaps with other options."""
+    pixels = math.prod(gan.sample_shape)
+    kept = {1, gan.latent, pixels, gan.packing * pixels}
+    description = gan.describe() | changes
+    for layer in description["G"]["layers"] + description["D"]["layers"]:
+        for name in {"n_in", "n_out", "n_features"} & layer.keys():
+            n = layer[name]
+            layer[name] = n if n in kept else n // divisor + n % divisor  # 256 and one more keep the one
+    return minigan.GAN.build(description, gan.backend)

@@ -386,6 +386,19 @@ def test_samples_as_a_picture(say: Say, run_folder: Path) -> None:
         assert five.size == (3 * 8 + 2, 2 * 10 + 2)
 
 
+def test_samples_of_the_average_of_g_and_of_g_as_it_is(say: Say) -> None:
+    gan = get_recipe("gan").build((6, 6), latent=3, average=0.9)
+    gan.fit(np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8), steps=3, batch=4)
+    gan.save("gan.npz")
+    drawn = {}
+    for flag, averaged in (("", True), ("--averaged", True), ("--no-averaged", False)):
+        assert say(f"sample gan.npz --n 4 {flag} --out a.npz")[0] == 0
+        drawn[flag] = archive.load("a.npz")[0]["images"]
+        expected = minigan.datasets.to_uint8(gan.sample(4, averaged=averaged)).reshape(4, 6, 6)
+        np.testing.assert_array_equal(drawn[flag], expected)
+    assert (drawn["--no-averaged"] != drawn[""]).any()
+
+
 def test_samples_of_a_gan_that_was_saved_by_hand(say: Say) -> None:
     square = get_recipe("gan").build((6, 6), latent=3)
     square.save("square.npz")

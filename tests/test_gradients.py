@@ -22,6 +22,7 @@ from networks import (
     assert_gradient,
     evaluate,
     flat_of,
+    narrowed,
     pair,
     quadratic,
     randomise,
@@ -76,6 +77,7 @@ from minigan.gradcheck import check_gradients
 from minigan.nn.init import Normal
 from minigan.objectives import Objective
 from minigan.optim import Linear
+from minigan.recipes import RECIPES, get_recipe
 from minigan.spec import build
 
 modes = st.booleans().map(lambda train: train)
@@ -344,6 +346,20 @@ def test_minibatch_deviation_in_a_whole_step() -> None:
         D = randomise(Sequential(*(build(layer.describe()) for layer in layers), dtype="float64"), rng)
         gan = GAN(G, D, objective="hinge", penalties=[R1(1.0)], batches=batches, optimizer=SGD(0.1))
         assert_step(gan, rng.uniform(-1, 1, (4, 3)), rng)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_whole_step_of_every_recipe(recipe: str) -> None:
+    """The recipe's own game, with a few units in each layer and weights anywhere."""
+    gan = get_recipe(recipe).build((3, 1), latent=4, dtype="float64", seed=3)
+    gan = narrowed(gan, 64, clip=gan.clip and 0.5)  # within ±0.01 there is hardly a gradient to look at
+    rng = np.random.default_rng(7)
+    randomise(gan.G, rng)
+    randomise(gan.D, rng)
+    gan.steps, gan.d_updates = 40, 200
+    real = rng.uniform(-1, 1, (gan.d_steps * 6, 3, 1))
+    for _ in range(2):  # and on, from where the first has led
+        assert_step(gan, real, rng)
 
 
 # --- gradcheck itself ------------------------------------------------------------------------------------------

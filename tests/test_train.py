@@ -223,6 +223,7 @@ def test_an_output_folder_must_be_empty(begin: Callable[..., Path], tmp_path: Pa
         ("gan", {}),
         ("gan", {"dtype": "float64", "d_pretrain": 3, "options": {"d_steps": 2}}),
         ("classic", {"checkpoint_every": 1}),
+        ("r3gan", {"options": {"d_norm": "spectral", "instance_noise": 0.3, "noise_steps": 6, "packing": 2}}),
     ],
 )
 def test_stopped_and_resumed_is_the_same_as_never_stopped(

@@ -15,6 +15,7 @@ from ..gan import GAN
 from ..objectives import Minimax, get_objective
 from ..optim import SGD, Adam, Cosine, Linear, OptimisticAdam, Optimizer, RMSprop, Schedule
 from ..penalties import DRAGAN, R1, R2, GradientPenalty
+from ..spec import whole
 from . import networks
 
 STEPS, BATCH = 4_000, 64
@@ -91,12 +92,19 @@ def build(
     pixels, where = math.prod(shape), {"backend": get_backend(backend or "numpy"), "dtype": dtype}
 
     def rule(rate: float, updates_per_step: int) -> Optimizer:
+        if not rate > 0:
+            raise ValueError(f"a recipe needs a positive learning rate, got {rate}")
         lr: float | Schedule = Cosine(rate, 0.0, decay_steps * updates_per_step) if decay_steps else rate
-        if optimizer == "sgd":
-            return SGD(lr, momentum=beta1)
-        if optimizer == "rmsprop":
-            return RMSprop(lr, decay=beta2, eps=eps)
-        return (Adam if optimizer == "adam" else OptimisticAdam)(lr, beta1=beta1, beta2=beta2, eps=eps)
+        match optimizer:
+            case "adam":
+                return Adam(lr, beta1=beta1, beta2=beta2, eps=eps)
+            case "optimistic-adam":
+                return OptimisticAdam(lr, beta1=beta1, beta2=beta2, eps=eps)
+            case "rmsprop":
+                return RMSprop(lr, decay=beta2, eps=eps)
+            case "sgd":
+                return SGD(lr, momentum=beta1)
+        raise ValueError(f"optimizer must be one of adam, optimistic-adam, rmsprop, sgd, got {optimizer!r}")
 
     named = get_objective(objective)
     if isinstance(named, Minimax):
@@ -106,7 +114,7 @@ def build(
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(
         networks.generator(latent, pixels, seed=2 * seed, **where),
-        networks.discriminator(packing * pixels, d_norm, minibatch_std, seed=2 * seed + 1, **where),
+        networks.discriminator(whole("packing", packing) * pixels, d_norm, minibatch_std, seed=2 * seed + 1, **where),
         objective=named,
         optimizer=rule(lr, 1),
         d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * (2 if updates == "separate" else 1)),

@@ -7,7 +7,7 @@ D   pixels – 512 – 256 – 1                 Dense, LeakyReLU; no sigmoid at
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..nn import (
     BatchNorm,
@@ -40,7 +40,10 @@ def discriminator(pixels: int, norm: Norm = "none", minibatch_std: bool = False,
     norm: "layer" normalisation after each hidden Dense, or "spectral" or "weight" normalisation of all weights.
     minibatch_std: one more feature before the last layer, the mean standard deviation over the batch.
     where: backend, dtype and seed of the network.
+    Raises ValueError for another norm.
     """
+    if norm not in get_args(Norm):
+        raise ValueError(f"d_norm must be one of {', '.join(get_args(Norm))}, got {norm!r}")
 
     def dense(n_in: int, n_out: int) -> Dense:
         return Dense(n_in, n_out, norm=_OF_WEIGHTS[norm]() if norm in _OF_WEIGHTS else None)
