@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any, Literal, NamedTuple
 
@@ -26,11 +27,12 @@ from .average import Average
 from .backend import Arena, Backend, Heap, Purpose, Stream
 from .match import METRICS, Match
 from .nn import Sequential
+from .nn.joint import piecewise_linear
 from .nn.layer import Back
 from .nonfinite import NonFiniteError, first_nonfinite
 from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer, Schedule
-from .penalties import Penalty
+from .penalties import Penalty, judge_together
 from .spec import build, plain, whole
 
 Array = Any
@@ -241,17 +243,27 @@ class GAN:
         on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
         dlogits = arena.empty((2 * n, 1), D.dtype)
         dreal, dfake = halves = dlogits[:n], dlogits[n:]
+        penalties = [(penalty, Stream(self.seed, Purpose.PENALTY + i, t)) for i, penalty in enumerate(self.penalties)]
+        total = self._no_penalty
         D.zero_grad()
         if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
             both = arena.empty((2 * len(real), *real.shape[1:]), D.dtype)
             both[: len(real)], both[len(real) :] = real, fakes.samples
             both = self._shown(both, arena, on_real)
             shown, shown_fake = both[:n], both[n:]
-            logits, back = D(both, arena=arena, stream=on_real)
+            seen = {"real and fake samples": (both, on_real)}
+            if penalties and piecewise_linear(D):  # their points join the batch
+                points = [(penalty, penalty.points(shown, shown_fake, arena, drawn)) for penalty, drawn in penalties]
+                logits, values, back = judge_together(D, both, points, arena, on_real)
+                total = sum(values, total)
+                seen |= {_points_of(penalty): (x, on_real) for penalty, x in points}
+                penalties = []  # no more to do
+            else:
+                logits, way = D(both, arena=arena, stream=on_real)
+                back = partial(way, inputs=False, consume=True)
             logits_real, logits_fake = logits[:n], logits[n:]
             loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-            back(dlogits, inputs=False, consume=True)
-            seen = {"real and fake samples": (both, on_real)}
+            back(dlogits)
         else:
             shown, shown_fake = self._shown(real, arena, on_real), self._shown(fakes.samples, arena, on_fake)
             logits_real, back_real = D(shown, arena=arena, stream=on_real)
@@ -260,12 +272,10 @@ class GAN:
             back_real(dreal, inputs=False, consume=True)
             back_fake(dfake, inputs=False, consume=True)
             seen = {"real samples": (shown, on_real), "fakes": (shown_fake, on_fake)}
-        total = self._no_penalty
-        for i, penalty in enumerate(self.penalties):
-            stream = Stream(self.seed, Purpose.PENALTY + i, t)
-            value, points = penalty.add(D, shown, shown_fake, arena, stream)
+        for penalty, drawn in penalties:
+            value, x = penalty.add(D, shown, shown_fake, arena, drawn)
             total = total + value
-            seen[f"the points of {type(penalty).__name__}"] = points, stream
+            seen[_points_of(penalty)] = x, drawn
         norm = self._check_finite("D", loss, real, fakes, seen)
         self._update_D()
         return loss, total, norm, logits_real, logits_fake
@@ -581,6 +591,10 @@ class GAN:
         yield f"the loss of {player}", loss
         net = self.G if player == "G" else self.D
         yield from ((f"the gradient of {player}.{n}", p.grad) for n, p in reversed(net.parameters.items()))
+
+
+def _points_of(penalty: Penalty) -> str:
+    return f"the points of {type(penalty).__name__}"
 
 
 _CHOICES = {

@@ -18,12 +18,14 @@ Checked by tests/test_penalties.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .backend import Heap, Stream
 from .nn import Sequential
+from .nn.joint import joint_gradient
 from .spec import Spec
 
 Array = Any
@@ -56,6 +58,30 @@ class Penalty(Spec):
         value, u = self.measure(g.reshape(len(g), -1), heap)
         push(u.reshape(points.shape))
         return value, points
+
+
+def judge_together(
+    D: Sequential, samples: Array, points: Sequence[tuple[Penalty, Array]], heap: Heap, stream: Stream
+) -> tuple[Array, list[Array], Callable[[Array], None]]:
+    """D of the samples, and penalties at their points, in one pass of a D that is `piecewise_linear`.
+
+    Returns the samples' logits, each P, and back(dlogits), which adds the gradients of loss and penalties to those of
+    D: what a pass for the samples and `Penalty.add` would do. points: (N, ...) for each penalty.
+    """
+    n = len(samples)
+    batch = heap.empty((n + sum(len(x) for _, x in points), *samples.shape[1:]), D.dtype)
+    batch[:n], end = samples, n
+    for _, x in points:
+        batch[end : end + len(x)], end = x, end + len(x)
+    logits, g, push = joint_gradient(D, batch, n, arena=heap, stream=stream)
+    values, end = [], 0
+    for penalty, x in points:
+        part, end = g[end : end + len(x)].reshape(len(x), -1), end + len(x)
+        value, u = penalty.measure(part, heap)
+        if u is not part:
+            part[...] = u
+        values.append(value)
+    return logits[:n], values, lambda dlogits: push(g, dlogits)
 
 
 class _Slope(Penalty):

@@ -105,9 +105,9 @@ def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float,
 
 def test_the_work_of_a_tiny_critic_by_hand() -> None:
     """Batch 2, D 784-2-1-1: what the double pass costs beside the plain one."""
-    forward, to_the_input = 1568 + 2 + 1, 1 + 2 + 1568  # of one sample, all three layers
+    forward, to_the_input, tangent = 1568 + 2 + 1, 1 + 2 + 1568, 1568 + 2  # of one sample
     plain = 4 * forward + 4 * forward + 4 * (1 + 2)  # real and fakes: forward, dW, and dx but for the first layer's
-    penalty = 2 * (forward + to_the_input + forward + forward)  # x̂ forward and back, its tangent, dW
+    penalty = 2 * (forward + to_the_input + tangent + forward)  # x̂ forward and back, its tangent, dW
     assert critic.critic_work(2, SMALL).gemm_flops == 2 * (plain + penalty)
 
 

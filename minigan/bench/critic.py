@@ -7,8 +7,8 @@ on a batch of B real samples and B fakes, both given: G has no layers, and what 
 It is the step with a second derivative in it: the gradient of a gradient, which other libraries get by differentiating
 their backward pass ("double backward"), and minigan from a tangent that goes forward (see `Sequential.input_gradient`).
 
-`operations` writes it down as the mathematics has it, in the least work that is known: real and fakes forward and
-back; x̂ forward, back to the input, and its tangent forward; and the tangent's products for dW.
+`operations` writes it down as the mathematics has it, in the least work that is known: real, fakes and x̂ forward; x̂
+back to the input, and its tangent forward; real and fakes back; and the products for dW, of real, fakes and tangent.
 """
 
 from __future__ import annotations
@@ -60,23 +60,28 @@ def operations(batch: int, width: float = 1.0) -> list[Operation]:
     """The operations of one update, in order, but for the sweeps that `critic_work` adds."""
     D = sizes(width)[1]
     return [
-        *forward(2 * batch, D),
-        *backward(2 * batch, D, params=True, inputs=False),
-        *forward(batch, D),
+        *forward(3 * batch, D),
         *backward(batch, D, params=False, inputs=True),
         *_tangent(batch, D),
+        *_joint_backward(batch, D),
         Operation("adam", (sum(i * o + o for i, o in itertools.pairwise(D)),)),
     ]
 
 
 def _tangent(n: int, sizes: tuple[int, ...]) -> Iterator[Operation]:
-    """ẏ = φ′ · (ẋ Wᵀ) layer by layer, and each layer's dW = gᵀ ẋ."""
-    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+    """ẏ = φ′ · (ẋ Wᵀ) of each hidden layer."""
+    for n_in, n_out in itertools.pairwise(sizes[:-1]):
         yield Operation("gemm", (n, n_in, n_out), "x Wᵀ")
-        if i < len(sizes) - 2:
-            yield Operation("bias_act_grad", (n, n_out), "LeakyReLU")
-    for n_in, n_out in itertools.pairwise(sizes):
-        yield Operation("gemm", (n_out, n, n_in), "gᵀ x")
+        yield Operation("bias_act_grad", (n, n_out), "LeakyReLU")
+
+
+def _joint_backward(n: int, sizes: tuple[int, ...]) -> Iterator[Operation]:
+    """Of 2 n samples, but dW = gᵀ x is one product with the tangent's."""
+    for i, (n_in, n_out) in reversed(list(enumerate(itertools.pairwise(sizes)))):
+        yield Operation("bias_act_grad", (2 * n, n_out), "LeakyReLU" if i < len(sizes) - 2 else "", summed=True)
+        yield Operation("gemm", (n_out, 3 * n, n_in), "gᵀ x")
+        if i:
+            yield Operation("gemm", (2 * n, n_out, n_in), "g W")
 
 
 def critic_work(batch: int, width: float = 1.0) -> Work:

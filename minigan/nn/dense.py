@@ -16,8 +16,9 @@ with h = ∂S/∂a + φ′ dy₂ = φ″ ȧ dy + φ′ dy₂:
     dW = gᵀ ẋ + hᵀ x        db = column sums of h        dx₂ = h W
 
 Without curvature (φ″ = 0) behind this layer h is zero, and all that is left is one outer product, gᵀ ẋ, with the g
-that the first backward has computed. Where W is itself a function of parameters, `Weight.pull` takes dW on to them
-(weights.py). Checked by tests/test_gradients.py and tests/test_second_order.py.
+that the first backward has computed, of the form of the ordinary gradient: joint.py makes one product of the two.
+Where W is itself a function of parameters, `Weight.pull` takes dW on to them (weights.py). Checked by
+tests/test_gradients.py and tests/test_second_order.py.
 """
 
 from __future__ import annotations
@@ -75,10 +76,11 @@ class Dense(Layer):
         self._function.begin(values, rng)
 
     def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
-        y, back, _ = self._forward(x, run, act)
+        y, back, _ = self.affine(x, run, act)
         return y, back
 
-    def _forward(self, x: Array, run: Pass, act: Activation | None) -> tuple[Array, Back, Weight]:
+    def affine(self, x: Array, run: Pass, act: Activation | None) -> tuple[Array, Back, Weight]:
+        """As `forward`, and the weight of this pass beside it."""
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(f"expected a batch of shape (N, {self.n_in}), got {tuple(x.shape)}")
         be, weight, bias = run.backend, self._function.weight(self, run), self.parameters.get("bias")
@@ -108,7 +110,7 @@ class Dense(Layer):
         return y, back, weight
 
     def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
-        y, _, weight = self._forward(x, run, act)
+        y, _, weight = self.affine(x, run, act)
         be, bias = run.backend, self.parameters.get("bias")
 
         def back(dy: Array) -> tuple[Array, Back]:
