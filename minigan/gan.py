@@ -9,13 +9,14 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
     nn/             a call returns the output and the way back      objectives.py   losses on logits
     optim.py        what step() does with the gradient              backend/        arrays and random numbers
     penalties.py    what holds D's gradient down            average.py      the average of G along its training
-    match.py        minibatch after minibatch of a data set
+    match.py        minibatch after minibatch of a data set         rules.py        options and networks that fit
+    nonfinite.py    where a NaN came from
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any, Literal, NamedTuple
@@ -29,10 +30,11 @@ from .match import METRICS, Match
 from .nn import Sequential
 from .nn.joint import piecewise_linear
 from .nn.layer import Back
-from .nonfinite import NonFiniteError, first_nonfinite
+from .nonfinite import explain
 from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty, judge_together
+from .rules import CHOICES, check_networks, check_options, latent_size
 from .spec import build, plain, whole
 
 Array = Any
@@ -131,16 +133,16 @@ class GAN:
         self.reuse_fakes = reuse_fakes
         self.half_batches = half_batches
         self.prior = prior
-        self.latent = self._latent_size(latent)
+        self.latent = latent_size(G, latent)
         self.seed = whole("seed", seed, least=0)
-        self._check_options()
+        check_options(self)
         self.backend: Backend = G.backend
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
         self._no_penalty = self.backend.zeros((), D.dtype)
         self._average = Average(G, average) if average else None
-        self._check_networks()
+        self.sample_shape: tuple[int, ...] = check_networks(self)
 
     # --- the algorithm -----------------------------------------------------------------------------------------
 
@@ -224,7 +226,7 @@ class GAN:
         self.G.zero_grad()
         dfake = dfake.reshape(fakes.samples.shape)
         fakes.back(dfake, inputs=False, consume=True)  # nobody needs dL/dz: it is never computed
-        norm = self._check_finite("G", loss, None, fakes, {"fakes": (shown, stream)})
+        norm = self._finite_norm("G", loss, None, fakes, {"fakes": (shown, stream)})
         self.g_opt.step()
         if self._average is not None:
             self._average.update(self._steps)
@@ -276,7 +278,7 @@ class GAN:
             value, x = penalty.add(D, shown, shown_fake, arena, drawn)
             total = total + value
             seen[_points_of(penalty)] = x, drawn
-        norm = self._check_finite("D", loss, real, fakes, seen)
+        norm = self._finite_norm("D", loss, real, fakes, seen)
         self._update_D()
         return loss, total, norm, logits_real, logits_fake
 
@@ -300,7 +302,7 @@ class GAN:
         dlogits = self._arena_D.empty(logits.shape, logits.dtype)
         loss = term(logits, dlogits, self.backend)
         back(dlogits, inputs=False, consume=True)
-        norm = self._check_finite("D", loss, real, fakes, {kind: (samples, stream)})
+        norm = self._finite_norm("D", loss, real, fakes, {kind: (samples, stream)})
         self._update_D()
         return loss, norm, logits
 
@@ -480,67 +482,6 @@ class GAN:
 
     # --- checks ------------------------------------------------------------------------------------------------
 
-    def _check_options(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        for name in ("optimizer", "d_optimizer"):
-            if not isinstance(getattr(self, name), Optimizer):
-                raise TypeError(f"{name} must be an update rule such as Adam(2e-4), got {getattr(self, name)!r}")
-        if self.updates == "separate" and self.batches == "one":
-            raise ValueError("updates='separate' trains D on two batches; batches='one' contradicts it")
-        if self.updates == "separate" and (self.penalties or not self.objective.separable):
-            what = "a penalty belongs to" if self.penalties else f"{self.objective} compares"
-            raise ValueError(f"{what} real and fake samples together; it needs updates='joint'")
-        if self.half_batches and self.objective.compares:
-            raise ValueError(f"{self.objective} compares as many real samples with fakes; it excludes half_batches")
-        for penalty in self.penalties:
-            if not isinstance(penalty, Penalty):
-                raise TypeError(f"penalties must be objects such as R1(10.0), got {penalty!r}")
-        if self.clip is not None and not self.clip > 0:
-            raise ValueError(f"clip must be positive, or None for weights as they are, got {self.clip}")
-        std = self.instance_noise
-        if not 0 <= (std(0) if isinstance(std, Schedule) else std) < math.inf:
-            raise ValueError(f"instance_noise must be 0 or more, or a Schedule of that, got {std}")
-        if self.average and not 0 < self.average < 1:
-            raise ValueError(f"average must be 0, for none, or a decay between 0 and 1, got {self.average}")
-        if self.reuse_fakes and (self.half_batches or self.fake_statistics == "running"):
-            raise ValueError("reuse_fakes shows D the fakes of G's own update; it excludes half_batches and "
-                             "fake_statistics='running'")  # fmt: skip
-
-    def _latent_size(self, latent: int | None) -> int:
-        told = getattr(self.G.layers[0] if self.G.layers else None, "n_in", None)
-        if latent is None and told is None:
-            raise ValueError("the size of the latent is unknown: G's first layer does not tell; pass latent=...")
-        if latent is not None and told is not None and latent != told:
-            raise ValueError(f"latent={latent} contradicts G's first layer, which takes {told} numbers")
-        return whole("latent", told if latent is None else latent)
-
-    def _check_networks(self) -> None:
-        """One sample through both networks, so that a mismatch is found here and not in the first step."""
-        G, D = self.G, self.D
-        if G.backend.xp is not D.backend.xp:
-            raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
-        if G.dtype != D.dtype:
-            raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
-        fakes, _ = G(self.backend.zeros((2 * self.packing, self.latent), G.dtype), train=False)
-        self.sample_shape: tuple[int, ...] = tuple(fakes.shape[1:])
-        shown, shape = self._packs(fakes), self.sample_shape
-        try:
-            logits, _ = D(shown, train=False)
-        except ValueError as error:
-            packs = f", {self.packing} packed as {shown.shape[1:]}" if self.packing > 1 else ""
-            raise ValueError(f"D cannot take G's samples of shape {shape}{packs}: {error}") from None
-        if logits.shape != (2, 1):
-            raise ValueError(f"D must end in one logit per sample, shape (N, 1); it gives (N, {logits.shape[1:]})")
-        self.objective.depth(D)
-        for penalty in self.penalties:
-            try:
-                penalty.add(D, shown, shown, Heap(self.backend), Stream(self.seed, Purpose.PENALTY))
-            except ValueError as error:
-                raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
-        D.zero_grad()
-
     def _check_batch(self, n: int) -> None:
         if n % self.packing:
             raise ValueError(f"D judges {self.packing} samples at once; a batch of {n} is no multiple of that")
@@ -552,59 +493,25 @@ class GAN:
             raise ValueError(f"G makes samples of shape {self.sample_shape}; got samples of shape {x.shape[1:]}")
         return x.reshape(len(x), *self.sample_shape)
 
-    def _check_finite(
+    def _finite_norm(
         self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, tuple[Array, Stream]]
     ) -> Array:
         """The norm of the player's gradient; raises NonFiniteError if it or the loss is not finite.
 
         seen: the batches that D has judged in this update, with the random numbers of each pass.
         """
-        net = self.G if player == "G" else self.D
-        norm = self.backend.norm(net.flat_grad)
-        if self.backend.finite(loss, norm):
-            return norm
-        step, unknown = self.steps + 1, (f"the norm of {player}'s gradient", "overflow")
-        suspects = self._suspects(player, loss, real, fakes, seen)
-        name, what = first_nonfinite(suspects, self.backend) or unknown
-        raise NonFiniteError(
-            step,
-            name,
-            f"{name} is not finite at step {step}, in the update of {player}: {what}; the update was not made. "
-            "Usual causes: a learning rate that is too high, or data that is not finite",
-        )
-
-    def _suspects(
-        self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, tuple[Array, Stream]]
-    ) -> Iterator[tuple[str, Array]]:
-        """Every array of the update, in the order in which it came to be; activations are computed again."""
-        for prefix, net in (("G", self.G), ("D", self.D)):
-            for name, parameter in net.parameters.items():
-                yield f"{prefix}.{name}", parameter.data
-        if real is not None:
-            yield "the real batch", real
-        if fakes is not None:
-            for name, y in self.G.activations(fakes.z, train=fakes.train, stream=fakes.stream):
-                yield f"the output of G.{name}", y
-        for kind, (samples, stream) in seen.items():
-            for name, y in self.D.activations(samples, train=True, stream=stream):
-                yield f"the output of D.{name} on {kind}", y
-        yield f"the loss of {player}", loss
-        net = self.G if player == "G" else self.D
-        yield from ((f"the gradient of {player}.{n}", p.grad) for n, p in reversed(net.parameters.items()))
+        norm = self.backend.norm((self.G if player == "G" else self.D).flat_grad)
+        if not self.backend.finite(loss, norm):
+            raise explain(self, player, loss, real, fakes, seen)
+        return norm
 
 
 def _points_of(penalty: Penalty) -> str:
     return f"the points of {type(penalty).__name__}"
 
 
-_CHOICES = {
-    "updates": ("joint", "separate"),
-    "batches": ("auto", "one", "two"),
-    "fake_statistics": ("batch", "running"),
-    "prior": ("normal", "uniform"),
-}
 _SPECS = ("objective", "optimizer", "d_optimizer")
 _OPTIONS = (
-    *_CHOICES, "penalties", "clip", "instance_noise", "packing", "average", "d_steps", "reuse_fakes", "half_batches",
+    *CHOICES, "penalties", "clip", "instance_noise", "packing", "average", "d_steps", "reuse_fakes", "half_batches",
     "latent", "seed",
 )  # fmt: skip

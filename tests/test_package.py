@@ -19,9 +19,9 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
     ("spec", "archive", "backend", "datasets", "metrics"),
-    ("nn", "objectives", "optim", "average", "nonfinite"),
+    ("nn", "objectives", "optim", "average"),
     ("gradcheck", "checkpoint", "penalties"),
-    ("gan", "match"),
+    ("gan", "match", "nonfinite", "rules"),
     ("recipes", "proof", "theory", "diagnostics"),
     ("train", "runs", "evaluation"),
     ("cli", "commands", "bench", "__main__"),

@@ -1,0 +1,92 @@
+"""What a game must be before it can begin: options that are known and agree, networks that fit together."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .backend import Heap, Purpose, Stream
+from .nn import Sequential
+from .optim import Optimizer, Schedule
+from .penalties import Penalty
+from .spec import whole
+
+if TYPE_CHECKING:
+    from .gan import GAN
+
+CHOICES = {
+    "updates": ("joint", "separate"),
+    "batches": ("auto", "one", "two"),
+    "fake_statistics": ("batch", "running"),
+    "prior": ("normal", "uniform"),
+}
+
+
+def check_options(gan: GAN) -> None:
+    """Raises ValueError or TypeError for options that are unknown or contradict each other."""
+    for name, choices in CHOICES.items():
+        if getattr(gan, name) not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(gan, name)!r}")
+    for name in ("optimizer", "d_optimizer"):
+        if not isinstance(getattr(gan, name), Optimizer):
+            raise TypeError(f"{name} must be an update rule such as Adam(2e-4), got {getattr(gan, name)!r}")
+    if gan.updates == "separate" and gan.batches == "one":
+        raise ValueError("updates='separate' trains D on two batches; batches='one' contradicts it")
+    if gan.updates == "separate" and (gan.penalties or not gan.objective.separable):
+        what = "a penalty belongs to" if gan.penalties else f"{gan.objective} compares"
+        raise ValueError(f"{what} real and fake samples together; it needs updates='joint'")
+    if gan.half_batches and gan.objective.compares:
+        raise ValueError(f"{gan.objective} compares as many real samples with fakes; it excludes half_batches")
+    for penalty in gan.penalties:
+        if not isinstance(penalty, Penalty):
+            raise TypeError(f"penalties must be objects such as R1(10.0), got {penalty!r}")
+    if gan.clip is not None and not gan.clip > 0:
+        raise ValueError(f"clip must be positive, or None for weights as they are, got {gan.clip}")
+    std = gan.instance_noise
+    if not 0 <= (std(0) if isinstance(std, Schedule) else std) < math.inf:
+        raise ValueError(f"instance_noise must be 0 or more, or a Schedule of that, got {std}")
+    if gan.average and not 0 < gan.average < 1:
+        raise ValueError(f"average must be 0, for none, or a decay between 0 and 1, got {gan.average}")
+    if gan.reuse_fakes and (gan.half_batches or gan.fake_statistics == "running"):
+        raise ValueError("reuse_fakes shows D the fakes of G's own update; it excludes half_batches and "
+                         "fake_statistics='running'")  # fmt: skip
+
+
+def latent_size(G: Sequential, latent: int | None) -> int:
+    """The size of a latent, which G's first layer tells or `latent` does; ValueError unless they agree."""
+    told = getattr(G.layers[0] if G.layers else None, "n_in", None)
+    if latent is None and told is None:
+        raise ValueError("the size of the latent is unknown: G's first layer does not tell; pass latent=...")
+    if latent is not None and told is not None and latent != told:
+        raise ValueError(f"latent={latent} contradicts G's first layer, which takes {told} numbers")
+    return whole("latent", told if latent is None else latent)
+
+
+def check_networks(gan: GAN) -> tuple[int, ...]:
+    """Two samples through both networks, so that a mismatch is found here and not in the first step.
+
+    Returns the shape of a sample; raises ValueError for a mismatch.
+    """
+    G, D = gan.G, gan.D
+    if G.backend.xp is not D.backend.xp:
+        raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
+    if G.dtype != D.dtype:
+        raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
+    fakes, _ = G(gan.backend.zeros((2 * gan.packing, gan.latent), G.dtype), train=False)
+    shape: tuple[int, ...] = tuple(fakes.shape[1:])
+    shown = gan._packs(fakes)
+    try:
+        logits, _ = D(shown, train=False)
+    except ValueError as error:
+        packs = f", {gan.packing} packed as {shown.shape[1:]}" if gan.packing > 1 else ""
+        raise ValueError(f"D cannot take G's samples of shape {shape}{packs}: {error}") from None
+    if logits.shape != (2, 1):
+        raise ValueError(f"D must end in one logit per sample, shape (N, 1); it gives (N, {logits.shape[1:]})")
+    gan.objective.depth(D)
+    for penalty in gan.penalties:
+        try:
+            penalty.add(D, shown, shown, Heap(gan.backend), Stream(gan.seed, Purpose.PENALTY))
+        except ValueError as error:
+            raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
+    D.zero_grad()
+    return shape
