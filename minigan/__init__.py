@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import objectives, optim
 from .backend import get_backend
+from .codes import Category, Continuous, Label
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -60,6 +61,8 @@ __all__ = [
     "SGD",
     "Adam",
     "BatchNorm",
+    "Category",
+    "Continuous",
     "Dense",
     "Dropout",
     "FeatureMatching",
@@ -68,6 +71,7 @@ __all__ = [
     "GradientError",
     "GradientPenalty",
     "Hinge",
+    "Label",
     "Layer",
     "LayerNorm",
     "LeakyReLU",

@@ -37,6 +37,7 @@ from minigan import (
     WeightNorm,
 )
 from minigan.backend import Backend, Stream
+from minigan.codes import Code, Codes
 
 Array = np.ndarray[Any, Any]
 
@@ -226,11 +227,17 @@ def variance(x: Array) -> Array:
 
 
 def input_gradient(
-    net: Sequential, flat: Array, x: Array, stream: Stream, running: dict[str, Array] | None = None
+    net: Sequential,
+    flat: Array,
+    x: Array,
+    stream: Stream,
+    running: dict[str, Array] | None = None,
+    outputs: int | None = None,
 ) -> Array:
-    """The gradient of the sum of all outputs in training with respect to x, by imaginary steps: Im f(x + ih)/h.
+    """The gradient of the sum of outputs in training with respect to x, by imaginary steps: Im f(x + ih)/h.
 
-    Without a difference there is no rounding, however small h is (Squire and Trapp 1998).
+    outputs: the first so many of them, or all. Without a difference there is no rounding, however small h is (Squire
+    and Trapp 1998).
     """
     h, gradient, rows = 1e-30, np.empty_like(x), list(range(len(x)))
     together = [[n] for n in rows] if net.mixes_samples else [rows]  # whose steps do not meet
@@ -239,7 +246,7 @@ def input_gradient(
             stepped = x.astype(complex)
             stepped[(some, *place)] += 1j * h
             y = evaluate(net, flat, stepped, True, stream, running=running)
-            felt = y.imag.reshape(len(x), -1).sum(axis=1) / h
+            felt = y.imag[:, :outputs].reshape(len(x), -1).sum(axis=1) / h
             gradient[(some, *place)] = felt if len(some) > 1 else felt.sum()
     return gradient
 
@@ -343,23 +350,27 @@ def pair(
     seed: int = 1,
     packing: int = 1,
     critic: bool = False,
+    codes: Sequence[Code] = (),
 ) -> tuple[Sequential, Sequential]:
     """A small G and D with batchnorm, dropout and noise in both: whatever could be mixed up between passes is there.
 
-    critic: a D on which penalties can be put, with the other norms in the place of batchnorm.
+    critic: a D on which penalties can be put, with the other norms in the place of batchnorm. codes: what G is asked
+    for, and D told or asked.
     """
+    known = Codes(codes)
+    told = 0 if known.told is None else known.told.k
     be = minigan.get_backend("numpy") if backend is None else backend
     G = Sequential(
-        Dense(2, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
+        Dense(2 + known.width, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
         GaussianNoise(0.1), Dense(5, samples), Tanh(),
         backend=be, dtype=dtype, seed=seed,
     )  # fmt: skip
-    first: list[Layer] = [Dense(packing * samples, 6), BatchNorm(6, momentum=0.8)]
+    first: list[Layer] = [Dense(packing * (samples + told), 6), BatchNorm(6, momentum=0.8)]
     if critic:
-        first = [Dense(packing * samples, 6, norm=SpectralNorm()), LayerNorm(6)]
+        first = [Dense(packing * (samples + told), 6, norm=SpectralNorm()), LayerNorm(6)]
     D = Sequential(
         GaussianNoise(0.1), *first, LeakyReLU(0.2), Dropout(0.3),
-        Dense(6, 4, norm=WeightNorm() if critic else None), Softplus(), Dense(4, 1),
+        Dense(6, 4, norm=WeightNorm() if critic else None), Softplus(), Dense(4, 1 + known.outputs),
         backend=be, dtype=dtype, seed=seed + 1,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
@@ -369,7 +380,9 @@ def pair(
 def narrowed(gan: minigan.GAN, divisor: int, **changes: Any) -> minigan.GAN:
     """The same game with a fraction of the hidden units, beginning anew, and perhaps with other options."""
     pixels = math.prod(gan.sample_shape)
-    kept = {1, gan.latent, pixels, gan.packing * pixels}
+    codes = Codes(gan.codes)
+    told = 0 if codes.told is None else codes.told.k
+    kept = {1 + codes.outputs, gan.latent + codes.width, pixels, gan.packing * (pixels + told)}
     description = gan.describe() | changes
     for layer in description["G"]["layers"] + description["D"]["layers"]:
         for name in {"n_in", "n_out", "n_features"} & layer.keys():

@@ -127,9 +127,9 @@ class CupyBackend(Backend):
     @fused
     def record(self, scalars: Sequence[Array], table: Array, row: Count) -> None:
         scalars = [self.xp.asarray(s, table.dtype) for s in scalars]
-        for first in range(0, len(scalars), 9):
-            group = scalars[first : first + 9]
-            pointers = [*group, *[_NULL] * (9 - len(group))]
+        for first in range(0, len(scalars), 12):
+            group = scalars[first : first + 12]
+            pointers = [*group, *[_NULL] * (12 - len(group))]
             shape = _long(table.shape[0]), _int(table.shape[1])
             count, begin = _int(len(group)), _int(first)
             self._launch("record", table, (1,), (1,), *pointers, count, begin, table, *shape, *_count(row))

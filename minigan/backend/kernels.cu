@@ -367,9 +367,10 @@ __global__ void tick(u64 *counter, const int *halted) {
 
 __global__ void record(
     const REAL *s0, const REAL *s1, const REAL *s2, const REAL *s3, const REAL *s4, const REAL *s5, const REAL *s6,
-    const REAL *s7, const REAL *s8, int count, int first, REAL *table, u64 length, int width, u64 row, const u64 *counter
+    const REAL *s7, const REAL *s8, const REAL *s9, const REAL *s10, const REAL *s11, int count, int first, REAL *table,
+    u64 length, int width, u64 row, const u64 *counter
 ) {
-    const REAL *scalars[9] = {s0, s1, s2, s3, s4, s5, s6, s7, s8};
+    const REAL *scalars[12] = {s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11};
     REAL *line = table + (now(row, counter) % length) * width + first;
     for (int i = 0; i < count; i++) line[i] = *scalars[i];
 }
