@@ -34,9 +34,12 @@ def generator(latent: int, pixels: int, **where: Any) -> Sequential:
     return Sequential(*layers, Dense(1024, pixels), Tanh(), **where)
 
 
-def discriminator(pixels: int, norm: Norm = "none", minibatch_std: bool = False, **where: Any) -> Sequential:
+def discriminator(
+    pixels: int, outputs: int = 1, norm: Norm = "none", minibatch_std: bool = False, **where: Any
+) -> Sequential:
     """D of the classic size, or a critic: nothing in it but the name depends on the objective.
 
+    outputs: the logit, and whatever else D must tell.
     norm: "layer" normalisation after each hidden Dense, or "spectral" or "weight" normalisation of all weights.
     minibatch_std: one more feature before the last layer, the mean standard deviation over the batch.
     where: backend, dtype and seed of the network.
@@ -53,4 +56,4 @@ def discriminator(pixels: int, norm: Norm = "none", minibatch_std: bool = False,
         layers += [dense(n_in, n_out), *([LayerNorm(n_out)] if norm == "layer" else []), LeakyReLU(0.2)]
     if minibatch_std:
         layers.append(MinibatchStdDev())
-    return Sequential(*layers, dense(256 + minibatch_std, 1), **where)
+    return Sequential(*layers, dense(256 + minibatch_std, outputs), **where)
