@@ -5,8 +5,9 @@ X. Chen et al., "InfoGAN: Interpretable Representation Learning by Information M
     min_{G,Q} max_D  V(D, G) − λ L_I,      L_I = E log Q(c | G(z, c)) + H(c) ≤ I(c; G(z, c))        (eq. 6)
 
 The only way to make a code legible is to let it change the picture, and what changes pictures most is what kind of
-digit it shows: so a category of ten values comes to mean the digits, and continuous codes slant and stroke width, without a
-single label. Q is D with more outputs. 62 numbers of noise, the codes, and λ = 1 for the category are the paper's.
+digit it shows: so a category of ten values comes to mean the digits, and continuous codes slant and stroke width,
+without a single label. Q is D with more outputs. 62 numbers of noise, the codes, and λ = 1 for the category are the
+paper's.
 """
 
 from __future__ import annotations
