@@ -566,8 +566,8 @@ def test_the_way_into_divergence_can_be_seen(
 ) -> None:
     original = minigan.GAN.turn
 
-    def step(self: minigan.GAN, real: Any) -> Any:
-        metrics = original(self, real)
+    def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
+        metrics = original(self, real, labels)
         if self.steps == 5:
             self.G.flat[3] = np.nan
         return metrics
@@ -587,8 +587,8 @@ def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
     folder = begin(steps=2)
     original = minigan.GAN.turn
 
-    def step(self: minigan.GAN, real: Any) -> Any:
-        metrics = original(self, real)
+    def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
+        metrics = original(self, real, labels)
         self.G.flat[3] = np.inf
         return metrics
 
