@@ -665,7 +665,7 @@ def test_slant_and_thickness_of_bars(shear: float, width: int) -> None:
     images = np.stack([255 * bar, np.zeros((40, 40))]).astype(np.uint8)
     np.testing.assert_allclose(slant(images), [shear, 0], atol=0.02)
     length = 30 * np.sqrt(1 + shear**2)
-    np.testing.assert_allclose(thickness(images), [width / (1 + width / length), 0], rtol=0.12)  # the ends are contour
+    np.testing.assert_allclose(thickness(images), [width / (1 + width / length), 0], rtol=0.15)  # the ends are contour
     coloured = np.repeat(images[..., None], 3, axis=3)
     np.testing.assert_allclose(slant(coloured), slant(images))
 
