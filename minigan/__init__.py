@@ -13,6 +13,8 @@ from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
     BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -60,6 +62,8 @@ __all__ = [
     "SGD",
     "Adam",
     "BatchNorm",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "FeatureMatching",

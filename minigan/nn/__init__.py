@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import init
 from .activations import Activation, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from .batchnorm import BatchNorm
+from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .layer import Layer, Parameter, Pass
 from .layernorm import LayerNorm
@@ -17,6 +18,8 @@ from .weights import SpectralNorm, WeightNorm
 __all__ = [
     "Activation",
     "BatchNorm",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Flatten",
