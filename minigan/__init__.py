@@ -12,6 +12,7 @@ from .backend import get_backend
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
+    AvgPool2D,
     BatchNorm,
     Conv2D,
     ConvTranspose2D,
@@ -31,6 +32,7 @@ from .nn import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
     init,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "R2",
     "SGD",
     "Adam",
+    "AvgPool2D",
     "BatchNorm",
     "Conv2D",
     "ConvTranspose2D",
@@ -91,6 +94,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Upsample",
     "Wasserstein",
     "WeightNorm",
     "__version__",

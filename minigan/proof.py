@@ -17,6 +17,7 @@ import numpy as np
 from .backend import Backend, Heap, Purpose, Stream, get_backend
 from .gradcheck import GradientError, gradcheck
 from .nn import (
+    AvgPool2D,
     BatchNorm,
     Conv2D,
     ConvTranspose2D,
@@ -35,6 +36,7 @@ from .nn import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
 )
 from .objectives import Minimax, NonSaturating, mean_squared_error, softmax_cross_entropy
@@ -55,6 +57,7 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
         Reshape(1, 1, FEATURES), ConvTranspose2D(FEATURES, 2, 4, stride=2, padding=1), Tanh(), Conv2D(2, 3, (1, 2)),
         Flatten(),
     ],
+    "Upsample, AvgPool2D": lambda: [Reshape(3, 2, 1), Upsample(3, "bilinear"), Upsample(2), AvgPool2D(6), Flatten()],
     "LeakyReLU": lambda: [LeakyReLU(0.2)],
     "ReLU": lambda: [ReLU()],
     "Sigmoid": lambda: [Sigmoid()],

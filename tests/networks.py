@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import minigan
 from minigan import (
+    AvgPool2D,
     BatchNorm,
     Conv2D,
     ConvTranspose2D,
@@ -36,6 +37,7 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
 )
 from minigan.backend import Backend, Stream
@@ -191,6 +193,11 @@ def evaluate(
             case ConvTranspose2D():
                 W, extra = p[f"{i}.weight"], layer._output_padding
                 x = transposed(x, W, layer._stride, layer._padding, extra) + p.get(f"{i}.bias", 0.0)
+            case Upsample():
+                S = [spread(size, layer.factor, layer.mode) for size in x.shape[1:3]]
+                x = np.einsum("yh,zv,nhvc->nyzc", *S, x)
+            case AvgPool2D(kernel=k):
+                x = x.reshape(len(x), x.shape[1] // k, k, x.shape[2] // k, k, -1).mean(axis=(2, 4))
             case BatchNorm():
                 mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
                 if train:
@@ -240,6 +247,17 @@ def transposed(x: Array, W: Array, stride: tuple[int, int], padding: tuple[int, 
     around = [(k - 1, k - 1 + e) for k, e in zip(kernel, extra, strict=True)]
     full = conv(np.pad(spread, [(0, 0), *around, (0, 0)]), W[:, :, ::-1, ::-1].swapaxes(0, 1), (1, 1), (0, 0))
     return full[:, padding[0] : full.shape[1] - padding[0], padding[1] : full.shape[2] - padding[1]]
+
+
+def spread(n: int, factor: int, mode: str) -> Array:
+    """The matrix (factor · n, n) that makes a line of pixels longer, one new pixel at a time."""
+    S = np.zeros((factor * n, n))
+    for new in range(factor * n):
+        at = np.clip((new + 0.5) / factor - 0.5, 0, n - 1) if mode == "bilinear" else new // factor
+        low = int(at)
+        S[new, low] += 1 - (at - low)
+        S[new, min(low + 1, n - 1)] += at - low
+    return S
 
 
 def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool, stream: Stream) -> float:

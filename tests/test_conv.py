@@ -14,6 +14,7 @@ from networks import Array, assert_gradient, evaluate, flat_of, quadratic, rando
 
 import minigan
 from minigan import (
+    AvgPool2D,
     BatchNorm,
     Conv2D,
     ConvTranspose2D,
@@ -27,6 +28,7 @@ from minigan import (
     Sigmoid,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
     gradcheck,
 )
@@ -84,7 +86,7 @@ def by_definition(case: Case, x: Array, w: Array) -> Array:
     return out
 
 
-@pytest.fixture(params=[1, 1 << 18], ids=["sample by sample", "default blocks"])
+@pytest.fixture(params=[1, 1 << 19], ids=["sample by sample", "default blocks"])
 def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_conv, "PATCHES", request.param)
 
@@ -165,12 +167,17 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[], list[Layer]]]] = {
         (2, 3, 2),
         lambda: [ConvTranspose2D(2, 3, (3, 2), stride=(3, 2), padding=(1, 0), output_padding=(2, 1), bias=False)],
     ),
+    "Upsample": ((2, 3, 2), lambda: [Upsample(2)]),
+    "Upsample, bilinear": ((2, 3, 2), lambda: [Upsample(2, "bilinear")]),
+    "Upsample, by three": ((3, 1, 2), lambda: [Upsample(3, "bilinear")]),
+    "AvgPool2D": ((6, 3, 2), lambda: [AvgPool2D(3)]),
     "BatchNorm": ((3, 4, 2), lambda: [BatchNorm(2), Tanh()]),
     "a stack": (
         (4, 4, 2),
         lambda: [
             Conv2D(2, 3, 3, padding=1), BatchNorm(3), LeakyReLU(0.2), Conv2D(3, 4, 4, stride=2, padding=1), Tanh(),
-            Flatten(), Dense(16, 8), Reshape(2, 2, 2), ConvTranspose2D(2, 2, 4, stride=2, padding=1), ReLU(),
+            AvgPool2D(2), Flatten(), Dense(4, 8), Reshape(2, 2, 2), ConvTranspose2D(2, 2, 4, stride=2, padding=1),
+            ReLU(), Upsample(2, "bilinear"),
         ],
     ),
 }  # fmt: skip
@@ -236,6 +243,12 @@ REFUSED = {
     "kernel": (lambda: Conv2D(1, 1, 0), "kernel must be an integer of 1 or more, got 0"),
     "three": (lambda: Conv2D(1, 1, (1, 2, 3)), r"kernel must be a number or a pair of them, got \(1, 2, 3\)"),
     "padding": (lambda: Conv2D(1, 1, 1, padding=-1), "padding must be an integer of 0 or more, got -1"),
+    "divisible": (
+        lambda: Sequential(AvgPool2D(2))(np.ones((1, 4, 5, 1))),
+        "height and width must be multiples of 2, got 4 x 5",
+    ),
+    "mode": (lambda: Upsample(2, "cubic"), 'mode must be "nearest" or "bilinear", got \'cubic\''),
+    "no pictures": (lambda: Sequential(Upsample(2))(np.ones((2, 3))), r"expected images .* got \(2, 3\)"),
     "batchnorm": (lambda: Sequential(BatchNorm(3))(np.ones((2, 4, 2))), r"\(N, ..., 3\), got \(2, 4, 2\)"),
 }
 
@@ -282,6 +295,7 @@ def test_parameters_are_published_as_pytorch_has_them(tmp_path: Any) -> None:
 CRITICS: dict[str, Callable[[], list[Layer]]] = {
     "curved": lambda: [Conv2D(1, 2, 3, padding=1), Tanh(), Conv2D(2, 3, 4, stride=2, padding=1), Sigmoid()],
     "kinked": lambda: [Conv2D(1, 3, 4, stride=2, padding=1), LeakyReLU(0.2)],
+    "resampled": lambda: [Upsample(2, "bilinear"), Conv2D(1, 2, 3), Tanh(), AvgPool2D(2), Sigmoid(), Upsample(3)],
     "norms": lambda: [Conv2D(1, 2, 3, norm=WeightNorm()), Tanh(), Conv2D(2, 3, 2, norm=SpectralNorm()), Tanh()],
     "transposed": lambda: [ConvTranspose2D(1, 2, 3, stride=2, output_padding=1), Tanh(), Conv2D(2, 1, 3), Tanh()],
 }
@@ -347,6 +361,12 @@ def in_torch(torch: Any, layer: Layer) -> Any:
         case ConvTranspose2D():
             sizes = {"stride": layer.stride, "padding": layer.padding, "output_padding": layer.output_padding}
             return nn.ConvTranspose2d(layer.c_in, layer.c_out, layer.kernel, bias=layer.bias, **sizes)
+        case Upsample(mode="nearest"):
+            return nn.Upsample(scale_factor=layer.factor)
+        case Upsample():
+            return nn.Upsample(scale_factor=layer.factor, mode="bilinear", align_corners=False)
+        case AvgPool2D():
+            return nn.AvgPool2d(layer.kernel)
         case BatchNorm():
             return nn.BatchNorm2d(layer.n_features, layer.eps, 1 - layer.momentum)
         case Tanh():

@@ -22,7 +22,7 @@ from .team import cut
 
 Array = Any
 
-PATCHES = 1 << 18  # numbers in the windows of the samples that are taken together
+PATCHES = 1 << 19  # numbers in the windows of the samples that are taken together
 
 
 class ConvOnCpu(CpuBackend):

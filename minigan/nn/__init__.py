@@ -11,12 +11,14 @@ from .layer import Layer, Parameter, Pass
 from .layernorm import LayerNorm
 from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise
+from .resample import AvgPool2D, Upsample
 from .sequential import Sequential
 from .shape import Flatten, Reshape
 from .weights import SpectralNorm, WeightNorm
 
 __all__ = [
     "Activation",
+    "AvgPool2D",
     "BatchNorm",
     "Conv2D",
     "ConvTranspose2D",
@@ -37,6 +39,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Upsample",
     "WeightNorm",
     "init",
 ]
