@@ -13,7 +13,10 @@ from .codes import Category, Continuous, Label
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
+    AvgPool2D,
     BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -30,6 +33,7 @@ from .nn import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
     init,
 )
@@ -60,9 +64,12 @@ __all__ = [
     "R2",
     "SGD",
     "Adam",
+    "AvgPool2D",
     "BatchNorm",
     "Category",
     "Continuous",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "FeatureMatching",
@@ -91,6 +98,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Upsample",
     "Wasserstein",
     "WeightNorm",
     "__version__",

@@ -72,7 +72,8 @@ def gradcheck(
         _randomize(net, rng)
     x = net.backend.asarray(net.backend.to_numpy(net.backend.asarray(x)), np.float64)
     stream = Stream(seed, Purpose.CHECK)
-    arrays: dict[str, Any] = {"input": x} | {name: p.data for name, p in net.parameters.items()}
+    arrays: dict[str, Any] = {"input": x}
+    arrays |= {name: p.published(p.data) for name, p in net.parameters.items()}
 
     def forward() -> tuple[Any, Any]:
         return net(x, train=train, track=False, stream=stream)
@@ -219,7 +220,7 @@ def _randomize(net: Sequential, rng: np.random.Generator) -> None:
         else:
             buffer += net.backend.asarray(rng.standard_normal(buffer.shape))
     for layer in net.layers:
-        arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
+        arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
         values = {name: net.backend.to_numpy(array) for name, array in arrays.items()}
         layer.begin(values, rng)
         for name, buffer in layer.buffers.items():

@@ -28,7 +28,7 @@ def source() -> str:
 @functools.cache
 def signatures(code: str) -> dict[str, list[str]]:
     """The kernels and the types of their arguments, as kernels.cu declares them: "REAL*", "u64", ..."""
-    for name, text in re.findall(r"#define (UPDATE) (.*)", code):
+    for name, text in re.findall(r"#define (UPDATE|WINDOWS) (.*)", code):
         code = re.sub(rf"\b{name}\s*\)", f"{text})", code)
     found = {}
     for name, arguments in re.findall(r"__global__ void (\w+)\(([^)]*)\)", code):

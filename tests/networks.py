@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 
 import minigan
 from minigan import (
+    AvgPool2D,
     BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -34,6 +37,7 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
 )
 from minigan.backend import Backend, Stream
@@ -56,14 +60,15 @@ def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
         noise = rng.standard_normal(value.shape)
         if name.endswith("running_var"):
             state[name] = rng.uniform(0.3, 2.0, value.shape)
-        elif value.ndim == 2:
-            state[name] = noise / math.sqrt(value.shape[1])
+        elif value.ndim in (2, 4):
+            state[name] = noise / math.sqrt(value[0].size)
         elif name.endswith("weight"):
             state[name] = rng.choice([-1, 1], value.shape) * rng.uniform(0.5, 1.5, value.shape)
         else:
             state[name] = 0.5 * noise
     for name in [name for name in state if name.endswith("weight_orig")]:  # singular vectors, but not quite
         W, u = state[name], rng.standard_normal(len(state[name]))
+        W = W.reshape(len(W), -1)
         v = W.T @ u / np.linalg.norm(W.T @ u)
         state[name.replace("orig", "u")], state[name.replace("orig", "v")] = W @ v / np.linalg.norm(W @ v), v
     net.load_state_dict(state)
@@ -153,7 +158,8 @@ def parameters(net: Sequential, flat: Array) -> dict[str, Array]:
     """The flat parameters cut up by name, in the documented order."""
     parts, offset = {}, 0
     for name, parameter in net.parameters.items():
-        parts[name] = flat[offset : offset + math.prod(parameter.shape)].reshape(parameter.shape)
+        part = flat[offset : offset + math.prod(parameter.shape)].reshape(parameter.shape)
+        parts[name] = part.transpose(parameter.axes)
         offset += math.prod(parameter.shape)
     return parts
 
@@ -183,12 +189,23 @@ def evaluate(
         match layer:
             case Dense():
                 x = x @ weight(layer, i, p, running).T + p.get(f"{i}.bias", 0.0)
+            case Conv2D():
+                x = conv(x, weight(layer, i, p, running), layer._stride, layer._padding) + p.get(f"{i}.bias", 0.0)
+            case ConvTranspose2D():
+                W, extra = p[f"{i}.weight"], layer._output_padding
+                x = transposed(x, W, layer._stride, layer._padding, extra) + p.get(f"{i}.bias", 0.0)
+            case Upsample():
+                S = [spread(size, layer.factor, layer.mode) for size in x.shape[1:3]]
+                x = np.einsum("yh,zv,nhvc->nyzc", *S, x)
+            case AvgPool2D(kernel=k):
+                x = x.reshape(len(x), x.shape[1] // k, k, x.shape[2] // k, k, -1).mean(axis=(2, 4))
             case BatchNorm():
                 mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
                 if train:
-                    mean, var = x.mean(axis=0), variance(x)
+                    rows = x.reshape(-1, x.shape[-1])
+                    mean, var = rows.mean(axis=0), variance(rows)
                     if seen is not None:
-                        seen[f"{i}"] = mean, x.var(axis=0, ddof=1)
+                        seen[f"{i}"] = mean, rows.var(axis=0, ddof=1)
                 x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
             case LayerNorm():
                 x_hat = (x.T - x.mean(axis=1)) / np.sqrt(variance(x.T) + layer.eps)
@@ -214,6 +231,34 @@ def evaluate(
             case Flatten():
                 x = x.reshape(len(x), -1)
     return x
+
+
+def conv(x: Array, W: Array, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
+    """A convolution of images with channels last by a weight (out, in, kh, kw), window by window."""
+    x = np.pad(x, [(0, 0), *((p, p) for p in padding), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(x, W.shape[2:], axis=(1, 2))  # (N, places, places, C, kh, kw)
+    return np.einsum("nyzcij,ocij->nyzo", windows[:, :: stride[0], :: stride[1]], W)
+
+
+def transposed(x: Array, W: Array, stride: tuple[int, int], padding: tuple[int, int], extra: tuple[int, int]) -> Array:
+    """A transposed convolution by a weight (in, out, kh, kw): zeros between the pixels, and a turned convolution."""
+    (n, h, w, c), kernel = x.shape, W.shape[2:]
+    spread = np.zeros((n, (h - 1) * stride[0] + 1, (w - 1) * stride[1] + 1, c), x.dtype)
+    spread[:, :: stride[0], :: stride[1]] = x
+    around = [(k - 1, k - 1 + e) for k, e in zip(kernel, extra, strict=True)]
+    full = conv(np.pad(spread, [(0, 0), *around, (0, 0)]), W[:, :, ::-1, ::-1].swapaxes(0, 1), (1, 1), (0, 0))
+    return full[:, padding[0] : full.shape[1] - padding[0], padding[1] : full.shape[2] - padding[1]]
+
+
+def spread(n: int, factor: int, mode: str) -> Array:
+    """The matrix (factor · n, n) that makes a line of pixels longer, one new pixel at a time."""
+    S = np.zeros((factor * n, n))
+    for new in range(factor * n):
+        at = np.clip((new + 0.5) / factor - 0.5, 0, n - 1) if mode == "bilinear" else new // factor
+        low = int(at)
+        S[new, low] += 1 - (at - low)
+        S[new, min(low + 1, n - 1)] += at - low
+    return S
 
 
 def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool, stream: Stream) -> float:
@@ -251,15 +296,15 @@ def input_gradient(
     return gradient
 
 
-def weight(layer: Dense, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
+def weight(layer: Dense | Conv2D, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
     """The weight of layer i, as a function of its parameters."""
     match layer.norm:
         case SpectralNorm():
             W = p[f"{i}.weight_orig"]
-            return W / (running[f"{i}.weight_u"] @ W @ running[f"{i}.weight_v"])
+            return W / (running[f"{i}.weight_u"] @ W.reshape(len(W), -1) @ running[f"{i}.weight_v"])
         case WeightNorm():
             V = p[f"{i}.weight_v"]
-            return p[f"{i}.weight_g"] * V / np.linalg.norm(V, axis=1, keepdims=True)
+            return p[f"{i}.weight_g"] * V / np.sqrt((V * V).sum(axis=tuple(range(1, V.ndim)), keepdims=True))
     return p[f"{i}.weight"]
 
 

@@ -238,6 +238,42 @@ __global__ void track(
     }
 }
 
+// --- convolutions: images (H, W, C) and their windows (oh, ow, kh, kw, C), sy and sx pixels apart from (−py, −px) on
+
+#define WINDOWS int H, int W, int C, int oh, int ow, int kh, int kw, int sy, int sx, int py, int px
+
+__global__ void patches(const REAL *x, REAL *out, u64 size, WINDOWS) {
+    EACH_ELEMENT(e, size) {
+        u64 rest = e;
+        int c = rest % C; rest /= C;
+        int j = rest % kw; rest /= kw;
+        int i = rest % kh; rest /= kh;
+        int h = (int)(rest / ow % oh) * sy + i - py, v = (int)(rest % ow) * sx + j - px;
+        u64 n = rest / ow / oh;
+        out[e] = h >= 0 && h < H && v >= 0 && v < W ? x[((n * H + h) * W + v) * C + c] : REAL(0);
+    }
+}
+
+// Each pixel adds up what the windows have at its place, in the order of i and j.
+__global__ void fold(const REAL *patches, REAL *out, u64 size, WINDOWS) {
+    EACH_ELEMENT(e, size) {
+        u64 rest = e;
+        int c = rest % C; rest /= C;
+        int v = rest % W + px; rest /= W;
+        int h = rest % H + py;
+        u64 n = rest / H;
+        REAL sum = 0;
+        for (int i = h % sy; i < kh && i <= h; i += sy) {
+            int y = (h - i) / sy;
+            if (y < oh) for (int j = v % sx; j < kw && j <= v; j += sx) {
+                int z = (v - j) / sx;
+                if (z < ow) sum += patches[((((n * oh + y) * ow + z) * kh + i) * kw + j) * C + c];
+            }
+        }
+        out[e] = sum;
+    }
+}
+
 // --- losses and metrics; one block each
 
 __global__ void logistic(const REAL *logits, REAL target, REAL *grad, REAL *loss, int n) {

@@ -81,8 +81,8 @@ class Sequential:
             for name, p in layer.parameters.items():
                 part = slice(offset, offset + math.prod(p.shape))
                 p.bind(self.flat[part].reshape(p.shape), self._flat_grad[part].reshape(p.shape))
-                values[name] = initial[part].reshape(p.shape)
-                values[name][...] = p.init(p.shape, self._rng(index, 0))
+                values[name] = p.published(initial[part].reshape(p.shape))
+                values[name][...] = p.init(p.published_shape, self._rng(index, 0))
                 offset, index = part.stop, index + 1
             try:
                 layer.begin(values, self._rng(i, 1))
@@ -315,7 +315,7 @@ class Sequential:
 
     def grad_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the gradients as NumPy arrays, named as in `state_dict`."""
-        return {name: self.backend.to_numpy(p.grad) for name, p in self.parameters.items()}
+        return {name: self.backend.to_numpy(p.published(p.grad)) for name, p in self.parameters.items()}
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of parameters and running statistics as NumPy arrays, under PyTorch's names and layouts.
@@ -324,7 +324,7 @@ class Sequential:
         """
         state: dict[str, np.ndarray[Any, Any]] = {}
         for i, layer in enumerate(self.layers):
-            arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
+            arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
             state |= {f"{i}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}
         return state
 
@@ -333,7 +333,7 @@ class Sequential:
 
         Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
         """
-        own = {name: p.data for name, p in self.parameters.items()} | self.buffers
+        own = {name: p.published(p.data) for name, p in self.parameters.items()} | self.buffers
         given = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
         if missing := own.keys() - given.keys():
             raise ValueError(f"the state has no {_names(missing)}; it must come from a network of the same layers")
@@ -365,9 +365,11 @@ class Sequential:
         layers = build(description["layers"])
         if state is not None:
             for i, layer in enumerate(layers):
-                for name, array in {**layer.parameters, **layer.buffers}.items():
-                    if f"{i}.{name}" not in state or np.shape(state[f"{i}.{name}"]) != array.shape:
-                        raise ValueError(f"{i}.{name} of {layer} is not in the state with shape {array.shape}")
+                shapes = {name: p.published_shape for name, p in layer.parameters.items()}
+                shapes |= {name: buffer.shape for name, buffer in layer.buffers.items()}
+                for name, shape in shapes.items():
+                    if f"{i}.{name}" not in state or np.shape(state[f"{i}.{name}"]) != shape:
+                        raise ValueError(f"{i}.{name} of {layer} is not in the state with shape {shape}")
         net = cls(*layers, backend=backend, dtype=description["dtype"], seed=description["seed"])
         if state is not None:
             net.load_state_dict(state)
