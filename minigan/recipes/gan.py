@@ -25,6 +25,8 @@ STEPS, BATCH = 4_000, 64
 def build(
     shape: tuple[int, ...],
     *,
+    nets: Literal["dense", "conv"] = "dense",
+    width: int = 64,
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
     ] = "non-saturating",
@@ -68,6 +70,8 @@ def build(
 ) -> GAN:
     """A GAN for images of `shape`.
 
+    nets: "dense" or "conv" networks, those of DCGAN; see minigan/recipes/networks.py
+    width: channels of conv networks at half the size of the picture
     objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
     label: D is "told" the labels of the data (CGAN), "asked" for them (AC-GAN), or nobody knows them
@@ -82,7 +86,7 @@ def build(
     r2: weight γ of ‖∇D‖²/2 at fakes
     dragan: weight λ of (‖∇D‖ − 1)² near real samples
     clip: clip D's parameters to ± this after each update
-    d_norm: D has "layer" normalisation, or "spectral" or "weight" normalisation of its weights
+    d_norm: D has "batch" or "layer" normalisation, or "spectral" or "weight" normalisation of its weights
     minibatch_std: D sees the standard deviation over the batch
     packing: how many samples D judges at once
     instance_noise: standard deviation of noise on all that D sees, falling to 0
@@ -136,11 +140,21 @@ def build(
     if continuous:
         codes.append(Continuous(continuous, continuous_weight))
     known = Codes(codes)
-    judged = whole("packing", packing) * (pixels + (known.told.k if known.told else 0))
+    head = networks.Head(1 + known.outputs, known.told.k if known.told else 0, whole("packing", packing), minibatch_std)
+    inputs, of_G, of_D = latent + known.width, {"seed": 2 * seed, **where}, {"seed": 2 * seed + 1, **where}
+    match nets:
+        case "dense":
+            G = networks.generator(inputs, pixels, **of_G)
+            D = networks.discriminator(pixels, head, d_norm, **of_D)
+        case "conv":
+            G = networks.conv_generator(inputs, shape, width, **of_G)
+            D = networks.conv_discriminator(shape, width, head, d_norm, **of_D)
+        case _:
+            raise ValueError(f"nets must be one of dense, conv, got {nets!r}")
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(
-        networks.generator(latent + known.width, pixels, seed=2 * seed, **where),
-        networks.discriminator(judged, 1 + known.outputs, d_norm, minibatch_std, seed=2 * seed + 1, **where),
+        G,
+        D,
         codes=codes,
         objective=named,
         optimizer=rule(lr, 1),
