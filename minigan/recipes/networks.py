@@ -123,7 +123,7 @@ def conv_discriminator(shape: tuple[int, ...], width: int, head: Head, norm: Nor
         normalised = [Flatten(), *between(features)]
     flat = [] if norm == "layer" else [Flatten()]
     return Sequential(
-        down(channels + head.told, width), LeakyReLU(0.2),
+        down(channels + head.packing * head.told, width), LeakyReLU(0.2),
         down(width, 2 * width), *normalised, LeakyReLU(0.2), *flat,
         *head.layers(features, lambda n_in, n_out: Dense(n_in, n_out, init=Normal(0.02), norm=of_weights())),
         **where,
