@@ -2,14 +2,15 @@
 
 dense   G   latent – 256 – 512 – 1024 – pixels         Dense, LeakyReLU, BatchNorm at each width; tanh at the end
         D   pixels – 512 – 256 – 1                     Dense, LeakyReLU; no sigmoid at the end, which is the loss's
-conv    G   latent – H/4 x W/4 x 2w – H/2 x W/2 x w – H x W      4 x 4 kernels of stride 2, transposed: each doubles the
-                                                       picture; BatchNorm and ReLU; tanh at the end
-        D   H x W – H/2 x W/2 x w – H/4 x W/4 x 2w – 1 the same the other way round, with LeakyReLU
+conv    G   latent – 16 w – H/4 x W/4 x 2 w – H/2 x W/2 x w – H x W     BatchNorm, ReLU; tanh at the end
+        D   H x W – H/2 x W/2 x w – H/4 x W/4 x 2 w – 16 w – 1          BatchNorm, LeakyReLU
+            4 x 4 kernels of stride 2, which halve a picture, or double it where they are transposed
 
 The second kind follows A. Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative
-Adversarial Networks" (2015), section 3: strides in the place of pooling, no hidden dense layer, batchnorm in both but
-for G's output and D's input, weights from N(0, 0.02²). Theirs halves pictures of 64 pixels four times; from 28 pixels
-two times lead to the same 7 x 7 or less.
+Adversarial Networks" (2015), section 3: strides in the place of pooling, batchnorm in both but for G's output and D's
+input, weights from N(0, 0.02²). Theirs halves pictures of 64 pixels four times. Pictures of 28 pixels are halved twice,
+and a dense layer of 16 w units takes the place of the missing depth, as in the authors' own program for MNIST: without
+it each part of a digit is sharp, and the parts do not belong together.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def conv_generator(latent: int, shape: tuple[int, ...], width: int, **where: Any
         return ConvTranspose2D(c_in, c_out, 4, stride=2, padding=1, bias=bias, init=Normal(0.02))
 
     return Sequential(
-        Dense(latent, height * breadth * 2 * width, bias=False, init=Normal(0.02)),
+        Dense(latent, 16 * width, bias=False, init=Normal(0.02)), BatchNorm(16 * width), ReLU(),
+        Dense(16 * width, height * breadth * 2 * width, bias=False, init=Normal(0.02)),
         Reshape(height, breadth, 2 * width), BatchNorm(2 * width), ReLU(),
         up(2 * width, width, bias=False), BatchNorm(width), ReLU(),
         up(width, channels, bias=True), Tanh(),
@@ -117,15 +119,17 @@ def conv_discriminator(shape: tuple[int, ...], width: int, head: Head, norm: Nor
     def down(c_in: int, c_out: int) -> Layer:
         return Conv2D(c_in, c_out, 4, stride=2, padding=1, init=Normal(0.02), norm=of_weights())
 
+    def dense(n_in: int, n_out: int) -> Layer:
+        return Dense(n_in, n_out, init=Normal(0.02), norm=of_weights())
+
     features = height * breadth * 2 * width
-    normalised = between(2 * width)
     if norm == "layer":  # over all that is known of a sample at this depth
-        normalised = [Flatten(), *between(features)]
-    flat = [] if norm == "layer" else [Flatten()]
+        middle: list[Layer] = [Flatten(), *between(features), LeakyReLU(0.2)]
+    else:
+        middle = [*between(2 * width), LeakyReLU(0.2), Flatten()]
     return Sequential(
-        down(channels + head.packing * head.told, width), LeakyReLU(0.2),
-        down(width, 2 * width), *normalised, LeakyReLU(0.2), *flat,
-        *head.layers(features, lambda n_in, n_out: Dense(n_in, n_out, init=Normal(0.02), norm=of_weights())),
+        down(channels + head.packing * head.told, width), LeakyReLU(0.2), down(width, 2 * width), *middle,
+        dense(features, 16 * width), *between(16 * width), LeakyReLU(0.2), *head.layers(16 * width, dense),
         **where,
     )  # fmt: skip
 
