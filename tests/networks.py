@@ -91,6 +91,8 @@ def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm
         lambda: [Dropout(float(rng.choice([0.0, 0.2, 0.6])))],
         lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])))],
         lambda: [Reshape(1, n, 1), Flatten()],
+        lambda: [Reshape(n, 1, 1), Conv2D(1, 2, (3, 1), padding=(1, 0)), ConvTranspose2D(2, 1, 1), Flatten()],
+        lambda: [Reshape(1, n, 1), Upsample(2, "bilinear"), AvgPool2D(2), Flatten()],
     ]
     if batchnorm:
         kinds.append(lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))])

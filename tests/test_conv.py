@@ -14,6 +14,9 @@ from networks import Array, assert_gradient, evaluate, flat_of, quadratic, rando
 
 import minigan
 from minigan import (
+    GAN,
+    R1,
+    SGD,
     AvgPool2D,
     BatchNorm,
     Conv2D,
@@ -345,6 +348,40 @@ def test_a_steady_step_allocates_nothing(name: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak - before < 200_000 < min(128 * 7 * 7 * 16 * 4, x.nbytes)
+
+
+# --- a game ----------------------------------------------------------------------------------------------------
+
+
+def dcgan(backend: Any, **options: Any) -> GAN:
+    G = Sequential(
+        Dense(3, 8), ReLU(), Reshape(2, 2, 2), ConvTranspose2D(2, 3, 4, stride=2, padding=1, bias=False), BatchNorm(3),
+        ReLU(), ConvTranspose2D(3, 1, 4, stride=2, padding=1), Tanh(), backend=backend, dtype="float64", seed=1,
+    )  # fmt: skip
+    D = Sequential(
+        Conv2D(1, 2, 4, stride=2, padding=1, norm=SpectralNorm()), LeakyReLU(0.2), Upsample(2, "bilinear"),
+        AvgPool2D(2), Conv2D(2, 3, 4, stride=2, padding=1), LeakyReLU(0.2), Flatten(), Dense(12, 1),
+        backend=G.backend, dtype="float64", seed=2,
+    )  # fmt: skip
+    return GAN(G, D, optimizer=SGD(0.01, momentum=0.5), average=0.9, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"penalties": [R1(1.0)]}], ids=["plain", "R1"])
+def test_a_small_dcgan_trains_alike_everywhere(backend: Backend, options: dict[str, Any], tmp_path: Any) -> None:
+    """On a device as a graph, which is recorded in the third step; and from a file it goes on as it would have."""
+    images = np.random.default_rng(0).uniform(-1, 1, (24, 8, 8, 1))
+    gans = [dcgan(be, **options) for be in (backend, "reference")]
+    for gan in gans:
+        gan.fit(images, steps=6, batch=4)
+    gans[0].save(tmp_path / "gan.npz")
+    gans.append(GAN.load(tmp_path / "gan.npz", backend))
+    for gan in gans:
+        gan.fit(images, steps=2, batch=4)
+    for net in ("G", "D"):
+        states = [getattr(gan, net).state_dict() for gan in gans]
+        for name, array in states[0].items():
+            np.testing.assert_allclose(array, states[1][name], rtol=1e-8, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(array, states[2][name], rtol=1e-12, atol=1e-13, err_msg=name)
 
 
 # --- PyTorch ---------------------------------------------------------------------------------------------------
