@@ -23,15 +23,16 @@ from ..nn import (
 )
 
 Norm = Literal["none", "layer", "spectral", "weight"]
+G_HIDDEN, D_HIDDEN = (256, 512, 1024), (512, 256)
 _OF_WEIGHTS = {"spectral": SpectralNorm, "weight": WeightNorm}
 
 
 def generator(latent: int, pixels: int, **where: Any) -> Sequential:
     """G of the classic size. where: backend, dtype and seed of the network."""
     layers: list[Layer] = []
-    for n_in, n_out in pairwise((latent, 256, 512, 1024)):
+    for n_in, n_out in pairwise((latent, *G_HIDDEN)):
         layers += [Dense(n_in, n_out), LeakyReLU(0.2), BatchNorm(n_out, momentum=0.8, eps=1e-3)]
-    return Sequential(*layers, Dense(1024, pixels), Tanh(), **where)
+    return Sequential(*layers, Dense(G_HIDDEN[-1], pixels), Tanh(), **where)
 
 
 def discriminator(pixels: int, norm: Norm = "none", minibatch_std: bool = False, **where: Any) -> Sequential:
@@ -49,8 +50,8 @@ def discriminator(pixels: int, norm: Norm = "none", minibatch_std: bool = False,
         return Dense(n_in, n_out, norm=_OF_WEIGHTS[norm]() if norm in _OF_WEIGHTS else None)
 
     layers: list[Layer] = []
-    for n_in, n_out in pairwise((pixels, 512, 256)):
+    for n_in, n_out in pairwise((pixels, *D_HIDDEN)):
         layers += [dense(n_in, n_out), *([LayerNorm(n_out)] if norm == "layer" else []), LeakyReLU(0.2)]
     if minibatch_std:
         layers.append(MinibatchStdDev())
-    return Sequential(*layers, dense(256 + minibatch_std, 1), **where)
+    return Sequential(*layers, dense(D_HIDDEN[-1] + minibatch_std, 1), **where)
