@@ -177,43 +177,38 @@ def evaluate(
     signs: list[Array] | None = None,
     seen: dict[str, tuple[Array, Array]] | None = None,
     depth: int | None = None,
+    many: bool = False,
 ) -> Array:
     """The network's output, for these parameters. Textbook formulas only; nothing of minigan computes here.
 
-    x: real, or complex for `along`.
+    x: real, or complex for `along`. many: it holds several batches, one behind the other, that do not meet.
     running: the running statistics, if not the present ones. signs: collects which side of a kink each element is on.
     seen: collects mean and unbiased variance of each batch that a BatchNorm was trained on. depth: how many layers.
     """
     p = parameters(net, flat)
     running = net.state_dict() if running is None else running
     for i, layer in enumerate(net.layers[:depth]):
-        here = stream._replace(lane=i)
         match layer:
             case Dense():
                 x = x @ weight(layer, i, p, running).T + p.get(f"{i}.bias", 0.0)
-            case Conv2D():
-                x = conv(x, weight(layer, i, p, running), layer._stride, layer._padding) + p.get(f"{i}.bias", 0.0)
-            case ConvTranspose2D():
-                W, extra = p[f"{i}.weight"], layer._output_padding
-                x = transposed(x, W, layer._stride, layer._padding, extra) + p.get(f"{i}.bias", 0.0)
-            case Upsample():
-                S = [spread(size, layer.factor, layer.mode) for size in x.shape[1:3]]
-                x = np.einsum("yh,zv,nhvc->nyzc", *S, x)
-            case AvgPool2D(kernel=k):
-                x = x.reshape(len(x), x.shape[1] // k, k, x.shape[2] // k, k, -1).mean(axis=(2, 4))
+            case Conv2D() | ConvTranspose2D() | Upsample() | AvgPool2D():
+                images = image_layer(layer, i, x.reshape(-1, *x.shape[-3:]), p, running)
+                x = images.reshape(*x.shape[:-3], *images.shape[1:])
             case BatchNorm():
                 mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
                 if train:
-                    rows = x.reshape(-1, x.shape[-1])
-                    mean, var = rows.mean(axis=0), variance(rows)
+                    axes = tuple(range(many, x.ndim - 1))
+                    mean, var = average(x, axes), variance(x, axes)
                     if seen is not None:
-                        seen[f"{i}"] = mean, rows.var(axis=0, ddof=1)
+                        rows = x.reshape(-1, x.shape[-1])
+                        seen[f"{i}"] = rows.mean(axis=0), rows.var(axis=0, ddof=1)
                 x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
             case LayerNorm():
-                x_hat = (x.T - x.mean(axis=1)) / np.sqrt(variance(x.T) + layer.eps)
-                x = p[f"{i}.weight"] * x_hat.T + p[f"{i}.bias"]
+                x_hat = (x - average(x, -1)) / np.sqrt(variance(x, -1) + layer.eps)
+                x = p[f"{i}.weight"] * x_hat + p[f"{i}.bias"]
             case MinibatchStdDev():
-                x = np.column_stack([x, np.full(len(x), np.sqrt(variance(x) + layer.eps).mean())])
+                deviation = average(np.sqrt(variance(x, -2) + layer.eps), -1)
+                x = np.concatenate([x, np.broadcast_to(deviation, (*x.shape[:-1], 1))], axis=-1)
             case ReLU() | LeakyReLU():
                 if signs is not None:
                     signs.append(x.real > 0)
@@ -225,14 +220,31 @@ def evaluate(
             case Softplus():
                 x = np.logaddexp(0, x) if np.isrealobj(x) else np.log1p(np.exp(x))
             case Dropout() if train and layer.p:
-                x = np.where(uniforms(here, x.shape) >= layer.p, x / (1 - layer.p), 0.0)
+                kept = uniforms(stream._replace(lane=i), x.shape[many:]) >= layer.p
+                x = np.where(kept, x / (1 - layer.p), 0.0)
             case GaussianNoise() if train and layer.std:
-                x = x + layer.std * drawn_normals(net.backend, here, x.shape)
+                x = x + layer.std * drawn_normals(net.backend, stream._replace(lane=i), x.shape[many:])
             case Reshape():
-                x = x.reshape(len(x), *layer.shape)
+                x = x.reshape(*x.shape[: 1 + many], *layer.shape)
             case Flatten():
-                x = x.reshape(len(x), -1)
+                x = x.reshape(*x.shape[: 1 + many], -1)
     return x
+
+
+def image_layer(layer: Layer, i: int, x: Array, p: dict[str, Array], running: dict[str, Array]) -> Array:
+    """Layer i of images (N, H, W, C)."""
+    match layer:
+        case Conv2D():
+            return conv(x, weight(layer, i, p, running), layer._stride, layer._padding) + p.get(f"{i}.bias", 0.0)
+        case ConvTranspose2D():
+            W, extra = p[f"{i}.weight"], layer._output_padding
+            return transposed(x, W, layer._stride, layer._padding, extra) + p.get(f"{i}.bias", 0.0)
+        case Upsample():
+            S = [spread(size, layer.factor, layer.mode) for size in x.shape[1:3]]
+            return np.einsum("yh,zv,nhvc->nyzc", *S, x)
+        case AvgPool2D(kernel=k):
+            return x.reshape(len(x), x.shape[1] // k, k, x.shape[2] // k, k, -1).mean(axis=(2, 4))
+    raise NotImplementedError(layer)
 
 
 def conv(x: Array, W: Array, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
@@ -268,9 +280,15 @@ def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool,
     return float(evaluate(net, flat, x + 1e-30j * direction, train, stream).imag.sum()) * 1e30
 
 
-def variance(x: Array) -> Array:
-    """Of each column, also of a complex step: without the absolute value that NumPy takes."""
-    return ((x - x.mean(axis=0)) ** 2).mean(axis=0)
+def average(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """The mean along some axes, which stay."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    return np.add.reduce(x, axes, keepdims=True) / math.prod(x.shape[a] for a in axes)
+
+
+def variance(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """Along some axes, also of a complex step: without the absolute value that NumPy takes."""
+    return average((x - average(x, axis)) ** 2, axis)
 
 
 def input_gradient(
@@ -286,16 +304,12 @@ def input_gradient(
     outputs: the first so many of them, or all. Without a difference there is no rounding, however small h is (Squire
     and Trapp 1998).
     """
-    h, gradient, rows = 1e-30, np.empty_like(x), list(range(len(x)))
-    together = [[n] for n in rows] if net.mixes_samples else [rows]  # whose steps do not meet
-    for place in np.ndindex(x.shape[1:]):
-        for some in together:
-            stepped = x.astype(complex)
-            stepped[(some, *place)] += 1j * h
-            y = evaluate(net, flat, stepped, True, stream, running=running)
-            felt = y.imag[:, :outputs].reshape(len(x), -1).sum(axis=1) / h
-            gradient[(some, *place)] = felt if len(some) > 1 else felt.sum()
-    return gradient
+    h, mixing = 1e-30, net.mixes_samples
+    steps = np.eye(x.size if mixing else x[0].size)  # of all samples at once, where their steps do not meet
+    stepped = x + 1j * h * steps.reshape(-1, *(x.shape if mixing else (1, *x.shape[1:])))
+    felt = evaluate(net, flat, stepped, True, stream, running=running, many=True).imag / h
+    felt = felt[:, :, :outputs].reshape(*felt.shape[:2], -1).sum(axis=2)
+    return (felt.sum(axis=1) if mixing else felt.T).reshape(x.shape)
 
 
 def weight(layer: Dense | Conv2D, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:

@@ -145,12 +145,14 @@ def test_random_stacks_by_hand(case: Case, train: bool) -> None:
     check_by_hand(case, train)
 
 
+@settings(max_examples=25)
 @given(case=stacks(), train=modes, seed=st.integers(0, 99))
 def test_random_stacks_by_gradcheck(case: Case, train: bool, seed: int) -> None:
     errors = gradcheck(case.net, case.x, train=train, seed=seed)
     assert all(error <= 1e-6 or math.isnan(error) for error in errors.values())  # NaN: a kink in every direction
 
 
+@settings(max_examples=25)
 @given(case=stacks(smooth), train=modes)
 def test_smooth_stacks_leave_gradcheck_no_excuse(case: Case, train: bool) -> None:
     errors = gradcheck(case.net, case.x, train=train)
@@ -558,6 +560,7 @@ def test_gradcheck_takes_a_loss_of_ones_own() -> None:
         gradcheck(net, np.ones((5, 3)), loss=lambda y: (loss(y)[0], 1.001 * loss(y)[1]))
 
 
+@settings(max_examples=25)
 @given(case=stacks(smooth), train=modes)
 def test_gradcheck_fails_every_gradient_that_is_a_thousandth_off(case: Case, train: bool) -> None:
     """Wherever the mistake sits and whatever surrounds it, unless the gradient there is nothing at all."""

@@ -39,6 +39,7 @@ from ..nn import (
 from ..nn.init import Normal
 
 Norm = Literal["none", "batch", "layer", "spectral", "weight"]
+G_HIDDEN, D_HIDDEN = (256, 512, 1024), (512, 256)
 _OF_WEIGHTS = {"spectral": SpectralNorm, "weight": WeightNorm}
 
 
@@ -64,9 +65,9 @@ class Head(NamedTuple):
 def generator(latent: int, pixels: int, **where: Any) -> Sequential:
     """G of the classic size. where: backend, dtype and seed of the network."""
     layers: list[Layer] = []
-    for n_in, n_out in pairwise((latent, 256, 512, 1024)):
+    for n_in, n_out in pairwise((latent, *G_HIDDEN)):
         layers += [Dense(n_in, n_out), LeakyReLU(0.2), BatchNorm(n_out, momentum=0.8, eps=1e-3)]
-    return Sequential(*layers, Dense(1024, pixels), Tanh(), **where)
+    return Sequential(*layers, Dense(G_HIDDEN[-1], pixels), Tanh(), **where)
 
 
 def discriminator(pixels: int, head: Head, norm: Norm = "none", **where: Any) -> Sequential:
@@ -82,9 +83,9 @@ def discriminator(pixels: int, head: Head, norm: Norm = "none", **where: Any) ->
         return Dense(n_in, n_out, norm=of_weights())
 
     layers: list[Layer] = []
-    for n_in, n_out in pairwise((head.packing * (pixels + head.told), 512, 256)):
+    for n_in, n_out in pairwise((head.packing * (pixels + head.told), *D_HIDDEN)):
         layers += [dense(n_in, n_out), *between(n_out), LeakyReLU(0.2)]
-    return Sequential(*layers, *head.layers(256, dense), **where)
+    return Sequential(*layers, *head.layers(D_HIDDEN[-1], dense), **where)
 
 
 def conv_generator(latent: int, shape: tuple[int, ...], width: int, **where: Any) -> Sequential:
