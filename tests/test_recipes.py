@@ -92,7 +92,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "hinge-gan": {"objective": "Hinge", "penalties": []},
     "r3gan": {"objective": "Relativistic", "penalties": [R1(1.0).describe(), R2(1.0).describe()]},
     "modern": {"objective": "NonSaturating", "penalties": [], "reuse_fakes": True},
-    "dcgan": {"objective": "NonSaturating", "batches": "auto", "prior": "uniform", "codes": []},
+    "dcgan": {"objective": "NonSaturating", "batches": "auto", "reuse_fakes": True, "codes": []},
     "cgan": {"objective": "NonSaturating", "codes": [Label(10).describe()]},
     "acgan": {"objective": "NonSaturating", "codes": [Label(10, told=False).describe()]},
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
@@ -107,7 +107,7 @@ def test_a_recipe_is_the_game_of_its_paper(name: str) -> None:
     assert said["objective"]["kind"] == WHAT[name]["objective"]
     spectral = [isinstance(layer.norm, SpectralNorm) for layer in built.D.layers if isinstance(layer, minigan.Dense)]
     assert spectral == [name == "hinge-gan"] * len(spectral)
-    if name == "dcgan":
+    if name in ("dcgan", "acgan", "infogan", "cgan"):
         kinds = [type(layer).__name__ for layer in built.D.layers]
         assert kinds == [
             *("Conv2D", "LeakyReLU", "Conv2D", "BatchNorm", "LeakyReLU", "Flatten"),

@@ -6,15 +6,15 @@ A. Odena, C. Olah and J. Shlens, "Conditional Image Synthesis with Auxiliary Cla
     D ascends L_S + L_C                                     G ascends L_C − L_S (here: its non-saturating form)
 
 D is not told the label but must tell it, of real samples and of fakes. Both players gain from G's obedience, so it
-comes early and sure; the price is that G avoids what is hard to classify. The rest is `modern`.
+comes early and sure; the price is that G avoids what is hard to classify. The rest is `dcgan`.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from . import modern
+from . import dcgan
 
-STEPS, BATCH = modern.STEPS, modern.BATCH
+STEPS, BATCH = dcgan.STEPS, dcgan.BATCH
 
-build = partial(modern.build, label="asked")
+build = partial(dcgan.build, label="asked")

@@ -6,15 +6,15 @@ M. Mirza and S. Osindero, "Conditional Generative Adversarial Nets", 2014.
 
 The label y stands beside the noise in G's input and beside the sample in D's, as one-hot. D cannot reject a fake for
 its label, since fakes are asked for the labels of the real samples they stand beside; it can reject a seven where a
-three was asked for, and so G learns to obey. The rest is `modern`, for the paper's own figures are of 2014.
+three was asked for, and so G learns to obey. The rest is `dcgan`.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from . import modern
+from . import dcgan
 
-STEPS, BATCH = modern.STEPS, modern.BATCH
+STEPS, BATCH = dcgan.STEPS, dcgan.BATCH
 
-build = partial(modern.build, label="told")
+build = partial(dcgan.build, label="told")

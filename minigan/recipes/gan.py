@@ -26,7 +26,7 @@ def build(
     shape: tuple[int, ...],
     *,
     nets: Literal["dense", "conv"] = "dense",
-    width: int = 64,
+    width: int = 32,
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
     ] = "non-saturating",
