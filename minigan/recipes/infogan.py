@@ -16,6 +16,6 @@ from functools import partial
 
 from . import dcgan
 
-STEPS, BATCH = dcgan.STEPS, dcgan.BATCH
+STEPS, BATCH = 5_000, dcgan.BATCH
 
-build = partial(dcgan.build, categories=10, continuous=2, latent=62, lr=1e-3, d_lr=2e-4)
+build = partial(dcgan.build, decay_steps=STEPS, categories=10, continuous=2, latent=62, lr=1e-3, d_lr=2e-4)
