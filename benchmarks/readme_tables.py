@@ -48,9 +48,39 @@ def recipes_section(results: Path) -> list[str]:
     return [text for path in sorted(results.glob("recipes-*.json")) for text in judged(json.loads(path.read_text()))]
 
 
+def codes_section(results: Path) -> list[str]:
+    """What becomes of labels and codes, in the same runs."""
+    return [text for path in sorted(results.glob("recipes-*.json")) for text in asked(json.loads(path.read_text()))]
+
+
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
-    "recipes": recipes_section, "critic": critic_section, "bench": bench_section,
+    "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "bench": bench_section,
 }  # fmt: skip
+
+
+def asked(found: dict[str, Any]) -> list[str]:
+    """A row for each recipe with codes: medians over its seeds, and the matched error of every one."""
+    head = ["recipe", "seeds", "asked label, %", "GAN-train, %", "matched error, %", "slant", "thickness"]
+    rows = []
+    with_codes = [row for row in found["rows"] if "codes" in row]
+    for recipe, group in groupby(with_codes, key=lambda row: row["recipe"]):
+        runs = [run["codes"] for run in group]
+
+        def middle(name: str, runs: list[dict[str, Any]] = runs) -> str:
+            figures = sorted(100 * run[name] for run in runs if run[name] is not None)
+            every = f" ({', '.join(f'{figure:.1f}' for figure in figures)})" if len(figures) > 1 else ""
+            return f"{statistics.median(figures):.1f}{every}" if figures else "–"
+
+        def strongest(i: int, runs: list[dict[str, Any]] = runs) -> str:
+            """The correlation of the code that knows most of it, without its sign."""
+            found = [max(abs(number[i]) for number in run["correlations"]) for run in runs if run["correlations"]]
+            return f"{statistics.median(found):.2f}" if found else "–"
+
+        rows.append([
+            f"`{recipe}`", f"{len(runs)}", middle("asked"), middle("gan_train"), middle("matched_error"),
+            strongest(0), strongest(1),
+        ])  # fmt: skip
+    return [tables.markdown(head, rows, left=(0,))] if rows else []
 
 
 def judged(found: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,10 @@ def trained(recipe: str, seed: int, data: str, out: Path, backend: str) -> tuple
 
 
 def judged(report: Report) -> list[Figures]:
-    """The figures of each row, the real test images first."""
+    """The figures of each row, the real test images first, with those of the codes where there are some."""
     names = ("n", "frechet", "precision", "recall", "least", "kl", "confidence", "nearest", "copies")
-    return [{name: getattr(row, name) for name in names} for row in report.rows]
+    codes = {row.name: {"codes": {**asdict(row)}} for row in report.codes}
+    return [{name: getattr(row, name) for name in names} | codes.get(row.name, {}) for row in report.rows]
 
 
 def kept(file: Path, evaluator: str) -> list[Figures]:

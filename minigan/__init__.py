@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import objectives, optim
 from .backend import get_backend
+from .codes import Category, Continuous, Label
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
+    AvgPool2D,
     BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -29,6 +33,7 @@ from .nn import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
     init,
 )
@@ -59,7 +64,12 @@ __all__ = [
     "R2",
     "SGD",
     "Adam",
+    "AvgPool2D",
     "BatchNorm",
+    "Category",
+    "Continuous",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "FeatureMatching",
@@ -68,6 +78,7 @@ __all__ = [
     "GradientError",
     "GradientPenalty",
     "Hinge",
+    "Label",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -87,6 +98,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Upsample",
     "Wasserstein",
     "WeightNorm",
     "__version__",

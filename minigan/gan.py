@@ -10,7 +10,7 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
     optim.py        what step() does with the gradient              backend/        arrays and random numbers
     penalties.py    what holds D's gradient down            average.py      the average of G along its training
     match.py        minibatch after minibatch of a data set         rules.py        options and networks that fit
-    nonfinite.py    where a NaN came from
+    nonfinite.py    where a NaN came from                           codes.py        what G is asked for beyond noise
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from . import checkpoint
 from .average import Average
 from .backend import Arena, Backend, Heap, Purpose, Stream
+from .codes import Code, Codes
 from .match import METRICS, Match
 from .nn import Sequential
 from .nn.joint import piecewise_linear
@@ -44,17 +45,46 @@ Metrics = dict[str, float]
 class Fakes(NamedTuple):
     """A pass through G: the latents, what G made of them, and the way back."""
 
-    z: Array
+    z: Array  # noise, and the codes behind it
     samples: Array
     back: Back
     train: bool
     stream: Stream
 
 
+class Seen(NamedTuple):
+    """A batch that D has judged: the samples as it was shown them, the random numbers, and what it was told."""
+
+    samples: Array
+    stream: Stream
+    told: Array | None
+
+
+class Verdict(NamedTuple):
+    """What D says of a batch: logits or scores (N, 1), and the loss of what it says of codes.
+
+    grad: room for the gradient with respect to all outputs; what belongs to the codes is there already.
+    """
+
+    logits: Array
+    codes_loss: Array
+    grad: Array | None
+
+    def gradient(self, dlogits: Array) -> Array:
+        """With respect to all outputs, given that with respect to the logits."""
+        if self.grad is None:
+            return dlogits
+        self.grad[:, :1] = dlogits
+        return self.grad
+
+
 class GAN:
     """Two networks and the rules of their game.
 
     G: maps latents (N, latent) to samples. D: maps samples to one logit or score each; no sigmoid at its end.
+    codes: what G is asked for beyond noise, such as [Label(10)] or [Category(10), Continuous(2)]; see codes.py. They
+        stand behind the noise in G's input; what D is told stands behind each sample in its input, and what it must
+        tell are outputs behind its first.
     objective: "non-saturating" (default), another name of objectives.py, or an Objective.
     optimizer: the update rule of both networks, default Adam(2e-4, beta1=0.5); d_optimizer: another one for D, or the
         same with another learning rate ("two time scales", Heusel 2017).
@@ -75,7 +105,7 @@ class GAN:
     reuse_fakes: G's update goes through the fakes that D has just seen, instead of fresh ones; one G pass less.
     half_batches: D sees half as many real (and fake) samples as G's update has fakes, as in the classic loop.
     prior: z is "normal", N(0, 1), or "uniform", U(−1, 1).
-    latent: size of z, if G's first layer does not tell.
+    latent: how many numbers the noise has, if G's first layer does not tell.
     seed: of all noise; the networks have seeds of their own.
 
     Running statistics move once per update of the network that owns them, G's on the batch of its own update, D's
@@ -97,6 +127,7 @@ class GAN:
         G: Sequential,
         D: Sequential,
         *,
+        codes: Sequence[Code] = (),
         objective: str | Objective = "non-saturating",
         optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
@@ -118,6 +149,8 @@ class GAN:
         if isinstance(penalties, Penalty):
             raise TypeError(f"penalties must be a list such as [R1(10.0)], got {penalties!r}")
         self.G, self.D = G, D
+        self._codes = Codes(codes)
+        self.codes = self._codes.codes
         self.objective = get_objective(objective)
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
         self.d_optimizer = d_optimizer or self.optimizer
@@ -133,44 +166,50 @@ class GAN:
         self.reuse_fakes = reuse_fakes
         self.half_batches = half_batches
         self.prior = prior
-        self.latent = latent_size(G, latent)
+        self.latent = latent_size(G, latent, self._codes.width)
         self.seed = whole("seed", seed, least=0)
         check_options(self)
         self.backend: Backend = G.backend
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
-        self._no_penalty = self.backend.zeros((), D.dtype)
+        self._nothing = self.backend.zeros((), D.dtype)
         self._average = Average(G, average) if average else None
         self.sample_shape: tuple[int, ...] = check_networks(self)
 
     # --- the algorithm -----------------------------------------------------------------------------------------
 
-    def step(self, real: Array) -> Metrics:
+    def step(self, real: Array, labels: Any = None) -> Metrics:
         """One iteration: k updates of D, then one of G. Returns the metrics named in `METRICS`.
 
         real: (k·N, ...) floats in [−1, 1], k = d_steps minibatches of N one after the other; G's update has N fakes
-        (2 N with half_batches), which meet the last N real samples if the objective compares them. Metrics of D are
-        those of its last update, taken before the parameters move.
+        (2 N with half_batches), which meet the last N real samples if the objective compares them. labels: integers
+        (k·N,), if the codes have a Label. Metrics of D are those of its last update, taken before the parameters move.
 
         Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
         finite, before it reaches the parameters.
         """
         with self.backend.explained():
-            metrics = self.turn(real)
+            metrics = self.turn(real, self.one_hot(labels, len(real)))
             return {name: float(metrics[name]) for name in METRICS}
 
-    def turn(self, real: Array) -> dict[str, Array]:
-        """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for."""
+    def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
+        """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
+
+        labels: as `one_hot` returns them.
+        """
         real = self._samples(real)
         if len(real) % self.d_steps:
             raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
         n = len(real) // self.d_steps
         self._check_batch(n)
-        fakes = self._fakes_for_G(n) if self.reuse_fakes else None
-        for k in range(self.d_steps):
-            metrics = self.update_discriminator(real[k * n : (k + 1) * n], fakes if k == self.d_steps - 1 else None)
-        return metrics | self.update_generator(2 * n if self.half_batches else n, fakes, real[-n:])
+        parts = [slice(k * n, (k + 1) * n) for k in range(self.d_steps)]
+        rows = [(real[part], None if labels is None else labels[part]) for part in parts]
+        asked = rows[-1][1]
+        fakes = self._fakes_for_G(n, asked) if self.reuse_fakes else None
+        for k, (samples, known) in enumerate(rows):
+            metrics = self.update_discriminator(samples, fakes if k == self.d_steps - 1 else None, known)
+        return metrics | self.update_generator(2 * n if self.half_batches else n, fakes, rows[-1][0], asked)
 
     @property
     def steps(self) -> int:
@@ -191,120 +230,170 @@ class GAN:
         self._d_updates.value = value
 
     @np.errstate(all="ignore")  # overflow is looked for below, and reported with its place
-    def update_discriminator(self, real: Array, fakes: Fakes | None = None) -> dict[str, Array]:
-        """D descends its loss on real samples and as many fakes; G is held fixed."""
+    def update_discriminator(
+        self, real: Array, fakes: Fakes | None = None, labels: Array | None = None
+    ) -> dict[str, Array]:
+        """D descends its loss on real samples and as many fakes; G is held fixed. labels: as in `turn`."""
         self._arena_D.rewind()
-        fakes = fakes or self._fakes_for_D(len(real))
+        fakes = fakes or self._fakes_for_D(len(real), labels)
         learn = self._joint_update if self.updates == "joint" else self._separate_updates
-        loss, penalty, norm, real_logits, fake_logits = learn(real, fakes)
+        metrics, on_real, on_fake = learn(real, fakes, labels)
         self._d_updates.advance()
-        d_real, d_fake, accuracy_real, accuracy_fake = self.objective.judge(real_logits, fake_logits, self.backend)
-        return {
-            "d_loss": loss,
-            "d_penalty": penalty,
-            "d_real": d_real,
-            "d_fake": d_fake,
-            "d_accuracy_real": accuracy_real,
-            "d_accuracy_fake": accuracy_fake,
-            "d_grad_norm": norm,
-        }
+        names = "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake"
+        judgement = self.objective.judge(on_real.logits, on_fake.logits, self.backend)
+        codes = on_real.codes_loss + on_fake.codes_loss if self._codes.outputs else self._nothing
+        return {**metrics, **dict(zip(names, judgement, strict=True)), "d_codes": codes}
 
     @np.errstate(all="ignore")
-    def update_generator(self, n: int, fakes: Fakes | None = None, real: Array | None = None) -> dict[str, Array]:
+    def update_generator(
+        self, n: int, fakes: Fakes | None = None, real: Array | None = None, labels: Array | None = None
+    ) -> dict[str, Array]:
         """G descends its loss on n fakes, through a D that is held fixed.
 
-        real: (n, ...) real samples, for an objective that compares the fakes with them.
+        real: (n, ...) real samples, for an objective that compares the fakes with them. labels: of them, as in `turn`;
+        what G is asked for.
         """
-        fakes = fakes or self._fakes_for_G(n)
+        arena = self._arena_G
+        fakes = fakes or self._fakes_for_G(n, labels)
         stream = Stream(self.seed, Purpose.D_FOR_G, self._steps.now())
-        logits, back_D, shown = self._ask_D(fakes.samples, stream)
-        rivals = None
+        outputs, back_D, seen = self._ask_D(fakes.samples, stream, labels)
+        verdict, rivals = self._verdict(outputs, arena, fakes=fakes), None
         if self.objective.compares and real is not None:
-            rivals, _, _ = self._ask_D(real, stream._replace(purpose=Purpose.D_FOR_G_REAL))
-        loss, dlogits = self.objective.generator(logits, self._arena_G, rivals)
-        dfake = back_D(dlogits, params=False, consume=True)  # D is fixed: its parameter gradients are never computed
+            rivals, _, _ = self._ask_D(real, stream._replace(purpose=Purpose.D_FOR_G_REAL), labels)
+            rivals = self._logits(rivals, arena)
+        loss, dlogits = self.objective.generator(verdict.logits, arena, rivals)
+        # D is fixed: its parameter gradients are never computed
+        dfake = back_D(verdict.gradient(dlogits), params=False, consume=True)
         self.G.zero_grad()
         dfake = dfake.reshape(fakes.samples.shape)
         fakes.back(dfake, inputs=False, consume=True)  # nobody needs dL/dz: it is never computed
-        norm = self._finite_norm("G", loss, None, fakes, {"fakes": (shown, stream)})
+        norm = self._finite_norm("G", loss, None, fakes, {"fakes": seen})
         self.g_opt.step()
         if self._average is not None:
             self._average.update(self._steps)
         self._steps.advance()
-        return {"g_loss": loss, "g_grad_norm": norm}
+        return {"g_loss": loss, "g_grad_norm": norm, "g_codes": verdict.codes_loss}
 
-    def _ask_D(self, samples: Array, stream: Stream) -> tuple[Array, Back, Array]:
+    def _ask_D(self, samples: Array, stream: Stream, labels: Array | None) -> tuple[Array, Back, Seen]:
         """What D says of samples in G's update, or its features if the objective wants those; and what it was shown."""
-        shown = self._shown(samples, self._arena_G, stream)
+        seen = Seen(self._shown(samples, self._arena_G, stream), stream, self._told(labels))
         depth = self.objective.depth(self.D)
-        return *self.D(shown, track=False, arena=self._arena_G, stream=stream, depth=depth), shown
+        outputs, back = self.D(
+            seen.samples, track=False, arena=self._arena_G, stream=stream, depth=depth, beside=seen.told
+        )
+        return outputs, back, seen
 
-    def _joint_update(self, real: Array, fakes: Fakes) -> tuple[Array, ...]:
-        """One update of D on real samples and fakes: loss, penalty, gradient norm, and the logits of both."""
+    def _joint_update(
+        self, real: Array, fakes: Fakes, labels: Array | None
+    ) -> tuple[dict[str, Array], Verdict, Verdict]:
+        """One update of D on real samples and fakes: metrics, and what D said of both."""
         D, arena, n, t = self.D, self._arena_D, len(real) // self.packing, self._d_updates.now()
-        on_real, on_fake = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
-        dlogits = arena.empty((2 * n, 1), D.dtype)
-        dreal, dfake = halves = dlogits[:n], dlogits[n:]
+        of_real, of_fakes = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
         penalties = [(penalty, Stream(self.seed, Purpose.PENALTY + i, t)) for i, penalty in enumerate(self.penalties)]
-        total = self._no_penalty
+        told, total = self._told(labels), self._nothing
+        dlogits = arena.empty((2 * n, 1), D.dtype)
+        halves = dlogits[:n], dlogits[n:]
         D.zero_grad()
         if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
-            both = arena.empty((2 * len(real), *real.shape[1:]), D.dtype)
-            both[: len(real)], both[len(real) :] = real, fakes.samples
-            both = self._shown(both, arena, on_real)
-            shown, shown_fake = both[:n], both[n:]
-            seen = {"real and fake samples": (both, on_real)}
-            if penalties and piecewise_linear(D):  # their points join the batch
-                points = [(penalty, penalty.points(shown, shown_fake, arena, drawn)) for penalty, drawn in penalties]
-                logits, values, back = judge_together(D, both, points, arena, on_real)
+            shown = self._shown(self._stacked(real, fakes.samples), arena, of_real)
+            shown_real, shown_fake = shown[:n], shown[n:]
+            both = Seen(shown, of_real, None if told is None else self._stacked(told, told))
+            seen = {"real and fake samples": both}
+            if penalties and told is None and piecewise_linear(D):  # their points join the batch
+                points = [
+                    (penalty, penalty.points(shown_real, shown_fake, arena, drawn)) for penalty, drawn in penalties
+                ]
+                outputs, values, back = judge_together(D, shown, points, arena, of_real)
                 total = sum(values, total)
-                seen |= {_points_of(penalty): (x, on_real) for penalty, x in points}
+                seen |= {_points_of(penalty): Seen(x, of_real, None) for penalty, x in points}
                 penalties = []  # no more to do
             else:
-                logits, way = D(both, arena=arena, stream=on_real)
+                outputs, way = D(shown, arena=arena, stream=of_real, beside=both.told)
                 back = partial(way, inputs=False, consume=True)
-            logits_real, logits_fake = logits[:n], logits[n:]
-            loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-            back(dlogits)
+            on_real, on_fake = outputs[:n], outputs[n:]
+
+            def backward(dreal: Array, dfake: Array) -> None:
+                back(self._stacked(dreal, dfake) if self._codes.outputs else dlogits)
+
         else:
-            shown, shown_fake = self._shown(real, arena, on_real), self._shown(fakes.samples, arena, on_fake)
-            logits_real, back_real = D(shown, arena=arena, stream=on_real)
-            logits_fake, back_fake = D(shown_fake, track=False, arena=arena, stream=on_fake)
-            loss, _ = self.objective.discriminator(logits_real, logits_fake, arena, out=halves)
-            back_real(dreal, inputs=False, consume=True)
-            back_fake(dfake, inputs=False, consume=True)
-            seen = {"real samples": (shown, on_real), "fakes": (shown_fake, on_fake)}
+            shown_real, shown_fake = self._shown(real, arena, of_real), self._shown(fakes.samples, arena, of_fakes)
+            on_real, back_real = D(shown_real, arena=arena, stream=of_real, beside=told)
+            on_fake, back_fake = D(shown_fake, track=False, arena=arena, stream=of_fakes, beside=told)
+            seen = {"real samples": Seen(shown_real, of_real, told), "fakes": Seen(shown_fake, of_fakes, told)}
+
+            def backward(dreal: Array, dfake: Array) -> None:
+                back_real(dreal, inputs=False, consume=True)
+                back_fake(dfake, inputs=False, consume=True)
+
+        says_real, says_fake = self._verdict(on_real, arena, labels=labels), self._verdict(on_fake, arena, fakes=fakes)
+        loss, _ = self.objective.discriminator(says_real.logits, says_fake.logits, arena, out=halves)
+        backward(*map(Verdict.gradient, (says_real, says_fake), halves))
         for penalty, drawn in penalties:
-            value, x = penalty.add(D, shown, shown_fake, arena, drawn)
+            value, x = penalty.add(D, shown_real, shown_fake, arena, drawn, told)
             total = total + value
-            seen[_points_of(penalty)] = x, drawn
+            seen[_points_of(penalty)] = Seen(x, drawn, told)
         norm = self._finite_norm("D", loss, real, fakes, seen)
         self._update_D()
-        return loss, total, norm, logits_real, logits_fake
+        return {"d_loss": loss, "d_penalty": total, "d_grad_norm": norm}, says_real, says_fake
 
-    def _separate_updates(self, real: Array, fakes: Fakes) -> tuple[Array, ...]:
+    def _separate_updates(
+        self, real: Array, fakes: Fakes, labels: Array | None
+    ) -> tuple[dict[str, Array], Verdict, Verdict]:
         """An update of D on real samples, then one on fakes, through weights that the first has changed."""
         objective = self.objective
-        loss_real, norm_real, logits_real = self._half_update(objective.real, real, None, Purpose.D_REAL)
-        loss_fake, norm_fake, logits_fake = self._half_update(objective.fake, None, fakes, Purpose.D_FAKE)
+        loss_real, norm_real, on_real = self._half_update(objective.real, real, None, labels)
+        loss_fake, norm_fake, on_fake = self._half_update(objective.fake, None, fakes, labels)
         loss_real += loss_fake
         norm = self.backend.xp.hypot(norm_real, norm_fake, out=self._arena_D.empty((), self.D.dtype))
-        return loss_real, self._no_penalty, norm, logits_real, logits_fake
+        return {"d_loss": loss_real, "d_penalty": self._nothing, "d_grad_norm": norm}, on_real, on_fake
 
     def _half_update(
-        self, term: Callable[[Array, Array, Backend], Array], real: Array | None, fakes: Fakes | None, purpose: Purpose
-    ) -> tuple[Array, Array, Array]:
-        kind, samples = ("real samples", real) if fakes is None else ("fakes", fakes.samples)
-        stream = Stream(self.seed, purpose, self._d_updates.now())
-        samples = self._shown(samples, self._arena_D, stream)
+        self,
+        term: Callable[[Array, Array, Backend], Array],
+        real: Array | None,
+        fakes: Fakes | None,
+        labels: Array | None,
+    ) -> tuple[Array, Array, Verdict]:
+        kind, samples, purpose = (
+            ("real samples", real, Purpose.D_REAL) if fakes is None else ("fakes", fakes.samples, Purpose.D_FAKE)
+        )
+        stream, arena = Stream(self.seed, purpose, self._d_updates.now()), self._arena_D
+        seen = Seen(self._shown(samples, arena, stream), stream, self._told(labels))
         self.D.zero_grad()
-        logits, back = self.D(samples, track=fakes is None, arena=self._arena_D, stream=stream)
-        dlogits = self._arena_D.empty(logits.shape, logits.dtype)
-        loss = term(logits, dlogits, self.backend)
-        back(dlogits, inputs=False, consume=True)
-        norm = self._finite_norm("D", loss, real, fakes, {kind: (samples, stream)})
+        outputs, back = self.D(seen.samples, track=fakes is None, arena=arena, stream=stream, beside=seen.told)
+        verdict = self._verdict(outputs, arena, fakes, labels)
+        dlogits = arena.empty(verdict.logits.shape, outputs.dtype)
+        loss = term(verdict.logits, dlogits, self.backend)
+        back(verdict.gradient(dlogits), inputs=False, consume=True)
+        norm = self._finite_norm("D", loss, real, fakes, {kind: seen})
         self._update_D()
-        return loss, norm, logits
+        return loss, norm, verdict
+
+    def _verdict(self, outputs: Array, arena: Heap, fakes: Fakes | None = None, labels: Array | None = None) -> Verdict:
+        """D's outputs taken apart, with the loss of what it says of the codes: of fakes all, of real samples labels."""
+        if not self._codes.outputs:
+            return Verdict(outputs, self._nothing, None)
+        grad = arena.empty(outputs.shape, outputs.dtype)
+        asked = labels if fakes is None else fakes.z[:, self.latent :]
+        loss = self._codes.loss(outputs[:, 1:], asked, grad[:, 1:], self.backend, real=fakes is None)
+        return Verdict(self._logits(outputs, arena), loss, grad)
+
+    def _logits(self, outputs: Array, arena: Heap) -> Array:
+        """The first of D's outputs; all of them where there is nothing to tell, for they may be features."""
+        if not self._codes.outputs:
+            return outputs
+        logits = arena.empty((len(outputs), 1), outputs.dtype)
+        self.backend.xp.copyto(logits, outputs[:, :1])
+        return logits
+
+    def _told(self, labels: Array | None) -> Array | None:
+        """What D is told of the samples with these labels."""
+        return None if self._codes.told is None else self._packs(labels)
+
+    def _stacked(self, first: Array, second: Array) -> Array:
+        both = self._arena_D.empty((len(first) + len(second), *first.shape[1:]), self.D.dtype)
+        both[: len(first)], both[len(first) :] = first, second
+        return both
 
     def _update_D(self) -> None:
         self.d_opt.step()
@@ -326,30 +415,39 @@ class GAN:
         m, (first, *rest) = self.packing, samples.shape[1:]
         return samples.reshape(len(samples) // m, m * first, *rest)
 
-    def _fakes_for_G(self, n: int) -> Fakes:
+    def _fakes_for_G(self, n: int, labels: Array | None) -> Fakes:
         """n fakes for G's own update, which alone moves G's running statistics."""
         self._arena_G.rewind()
         latent, dropout = (Stream(self.seed, p, self._steps.now()) for p in (Purpose.LATENT_G, Purpose.G_FOR_G))
-        return self._make_fakes(n, self._arena_G, latent, dropout, train=True, track=True)
+        return self._make_fakes(n, self._arena_G, latent, dropout, labels, train=True, track=True)
 
-    def _fakes_for_D(self, n: int) -> Fakes:
+    def _fakes_for_D(self, n: int, labels: Array | None) -> Fakes:
         """n fakes for D's update."""
         latent, dropout = (Stream(self.seed, p, self._d_updates.now()) for p in (Purpose.LATENT_D, Purpose.G_FOR_D))
-        return self._make_fakes(n, self._arena_D, latent, dropout, self.fake_statistics == "batch", track=False)
+        train = self.fake_statistics == "batch"
+        return self._make_fakes(n, self._arena_D, latent, dropout, labels, train, track=False)
 
-    def _make_fakes(self, n: int, arena: Arena, latent: Stream, dropout: Stream, train: bool, track: bool) -> Fakes:
-        z = self._latents(n, latent, arena)
+    def _make_fakes(
+        self, n: int, arena: Arena, latent: Stream, dropout: Stream, labels: Array | None, train: bool, track: bool
+    ) -> Fakes:
+        z = self._latents(n, latent, arena, labels)
         samples, back = self.G(z, train=train, track=track, arena=arena, stream=dropout)
         return Fakes(z, samples, back, train, dropout)
 
-    def _latents(self, n: int, stream: Stream, arena: Heap) -> Array:
-        z = arena.empty((n, self.latent), self.G.dtype)
+    def _latents(self, n: int, stream: Stream, arena: Heap, labels: Array | None = None) -> Array:
+        """Noise, and behind it the codes."""
+        noise = arena.empty((n, self.latent), self.G.dtype)
         if self.prior == "normal":
-            self.backend.normal(z, stream)
+            self.backend.normal(noise, stream)
         else:
-            self.backend.uniform(z, stream)
-            z *= 2
-            z -= 1
+            self.backend.uniform(noise, stream)
+            noise *= 2
+            noise -= 1
+        if not self.codes:
+            return noise
+        z = arena.empty((n, self.latent + self._codes.width), self.G.dtype)
+        z[:, : self.latent] = noise
+        self._codes.draw(z[:, self.latent :], arena, stream, labels)
         return z
 
     # --- training and sampling ---------------------------------------------------------------------------------
@@ -360,6 +458,7 @@ class GAN:
         steps: int,
         batch: int = 32,
         *,
+        labels: Any = None,
         d_pretrain: int = 0,
         callback: Callable[[GAN, Metrics], bool | None] | None = None,
     ) -> dict[str, np.ndarray[Any, Any]]:
@@ -368,6 +467,7 @@ class GAN:
         images: uint8 (N, H, W[, C]), mapped to [−1, 1] batch by batch, or floats (N, ...) used as they are; or an
             object with an attribute `images`, such as a Dataset. Every image is seen once per epoch, in an order
             that depends on the seed only.
+        labels: integers (N,), if the codes have a Label; by default the attribute `labels` of such an object.
         batch: G's batch, and D's real batch (half of it with half_batches).
         d_pretrain: D updates before G's first (only of a GAN that has not played yet).
         callback: called after every step with this GAN and the metrics; returning True ends the training. Without
@@ -377,7 +477,7 @@ class GAN:
         """
         if steps < 0 or batch < 1 or d_pretrain < 0:
             raise ValueError(f"expected steps ≥ 0, d_pretrain ≥ 0, batch ≥ 1; got {steps}, {d_pretrain}, {batch}")
-        match = Match(self, images, batch)
+        match = Match(self, images, batch, labels)
         match.pretrain(d_pretrain)
         history = {name: np.empty(steps, np.float32) for name in METRICS}
         done, stop = 0, False
@@ -391,40 +491,76 @@ class GAN:
                 stop = bool(callback(self, {name: float(values[0]) for name, values in played.items()}))
         return {name: values[:done] for name, values in history.items()}
 
-    def sample(self, n: int, seed: int | None = None, averaged: bool = True) -> np.ndarray[Any, Any]:
+    def sample(self, n: int, seed: int | None = None, averaged: bool = True, label: Any = None) -> np.ndarray[Any, Any]:
         """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
 
         seed: of the latents; default: the GAN's own seed. The first latents do not depend on n.
         averaged: of the average of G, if this GAN keeps one; False: of G as its last update left it.
-        Raises ValueError if n is less than 1.
+        label: which category to make, a number for all or one for each of them; by default they are random.
+        Raises ValueError if n is less than 1, or for a label that G cannot be asked for.
         """
+        return self.generate(self.latents(n, seed, label), averaged)
+
+    def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
+        """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
         if n < 1:
             raise ValueError(f"expected a number of samples of 1 or more, got {n}")
-        G = self.G if self._average is None or not averaged else self._average.net
         stream = Stream(self.seed if seed is None else seed, Purpose.LATENT_SAMPLE)
         with self.backend.explained():
-            z = self._latents(n, stream, self.G._heap)
-            parts = [self.backend.to_numpy(G(z[i : i + 1000], train=False)[0]) for i in range(0, n, 1000)]
+            z = self.backend.to_numpy(self._latents(n, stream, Heap(self.backend)))
+        if label is not None:
+            code, columns = self._codes.category()
+            z[:, self.latent :][:, columns] = code.encode(label, n)
+        return z
+
+    def generate(self, latents: Any, averaged: bool = True) -> np.ndarray[Any, Any]:
+        """What G makes of latents (n, latent + codes), as `latents` draws them and anybody may change them."""
+        G = self.G if self._average is None or not averaged else self._average.net
+        with self.backend.explained():
+            z = G.as_batch(latents)
+            parts = [self.backend.to_numpy(G(z[i : i + 1000], train=False)[0]) for i in range(0, len(z), 1000)]
         return np.concatenate(parts)
 
-    def score(self, samples: Array) -> np.ndarray[Any, Any]:
+    def score(self, samples: Array, labels: Any = None) -> np.ndarray[Any, Any]:
         """D's output, a logit or a score, for each of the samples (N, ...), with running statistics: floats (N,).
 
-        With packing it is for each pack of so many samples in a row.
+        labels: integers (N,), where D is told them. With packing it is for each pack of so many samples in a row.
         """
-        return self.backend.to_numpy(self._score(samples))
+        return self.backend.to_numpy(self._outputs(samples, labels)[:, 0])
 
-    def probability(self, samples: Array) -> np.ndarray[Any, Any]:
+    def probability(self, samples: Array, labels: Any = None) -> np.ndarray[Any, Any]:
         """D(x), the probability that a sample is real, as floats (N,) in [0, 1]; otherwise as `score`.
 
         Raises ValueError under an objective whose D does not speak of probabilities.
         """
-        return self.backend.to_numpy(self.objective.probability(self._score(samples), self.backend.xp))
+        return self.backend.to_numpy(self.objective.probability(self._outputs(samples, labels)[:, 0], self.backend.xp))
 
-    def _score(self, samples: Array) -> Array:
+    def read(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
+        """What D takes the codes of samples (N, ...) for: of each that it must tell, an array (N, width).
+
+        For a category or a label these are probabilities, for a continuous code the numbers. labels: as in `score`.
+        """
+        outputs = self._outputs(samples, labels)[:, 1:]
+        xp = self.backend.xp
+        return [self.backend.to_numpy(code.read(outputs[:, part], xp)) for code, _, part in self._codes.asked]
+
+    def one_hot(self, labels: Any, n: int) -> Array | None:
+        """The integers (n,) as rows of zeros and a one, as `turn` takes them; None for codes without a Label.
+
+        Raises ValueError if labels are missing, and ValueError or TypeError if they are none.
+        """
+        label = self._codes.label
+        if label is None:
+            return None
+        if labels is None:
+            raise ValueError(f"the codes have {label}, so labels are needed: integers, one for each of {n} samples")
+        return self.backend.asarray(label.encode(np.asarray(labels), n), self.D.dtype)
+
+    def _outputs(self, samples: Array, labels: Any) -> Array:
         samples = self._samples(samples)
         self._check_batch(len(samples))
-        return self.D(self._packs(samples), train=False)[0][:, 0]
+        told = None if self._codes.told is None else self._told(self.one_hot(labels, len(samples)))
+        return self.D(self._packs(samples), train=False, beside=told)[0]
 
     # --- saving ------------------------------------------------------------------------------------------------
 
@@ -494,11 +630,11 @@ class GAN:
         return x.reshape(len(x), *self.sample_shape)
 
     def _finite_norm(
-        self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, tuple[Array, Stream]]
+        self, player: str, loss: Array, real: Array | None, fakes: Fakes | None, seen: dict[str, Seen]
     ) -> Array:
         """The norm of the player's gradient; raises NonFiniteError if it or the loss is not finite.
 
-        seen: the batches that D has judged in this update, with the random numbers of each pass.
+        seen: the batches that D has judged in this update.
         """
         norm = self.backend.norm((self.G if player == "G" else self.D).flat_grad)
         if not self.backend.finite(loss, norm):
@@ -512,6 +648,6 @@ def _points_of(penalty: Penalty) -> str:
 
 _SPECS = ("objective", "optimizer", "d_optimizer")
 _OPTIONS = (
-    *CHOICES, "penalties", "clip", "instance_noise", "packing", "average", "d_steps", "reuse_fakes", "half_batches",
-    "latent", "seed",
+    *CHOICES, "codes", "penalties", "clip", "instance_noise", "packing", "average", "d_steps", "reuse_fakes",
+    "half_batches", "latent", "seed",
 )  # fmt: skip

@@ -72,7 +72,8 @@ def gradcheck(
         _randomize(net, rng)
     x = net.backend.asarray(net.backend.to_numpy(net.backend.asarray(x)), np.float64)
     stream = Stream(seed, Purpose.CHECK)
-    arrays: dict[str, Any] = {"input": x} | {name: p.data for name, p in net.parameters.items()}
+    arrays: dict[str, Any] = {"input": x}
+    arrays |= {name: p.published(p.data) for name, p in net.parameters.items()}
 
     def forward() -> tuple[Any, Any]:
         return net(x, train=train, track=False, stream=stream)
@@ -112,6 +113,9 @@ def check_gradients(
     """
     be = backend or get_backend("numpy")
     largest = max((float(np.linalg.norm(gradient)) for gradient in gradients.values()), default=0.0)
+    centre = value() if arrays else 0.0
+    if not math.isfinite(centre):
+        raise ValueError(f"the value is {centre} at the point itself; gradients can be checked where it is finite")
     worst = {}
     for name, array in arrays.items():
         rng = np.random.default_rng([seed, *name.encode()])
@@ -125,7 +129,8 @@ def check_gradients(
             d /= np.linalg.norm(d) or 1.0
             analytic = float(np.vdot(gradient, d))
             scale, error, numeric = 0.0, float("nan"), float("nan")
-            with closing(_derivatives(be, value, array, d, max(typical, abs(analytic)), tolerance)) as derivatives:
+            least = max(typical, abs(analytic))
+            with closing(_derivatives(be, value, centre, array, d, least, tolerance)) as derivatives:
                 for found, rounding in derivatives:
                     # the first h sets the scale; a smaller one can only clear what many small kinks have blurred
                     resolution = max(rounding, 1e-12, 1e-12 * largest)  # the analytic side rounds as well
@@ -142,7 +147,7 @@ def check_gradients(
 
 
 def _derivatives(
-    be: Backend, value: Callable[[], float], array: Any, d: Array, scale: float, tolerance: float
+    be: Backend, value: Callable[[], float], centre: float, array: Any, d: Array, scale: float, tolerance: float
 ) -> Generator[tuple[float, float]]:
     """The numeric derivative along d and its rounding error, for each h that shows no kink.
 
@@ -157,9 +162,6 @@ def _derivatives(
         return value()
 
     try:
-        centre = at(0.0)
-        if not math.isfinite(centre):
-            raise ValueError(f"the value is {centre} at the point itself; gradients can be checked where it is finite")
         # rounding, measured: how much the value trembles when hardly anything moves
         trembling = max(np.finfo(float).eps * abs(centre), *(abs(at(k * 1e-12) - centre) for k in (-2, -1, 1, 2)))
         for h in (1e-3, 1e-4, 1e-5):
@@ -219,7 +221,7 @@ def _randomize(net: Sequential, rng: np.random.Generator) -> None:
         else:
             buffer += net.backend.asarray(rng.standard_normal(buffer.shape))
     for layer in net.layers:
-        arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
+        arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
         values = {name: net.backend.to_numpy(array) for name, array in arrays.items()}
         layer.begin(values, rng)
         for name, buffer in layer.buffers.items():

@@ -29,6 +29,8 @@ METRICS = (
     "d_grad_norm",  # Euclidean norm of D's gradient
     "g_grad_norm",  # and of G's
     "d_penalty",  # the sum of all penalties, 0 where there is none
+    "d_codes",  # the loss of what D says of codes, 0 where there are none
+    "g_codes",  # and G's
 )
 
 
@@ -38,6 +40,7 @@ class Match:
     images: uint8 (N, H, W[, C]) or floats (N, ...), or an object with an attribute `images`; they are brought to the
         GAN's backend once. Every image is seen once per epoch, in an order that depends on the seed only.
     batch: G's batch, and D's real batch (half of it with half_batches).
+    labels: integers (N,), if the GAN's codes have a Label; by default the attribute `labels` of such an object.
 
     Raises ValueError or TypeError for data or sizes that do not fit.
 
@@ -48,7 +51,7 @@ class Match:
     (2, 2)
     """
 
-    def __init__(self, gan: GAN, images: Any, batch: int) -> None:
+    def __init__(self, gan: GAN, images: Any, batch: int, labels: Any = None) -> None:
         if gan.half_batches and batch % 2:
             raise ValueError(f"half_batches needs an even batch, got {batch}")
         for size in (batch, batch // 2 if gan.half_batches else batch):
@@ -60,15 +63,19 @@ class Match:
         rows = gan.d_steps * self._size
         with be.explained():
             self._data = _on_backend(gan, images)
+            known = getattr(images, "labels", None) if labels is None else labels
+            self._known = gan.one_hot(known, len(self._data))
             self._indices = be.empty((rows,), np.int64)
             self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)
+            self._labels = None if self._known is None else be.empty((rows, self._known.shape[1]), gan.D.dtype)
             self._table = be.zeros((be.ahead, len(METRICS)), gan.D.dtype)  # metrics of the last steps
             self._turn = be.repeat(self._play_once)
 
     def pretrain(self, updates: int) -> None:
         """D alone, until it has made so many updates; nothing if the game has begun."""
         while self.gan.steps == 0 and self.gan.d_updates < updates:
-            self.gan.update_discriminator(self._draw(self._size, self.gan._d_updates.now()))
+            real, labels = self._draw(self._size, self.gan._d_updates.now())
+            self.gan.update_discriminator(real, labels=labels)
 
     def play(self, steps: int) -> dict[str, np.ndarray[Any, Any]]:
         """Play so many more steps and return each metric as an array (steps,).
@@ -96,15 +103,18 @@ class Match:
         return {name: history[:, i] for i, name in enumerate(METRICS)}
 
     def _play_once(self) -> None:
-        metrics = self.gan.turn(self._draw(len(self._real), self.gan._d_updates.now()))
+        metrics = self.gan.turn(*self._draw(len(self._real), self.gan._d_updates.now()))
         self._be.record([metrics[name] for name in METRICS], self._table, self.gan._steps.now())
 
-    def _draw(self, count: int, update: Count) -> Array:
-        """The images of D's next updates, of which there have been so many."""
-        indices, real, gan = self._indices[:count], self._real[:count], self.gan
+    def _draw(self, count: int, update: Count) -> tuple[Array, Array | None]:
+        """The images of D's next updates, of which there have been so many, and their labels."""
+        indices, real, labels, gan = self._indices[:count], self._real[:count], None, self.gan
         self._be.minibatch(indices, len(self._data), update, self._size, gan.seed)
         self._be.gather(self._data, indices, real)
-        return real
+        if self._known is not None and self._labels is not None:
+            labels = self._labels[:count]
+            self._be.gather(self._known, indices, labels)
+        return real, labels
 
     def _explain(self, begin: int, d_begin: int) -> None:
         """Make the update at which a graph halted once more, and look: raises NonFiniteError.
@@ -113,9 +123,10 @@ class Match:
         """
         gan = self.gan
         if gan.d_updates - d_begin == gan.d_steps * (gan.steps + 1 - begin):  # D has made its updates of this step
-            gan.update_generator(self.batch, real=self._draw(self._size, gan.d_updates - 1))
+            real, labels = self._draw(self._size, gan.d_updates - 1)
+            gan.update_generator(self.batch, real=real, labels=labels)
         else:
-            gan.turn(self._draw(len(self._real), gan.d_updates))
+            gan.turn(*self._draw(len(self._real), gan.d_updates))
         name = "a loss or a gradient"
         raise NonFiniteError(gan.steps + 1, name, f"{name} was not finite at step {gan.steps + 1}, but only once")
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .backend import Backend, Stream
+from .backend import Backend
 
 if TYPE_CHECKING:
-    from .gan import GAN, Fakes
+    from .gan import GAN, Fakes, Seen
 
 Array = Any
 
@@ -44,12 +44,11 @@ def explain(
     loss: Array,
     real: Array | None,
     fakes: Fakes | None,
-    seen: dict[str, tuple[Array, Stream]],
+    seen: dict[str, Seen],
 ) -> NonFiniteError:
     """The error for an update of `player` ("G" or "D") whose loss or gradient is not finite.
 
-    real, fakes: the samples of the update, if it had them. seen: the batches that D has judged in it, with the random
-    numbers of each pass.
+    real, fakes: the samples of the update, if it had them. seen: the batches that D has judged in it.
     """
     step, unknown = gan.steps + 1, (f"the norm of {player}'s gradient", "overflow")
     name, what = first_nonfinite(_suspects(gan, player, loss, real, fakes, seen), gan.backend) or unknown
@@ -67,7 +66,7 @@ def _suspects(
     loss: Array,
     real: Array | None,
     fakes: Fakes | None,
-    seen: dict[str, tuple[Array, Stream]],
+    seen: dict[str, Seen],
 ) -> Iterator[tuple[str, Array]]:
     """Every array of the update, in the order in which it came to be; activations are computed again."""
     for prefix, net in (("G", gan.G), ("D", gan.D)):
@@ -78,8 +77,8 @@ def _suspects(
     if fakes is not None:
         for name, y in gan.G.activations(fakes.z, train=fakes.train, stream=fakes.stream):
             yield f"the output of G.{name}", y
-    for kind, (samples, stream) in seen.items():
-        for name, y in gan.D.activations(samples, train=True, stream=stream):
+    for kind, (samples, stream, told) in seen.items():
+        for name, y in gan.D.activations(samples, train=True, stream=stream, beside=told):
             yield f"the output of D.{name} on {kind}", y
     yield f"the loss of {player}", loss
     net = gan.G if player == "G" else gan.D

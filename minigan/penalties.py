@@ -47,14 +47,17 @@ class Penalty(Spec):
         """P, and u = ∂P/∂g, which may overwrite g (N, features)."""
         raise NotImplementedError
 
-    def add(self, D: Sequential, real: Array, fake: Array, heap: Heap, stream: Stream) -> tuple[Array, Array]:
+    def add(
+        self, D: Sequential, real: Array, fake: Array, heap: Heap, stream: Stream, beside: Array | None = None
+    ) -> tuple[Array, Array]:
         """Add dP/dθ to the gradients of D. Returns P (0-d) and the points.
 
         real, fake: (N, ...), as D sees them. heap: where arrays live. stream: random numbers, of points and of D.
+        beside: (N, K) numbers that D is told with each pair; P is of the gradient with respect to samples alone.
         Raises ValueError for a D with layers that cannot be differentiated twice, such as BatchNorm.
         """
         points = self.points(real, fake, heap, stream)
-        _, g, push = D.input_gradient(points, arena=heap, stream=stream)
+        _, g, push = D.input_gradient(points, arena=heap, stream=stream, outputs=1, beside=beside)
         value, u = self.measure(g.reshape(len(g), -1), heap)
         push(u.reshape(points.shape))
         return value, points
@@ -73,7 +76,7 @@ def judge_together(
     batch[:n], end = samples, n
     for _, x in points:
         batch[end : end + len(x)], end = x, end + len(x)
-    logits, g, push = joint_gradient(D, batch, n, arena=heap, stream=stream)
+    logits, g, push = joint_gradient(D, batch, n, arena=heap, stream=stream, outputs=1)
     values, end = [], 0
     for penalty, x in points:
         part, end = g[end : end + len(x)].reshape(len(x), -1), end + len(x)

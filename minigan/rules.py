@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .backend import Heap, Purpose, Stream
@@ -37,6 +38,10 @@ def check_options(gan: GAN) -> None:
         raise ValueError(f"{what} real and fake samples together; it needs updates='joint'")
     if gan.half_batches and gan.objective.compares:
         raise ValueError(f"{gan.objective} compares as many real samples with fakes; it excludes half_batches")
+    if gan.codes and gan.half_batches:
+        raise ValueError("with half_batches G makes more fakes than there are labels to ask for; leave out one of both")
+    if gan._codes.outputs and gan.packing > 1:
+        raise ValueError(f"a pack of {gan.packing} samples has no one code that D could tell; leave out packing")
     for penalty in gan.penalties:
         if not isinstance(penalty, Penalty):
             raise TypeError(f"penalties must be objects such as R1(10.0), got {penalty!r}")
@@ -52,13 +57,22 @@ def check_options(gan: GAN) -> None:
                          "fake_statistics='running'")  # fmt: skip
 
 
-def latent_size(G: Sequential, latent: int | None) -> int:
-    """The size of a latent, which G's first layer tells or `latent` does; ValueError unless they agree."""
+def latent_size(G: Sequential, latent: int | None, codes: int) -> int:
+    """How much noise there is, which G's first layer tells or `latent` does; ValueError unless they agree.
+
+    codes: how many numbers of G's input are codes.
+    """
     told = getattr(G.layers[0] if G.layers else None, "n_in", None)
+    told = None if told is None else told - codes
     if latent is None and told is None:
         raise ValueError("the size of the latent is unknown: G's first layer does not tell; pass latent=...")
     if latent is not None and told is not None and latent != told:
-        raise ValueError(f"latent={latent} contradicts G's first layer, which takes {told} numbers")
+        beside = f" beside {codes} for the codes" if codes else ""
+        raise ValueError(f"latent={latent} contradicts G's first layer, which takes {told} numbers{beside}")
+    if told is not None and told < 1:
+        raise ValueError(
+            f"G's first layer takes {told + codes} numbers, and {codes} are for the codes: no noise is left"
+        )
     return whole("latent", told if latent is None else latent)
 
 
@@ -72,20 +86,28 @@ def check_networks(gan: GAN) -> tuple[int, ...]:
         raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
     if G.dtype != D.dtype:
         raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
-    fakes, _ = G(gan.backend.zeros((2 * gan.packing, gan.latent), G.dtype), train=False)
+    codes, zeros = gan._codes, partial(gan.backend.zeros, dtype=G.dtype)
+    fakes, _ = G(zeros((2 * gan.packing, gan.latent + codes.width)), train=False)
     shape: tuple[int, ...] = tuple(fakes.shape[1:])
     shown = gan._packs(fakes)
+    told = None if codes.told is None else zeros((2, gan.packing * codes.told.k))
     try:
-        logits, _ = D(shown, train=False)
+        outputs, _ = D(shown, train=False, beside=told)
     except ValueError as error:
         packs = f", {gan.packing} packed as {shown.shape[1:]}" if gan.packing > 1 else ""
-        raise ValueError(f"D cannot take G's samples of shape {shape}{packs}: {error}") from None
-    if logits.shape != (2, 1):
-        raise ValueError(f"D must end in one logit per sample, shape (N, 1); it gives (N, {logits.shape[1:]})")
-    gan.objective.depth(D)
+        label = "" if told is None else f", with {told.shape[1]} numbers beside them for the label"
+        raise ValueError(f"D cannot take G's samples of shape {shape}{packs}{label}: {error}") from None
+    if outputs.shape != (2, 1 + codes.outputs):
+        wanted = "one logit per sample" + (f" and {codes.outputs} outputs for the codes" if codes.outputs else "")
+        given = ", ".join(map(str, outputs.shape[1:]))
+        raise ValueError(f"D must end in {wanted}, shape (N, {1 + codes.outputs}); it gives (N, {given})")
+    if gan.objective.depth(D) < len(D) and codes.outputs:
+        raise ValueError(
+            f"{gan.objective} looks at a hidden layer of D, but {codes.codes} at what D says: take another"
+        )
     for penalty in gan.penalties:
         try:
-            penalty.add(D, shown, shown, Heap(gan.backend), Stream(gan.seed, Purpose.PENALTY))
+            penalty.add(D, shown, shown, Heap(gan.backend), Stream(gan.seed, Purpose.PENALTY), told)
         except ValueError as error:
             raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
     D.zero_grad()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from minigan import (
     Wasserstein,
 )
 from minigan.backend import Purpose, Stream
+from minigan.codes import Category, Code, Label
 from minigan.objectives import Objective
 from minigan.optim import Schedule
 from minigan.penalties import Penalty
@@ -125,6 +127,29 @@ def penalty_value(penalty: Penalty, gradients: Array) -> float:
     return float(np.mean(penalty.weight / 2 * lengths**2))
 
 
+# --- codes -----------------------------------------------------------------------------------------------------
+
+
+def code_value(code: Code, said: Array, asked: Array) -> float:
+    """The loss of what D says of a code."""
+    if isinstance(code, Category):
+        right = said[asked == 1] - np.logaddexp.reduce(said, axis=1)
+        return -code.weight * float(right.mean())
+    return code.weight * float(((said - asked) ** 2).sum(axis=1).mean()) / 2
+
+
+def codes_value(codes: list[Code], said: Array, asked: Array, real: bool) -> float:
+    """Of all codes that D must tell: of real samples it is the label alone, whose columns come first."""
+    total, out, at = 0.0, 0, 0
+    for code in codes:
+        if not code.told:
+            if isinstance(code, Label) or not real:
+                total += code_value(code, said[:, out : out + code.width], asked[:, at : at + code.width])
+            out += code.width
+        at += code.width
+    return total
+
+
 # --- whole steps -----------------------------------------------------------------------------------------------
 
 
@@ -155,21 +180,47 @@ def record(gan: GAN) -> list[Moment]:
 class Book:
     """One step of a GAN from `real`: what each player is shown, and the losses as functions of the parameters."""
 
-    def __init__(self, gan: GAN, real: Array) -> None:
+    def __init__(self, gan: GAN, real: Array, labels: Array | None = None) -> None:
         self.gan, self.n = gan, len(real) // gan.d_steps
+        label = next((code for code in gan.codes if isinstance(code, Label)), None)
+        self.labels = None if label is None or labels is None else np.eye(label.k)[labels]
+        self.is_told = label is not None and label.told
         self.real = real.reshape(len(real), *gan.sample_shape)
         self.step, self.d_update = gan.steps, gan.d_updates
 
     def stream(self, purpose: int, t: int) -> Stream:
         return Stream(self.gan.seed, purpose, t)
 
-    def latents(self, n: int, purpose: Purpose, t: int) -> Array:
+    def latents(self, n: int, purpose: Purpose, t: int, k: int) -> Array:
+        """Noise, and the codes of fakes that are shown beside minibatch k of the step."""
         shape, stream = (n, self.gan.latent), self.stream(purpose, t)
         if self.gan.prior == "uniform":
-            return 2 * uniforms(stream, shape).astype(np.float64) - 1
-        z = drawn_normals(self.gan.backend, stream, shape)
-        np.testing.assert_allclose(z, normals(stream, shape), atol=1e-5)
-        return z
+            z = 2 * uniforms(stream, shape).astype(np.float64) - 1
+        else:
+            z = drawn_normals(self.gan.backend, stream, shape)
+            np.testing.assert_allclose(z, normals(stream, shape), atol=1e-5)
+        parts = [z]
+        for i, code in enumerate(self.gan.codes):
+            numbers = stream._replace(lane=i + 1)
+            if isinstance(code, Label):
+                parts.append(self.labels_of(k))
+            elif isinstance(code, Category):
+                parts.append(np.eye(code.k)[(uniforms(numbers, (n,)) * code.k).astype(int)])
+            else:
+                parts.append(2 * uniforms(numbers, (n, code.width)).astype(np.float64) - 1)
+        return np.concatenate(parts, axis=1)
+
+    def labels_of(self, k: int) -> Array:
+        """The labels of minibatch k, a one in each row."""
+        assert self.labels is not None
+        return self.labels[k * self.n : (k + 1) * self.n]
+
+    def told(self, k: int, times: int = 1) -> Array | None:
+        """What D is told of minibatch k, of real samples or of fakes; for both in one batch, twice."""
+        if not self.is_told:
+            return None
+        labels = self.labels_of(k)
+        return np.tile(labels.reshape(len(labels) // self.gan.packing, -1), (times, 1))
 
     def shown(self, samples: Array, stream: Stream) -> Array:
         """Samples as D sees them: noise on top, and so many in a row at once."""
@@ -192,18 +243,18 @@ class Book:
             kinds = ["two"]
         return [(k, kind) for k in range(self.gan.d_steps) for kind in kinds]
 
-    def fakes_for_d(self, moment: Moment, k: int) -> Array:
-        """What D is shown in update k of the step."""
+    def fakes_for_d(self, moment: Moment, k: int) -> tuple[Array, Array]:
+        """What D is shown in update k of the step, and what G was asked for."""
         if self.gan.reuse_fakes and k == self.gan.d_steps - 1:
             return self.own_fakes(moment.G, [], moment)
         t, train = self.d_update + k, self.gan.fake_statistics == "batch"
-        z, stream = self.latents(self.n, Purpose.LATENT_D, t), self.stream(Purpose.G_FOR_D, t)
-        return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.G_state)
+        z, stream = self.latents(self.n, Purpose.LATENT_D, t, k), self.stream(Purpose.G_FOR_D, t)
+        return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.G_state), z[:, self.gan.latent :]
 
-    def d_loss(self, moment: Moment, k: int, part: str) -> Callable[[Array], tuple[float, float, list[Array]]]:
-        """D's parameters → loss and penalty of an update, and which side of each kink everything is on."""
+    def d_loss(self, moment: Moment, k: int, part: str) -> Callable[[Array], tuple[float, float, float, list[Array]]]:
+        """D's parameters → loss, penalty and loss on codes of an update, and on which side of each kink it all is."""
         gan, objective, t = self.gan, self.gan.objective, self.d_update + k
-        real, fake = self.real[k * self.n : (k + 1) * self.n], self.fakes_for_d(moment, k)
+        real, (fake, asked) = self.real[k * self.n : (k + 1) * self.n], self.fakes_for_d(moment, k)
         on_real, on_fake = self.stream(Purpose.D_REAL, t), self.stream(Purpose.D_FAKE, t)
         if part == "one":
             both = self.shown(np.concatenate([real, fake]), on_real)
@@ -219,13 +270,19 @@ class Book:
             for i, p in enumerate(gan.penalties)
         ]
 
-        def loss(D: Array) -> tuple[float, float, list[Array]]:
+        def loss(D: Array) -> tuple[float, float, float, list[Array]]:
             signs: list[Array] = []
 
-            def ask(x: Array, stream: Stream) -> Array:
-                return evaluate(gan.D, D, x, True, stream, signs=signs, running=moment.D_state)
+            def ask(x: Array, stream: Stream, told: Array | None) -> Array:
+                return evaluate(gan.D, D, joined(x, told), True, stream, signs=signs, running=moment.D_state)
 
-            logits = np.concatenate([ask(x, stream) for x, stream in batches])
+            told = self.told(k, times=2 if part == "one" else 1)
+            outputs = np.concatenate([ask(x, stream, told) for x, stream in batches])
+            logits, codes = outputs[:, :1], 0.0
+            if part != "fake" and self.labels is not None:
+                codes += codes_value(gan.codes, outputs[: len(real), 1:], self.labels_of(k), real=True)
+            if part != "real":
+                codes += codes_value(gan.codes, outputs[-len(fake) :, 1:], asked, real=False)
             if isinstance(objective, Hinge):
                 signs.append(abs(logits) < 1)
             if part in ("one", "two"):
@@ -235,67 +292,86 @@ class Book:
             penalty = 0.0
             for term, x, purpose in points:
                 stream = self.stream(purpose, t)
-                ask(x, stream)  # for the kinks
-                penalty += penalty_value(term, input_gradient(gan.D, D, x, stream, moment.D_state))
-            return value, penalty, signs
+                ask(x, stream, self.told(k))  # for the kinks
+                whole = input_gradient(gan.D, D, joined(x, self.told(k)), stream, moment.D_state, outputs=1)
+                penalty += penalty_value(term, whole[..., : x.shape[-1]])
+            return value, penalty, codes, signs
 
         return loss
 
     # --- G's update
 
-    def own_fakes(self, G: Array, signs: list[Array], moment: Moment) -> Array:
-        """G's fakes in its own update: batch statistics, always."""
+    def own_fakes(self, G: Array, signs: list[Array], moment: Moment) -> tuple[Array, Array]:
+        """G's fakes in its own update, and what it was asked for: batch statistics, always."""
         n = 2 * self.n if self.gan.half_batches else self.n
-        z, stream = self.latents(n, Purpose.LATENT_G, self.step), self.stream(Purpose.G_FOR_G, self.step)
-        return evaluate(self.gan.G, G, z, True, stream, signs=signs, running=moment.G_state)
+        z = self.latents(n, Purpose.LATENT_G, self.step, self.gan.d_steps - 1)
+        stream = self.stream(Purpose.G_FOR_G, self.step)
+        made = evaluate(self.gan.G, G, z, True, stream, signs=signs, running=moment.G_state)
+        return made, z[:, self.gan.latent :]
 
-    def g_loss(self, moment: Moment) -> Callable[[Array], tuple[float, list[Array]]]:
-        """G's parameters → loss, through D as it was then."""
-        gan, objective = self.gan, self.gan.objective
+    def g_loss(self, moment: Moment) -> Callable[[Array], tuple[float, float, list[Array]]]:
+        """G's parameters → loss, and loss on codes, through D as it was then."""
+        gan, objective, told = self.gan, self.gan.objective, self.told(self.gan.d_steps - 1)
         depth = None
         if isinstance(objective, FeatureMatching):
             depth = max(i for i, layer in enumerate(gan.D.layers) if isinstance(layer, Dense))
 
-        def loss(G: Array) -> tuple[float, list[Array]]:
+        def loss(G: Array) -> tuple[float, float, list[Array]]:
             signs: list[Array] = []
 
             def ask(samples: Array, purpose: Purpose) -> Array:
                 stream = self.stream(purpose, self.step)
-                x = self.shown(samples, stream)
+                x = joined(self.shown(samples, stream), told)
                 return evaluate(gan.D, moment.D, x, True, stream, signs=signs, running=moment.D_state, depth=depth)
 
-            on_fake = ask(self.own_fakes(G, signs, moment), Purpose.D_FOR_G)
+            fakes, asked = self.own_fakes(G, signs, moment)
+            on_fake, verdict = ask(fakes, Purpose.D_FOR_G), slice(None if depth else 1)
+            codes = codes_value(gan.codes, on_fake[:, 1:], asked, real=False)
             if not objective.compares:
-                return g_value(objective, on_fake), signs
-            return g_value(objective, on_fake, ask(self.real[-self.n :], Purpose.D_FOR_G_REAL)), signs
+                return g_value(objective, on_fake[:, verdict]), codes, signs
+            on_real = ask(self.real[-self.n :], Purpose.D_FOR_G_REAL)
+            return g_value(objective, on_fake[:, verdict], on_real[:, verdict]), codes, signs
 
         return loss
 
 
-def assert_step(gan: GAN, real: Array, rng: np.random.Generator, tolerance: float = 1e-6) -> list[Moment]:
+def joined(x: Array, told: Array | None) -> Array:
+    """Samples with what D is told of each, as more features or as more channels."""
+    if told is None:
+        return x
+    planes = told.reshape(len(told), *[1] * (x.ndim - 2), -1)
+    return np.concatenate([x, np.broadcast_to(planes, (*x.shape[:-1], told.shape[1]))], axis=-1)
+
+
+def assert_step(
+    gan: GAN, real: Array, rng: np.random.Generator, tolerance: float = 1e-6, labels: Array | None = None
+) -> list[Moment]:
     """Play one step of a float64 GAN; every gradient and every metric of it is as the book has it."""
-    moments, book = record(gan), Book(gan, real)
-    metrics = gan.step(real)
+    moments, book = record(gan), Book(gan, real, labels)
+    metrics = gan.step(real, labels)
     parts = book.parts()
     assert [moment.player for moment in moments] == ["D"] * len(parts) + ["G"]
     values, norms = [], []
     for (k, part), moment in zip(parts, moments, strict=False):
         loss = book.d_loss(moment, k, part)
 
-        def total(D: Array, loss: Callable[[Array], tuple[float, float, list[Array]]] = loss) -> tuple[float, list]:
-            value, penalty, signs = loss(D)
-            return value + penalty, signs
+        def total(flat: Array, loss: Callable[[Array], tuple[Any, ...]] = loss) -> tuple[float, list[Array]]:
+            *terms, signs = loss(flat)
+            return sum(terms), signs
 
         assert_gradient(total, moment.D, moment.gradient, rng, tolerance=tolerance)
-        values.append(loss(moment.D)[:2])
+        values.append(loss(moment.D)[:3])
         norms.append(np.linalg.norm(moment.gradient))
     last = moments[-1]
-    assert_gradient(book.g_loss(last), last.G, last.gradient, rng, tolerance=tolerance)
+    g_loss = book.g_loss(last)
+    assert_gradient(lambda flat: total(flat, g_loss), last.G, last.gradient, rng, tolerance=tolerance)
     per_update = len(parts) // gan.d_steps
-    d_loss, d_penalty = np.sum(values[-per_update:], axis=0)
+    d_loss, d_penalty, d_codes = np.sum(values[-per_update:], axis=0)
     assert metrics["d_loss"] == pytest.approx(d_loss, rel=1e-9, abs=1e-12)
     assert metrics["d_penalty"] == pytest.approx(d_penalty, rel=1e-8)
     assert metrics["d_grad_norm"] == pytest.approx(math.hypot(*norms[-per_update:]), rel=1e-9)
-    assert metrics["g_loss"] == pytest.approx(book.g_loss(last)(last.G)[0], rel=1e-9, abs=1e-12)
+    assert metrics["d_codes"] == pytest.approx(d_codes, rel=1e-9)
+    assert metrics["g_loss"] == pytest.approx(g_loss(last.G)[0], rel=1e-9, abs=1e-12)
+    assert metrics["g_codes"] == pytest.approx(g_loss(last.G)[1], rel=1e-9)
     assert metrics["g_grad_norm"] == pytest.approx(float(np.linalg.norm(last.gradient)), rel=1e-9)
     return moments

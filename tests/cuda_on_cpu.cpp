@@ -4,8 +4,10 @@
 // next. In the other order, the last thread first, kernels must give the same bits: a thread that reads what another
 // has yet to write, for want of a barrier, does not.
 
+#include <algorithm>
 #include <cmath>
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <ucontext.h>
@@ -17,67 +19,111 @@ using std::sqrt, std::tanh;
 struct Index { unsigned x = 0, y = 0, z = 0; };
 static Index threadIdx, blockIdx, blockDim, gridDim;
 
-// A thread has a stack of its own, made once and used for every block: `makecontext` puts the thread on it, and from
-// then on `_longjmp` goes back and forth, which unlike `swapcontext` asks nothing of the operating system.
-struct Thread {
-    jmp_buf at;
-    ucontext_t stack;
-    std::vector<char> memory = std::vector<char>(1 << 16);
-    bool begun = false, done = false;
+// Jumps between stacks. The compiler's own, where it has them, save three registers; `_setjmp` asks far more of libc.
+#if defined(__GNUC__) && defined(__x86_64__)
+using Place = void *[5];
+#define leave_from(place) __builtin_setjmp(place)
+#define go_to(place) __builtin_longjmp(place, 1)
+#else
+using Place = jmp_buf;
+#define leave_from(place) _setjmp(place)
+#define go_to(place) _longjmp(place, 1)
+#endif
+
+// A stack, made once and used for every block. Its top is elsewhere in its page than that of the next stack is: at the
+// same place, a thousand of them would fight for a few lines of the cache. A thread that ends without having waited
+// leaves its stack to the next one, so that a kernel without barriers is a mere loop.
+struct Stack {
+    Place at;
+    bool begun = false;
+    ucontext_t first;
+    std::vector<char> memory = std::vector<char>(1 << 15);
 };
-static std::vector<Thread> threads(1024);
-static jmp_buf scheduler;
-static unsigned running;
+static std::vector<Stack> stacks(1024);
+static std::vector<Stack *> idle;
+static Stack *mine;  // that of the thread which runs
+
+enum State : char { NEW, WAITING, DONE };
+static State states[1024];
+static Stack *waits_on[1024];
+static Place scheduler;
+static unsigned count, alive, turn;  // threads of the block; those that have not ended; whose turn it is, in order
+static bool backwards;
 static std::function<void()> kernel;
 
-static void __syncthreads() {
-    if (!_setjmp(threads[running].at)) _longjmp(scheduler, 1);
+static void take_turn(unsigned next) {
+    turn = next;
+    unsigned i = backwards ? count - 1 - turn : turn;
+    threadIdx = {i % blockDim.x, i / blockDim.x, 0};
+}
+
+static void body();
+
+// Leaves this stack for that of the next thread, or for run_block after the last.
+[[noreturn]] __attribute__((noinline)) static void go_on() {
+    if (!alive) go_to(scheduler);
+    do take_turn(turn + 1 < count ? turn + 1 : 0);
+    while (states[turn] == DONE);
+    if (states[turn] == WAITING) {
+        mine = waits_on[turn];
+        go_to(mine->at);
+    }
+    mine = idle.back();
+    idle.pop_back();
+    if (mine->begun) go_to(mine->at);
+    mine->begun = true;
+    getcontext(&mine->first);
+    mine->first.uc_stack.ss_sp = mine->memory.data();
+    mine->first.uc_stack.ss_size = mine->memory.size() - (mine - stacks.data()) % 64 * 64;
+    makecontext(&mine->first, body, 0);
+    setcontext(&mine->first);
+    abort();
+}
+
+__attribute__((noinline)) static void __syncthreads() {
+    states[turn] = WAITING;
+    waits_on[turn] = mine;
+    if (!leave_from(mine->at)) go_on();
+}
+
+__attribute__((noinline)) static void rest() {
+    idle.push_back(mine);
+    if (!leave_from(mine->at)) go_on();
 }
 
 static void body() {
     for (;;) {
         kernel();
-        threads[running].done = true;
-        __syncthreads();  // until the next block
+        states[turn] = DONE;
+        alive--;
+        if (turn + 1 < count && states[turn + 1] == NEW)
+            take_turn(turn + 1);
+        else
+            rest();  // until another thread begins on this stack
     }
-}
-
-static void go_on(Thread &thread) {
-    if (_setjmp(scheduler)) return;
-    if (thread.begun) _longjmp(thread.at, 1);
-    thread.begun = true;
-    getcontext(&thread.stack);
-    thread.stack.uc_stack.ss_sp = thread.memory.data();
-    thread.stack.uc_stack.ss_size = thread.memory.size();
-    makecontext(&thread.stack, body, 0);
-    setcontext(&thread.stack);
 }
 
 static void forget_shared_memory();
 
-static void run_block(bool reversed) {
+__attribute__((noinline)) static void run_block() {
     forget_shared_memory();
-    unsigned count = blockDim.x * blockDim.y, alive = count;
-    for (unsigned i = 0; i < count; i++) threads[i].done = false;
-    while (alive) {
-        for (unsigned i = 0; i < count; i++) {
-            running = reversed ? count - 1 - i : i;
-            if (threads[running].done) continue;
-            threadIdx = {running % blockDim.x, running / blockDim.x, 0};
-            go_on(threads[running]);
-            alive -= threads[running].done;
-        }
-    }
+    count = alive = blockDim.x * blockDim.y;
+    std::fill(states, states + count, NEW);
+    turn = count - 1;  // so that the first is the next
+    if (!leave_from(scheduler)) go_on();
 }
 
 static void run(const unsigned *dims, bool reversed, std::function<void()> f) {
     gridDim = {dims[0], dims[1], 1};
     blockDim = {dims[2], dims[3], 1};
     kernel = f;
+    backwards = reversed;
+    if (idle.empty())
+        for (Stack &stack : stacks) idle.push_back(&stack);
     for (unsigned y = 0; y < gridDim.y; y++)
         for (unsigned x = 0; x < gridDim.x; x++) {
             blockIdx = {x, y, 0};
-            run_block(reversed);
+            run_block();
         }
 }
 

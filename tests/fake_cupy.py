@@ -69,7 +69,12 @@ class Device:
         self.allocations += 1
         self.pooled += self.recorded is not None
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
-        memory = np.frombuffer(bytearray(b"\xff" * dtype.itemsize * (size + 2 * GUARD)), dtype)  # \xff...: NaN
+        memory = np.zeros(size + 2 * GUARD, dtype)
+        garbage = memory.view(np.uint8)
+        if garbage.size < 1 << 20:
+            garbage[:] = 255  # NaN
+        else:  # cuBLAS's workspace: the operating system need not find the memory that nobody touches
+            garbage[: GUARD * dtype.itemsize] = garbage[-GUARD * dtype.itemsize :] = 255
         self.memory.append(memory)
         return memory[GUARD : GUARD + size].reshape(shape).view(DeviceArray)
 

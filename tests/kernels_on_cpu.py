@@ -18,6 +18,10 @@ import numpy as np
 
 SHIM = Path(__file__).parent / "cuda_on_cpu.cpp"
 _INTEGERS = {"int": np.int32, "u64": np.uint64, "long long": np.int64, "u8": np.uint8}
+_CTYPES = {
+    np.int32: ctypes.c_int32, np.uint64: ctypes.c_uint64, np.int64: ctypes.c_int64, np.uint8: ctypes.c_uint8,
+    np.float32: ctypes.c_float, np.float64: ctypes.c_double,
+}  # fmt: skip
 
 
 def source() -> str:
@@ -27,12 +31,12 @@ def source() -> str:
 
 @functools.cache
 def signatures(code: str) -> dict[str, list[str]]:
-    """The kernels and the types of their arguments, as kernels.cu declares them: "REAL*", "u64", ..."""
-    for name, text in re.findall(r"#define (UPDATE) (.*)", code):
+    """The kernels and the types of their arguments, as kernels.cu declares them: "const REAL*", "u64", ..."""
+    for name, text in re.findall(r"#define (UPDATE|WINDOWS) (.*)", code):
         code = re.sub(rf"\b{name}\s*\)", f"{text})", code)
     found = {}
     for name, arguments in re.findall(r"__global__ void (\w+)\(([^)]*)\)", code):
-        types = [re.match(r"\s*(?:const )?((?:long )?\w+) (\*?)", a) for a in arguments.split(",")]
+        types = [re.match(r"\s*((?:const )?(?:long )?\w+) (\*?)", a) for a in arguments.split(",")]
         found[name] = [t[1] + t[2] for t in types if t]
     return found
 
@@ -57,7 +61,7 @@ def library(code: str, real: str) -> ctypes.CDLL:
     if not built.exists():
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "kernels.cpp").write_text(text, encoding="utf-8")
-            command = [compiler, "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", f"-DREAL={real}"]
+            command = [compiler, "-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", f"-DREAL={real}"]
             done = subprocess.run(
                 [*command, "kernels.cpp", "-o", "k.so"], cwd=folder, capture_output=True, text=True, check=False
             )
@@ -79,32 +83,35 @@ def launch(
     types = signatures(code)[name]
     assert len(types) == len(args), f"{name} takes {len(types)} arguments, got {len(args)}"
     assert np.prod(block) <= 1024, f"a block of {name} has {block} threads"
-    arrays = [a for a in args if isinstance(a, np.ndarray)]
-    before = [a.copy() for a in arrays]
-    outcomes = []
-    for reversed_ in (False, True):
-        for array, original in zip(arrays, before, strict=True):
-            array[...] = original
-        dims = (ctypes.c_uint * 4)(*(*grid, 1)[:2], *(*block, 1)[:2])
-        passed = [
-            _argument(f"{name}: argument {i}", t, a, real) for i, (t, a) in enumerate(zip(types, args, strict=True))
-        ]
-        getattr(library(code, real), f"launch_{name}")(dims, ctypes.c_bool(reversed_), *passed)
-        outcomes.append([a.copy() for a in arrays])
-    for first, second in zip(*outcomes, strict=True):
-        assert first.tobytes() == second.tobytes(), f"{name}: the result depends on the order of the threads"
+    call, dims = getattr(library(code, real), f"launch_{name}"), (ctypes.c_uint * 4)(*(*grid, 1)[:2], *(*block, 1)[:2])
+    passed = [_argument(name, i, t, a, real) for i, (t, a) in enumerate(zip(types, args, strict=True))]
+    written = [a for t, a in zip(types, args, strict=True) if isinstance(a, np.ndarray) and not t.startswith("const ")]
+    before = [a.copy() for a in written]
+    call(dims, ctypes.c_bool(False), *passed)
+    outcome = [a.tobytes() for a in written]
+    for array, original in zip(written, before, strict=True):
+        array[...] = original
+    call(dims, ctypes.c_bool(True), *passed)
+    for array, first in zip(written, outcome, strict=True):
+        assert array.tobytes() == first, f"{name}: the result depends on the order of the threads"
 
 
-def _argument(place: str, type_: str, value: Any, real: str) -> Any:
-    """One argument as ctypes wants it; what CUDA would misread is refused."""
+@functools.cache
+def _wanted(type_: str, real: str) -> Any:
+    """NumPy's name for a type of kernels.cu; None where any will do."""
     reals = {"REAL": {"float": np.float32, "double": np.float64}[real], "double": np.float64}
-    wanted = {**_INTEGERS, **reals}.get(type_.removesuffix("*"))
+    return {**_INTEGERS, **reals}.get(type_.removesuffix("*").removeprefix("const "))
+
+
+def _argument(name: str, i: int, type_: str, value: Any, real: str) -> Any:
+    """Argument i as ctypes wants it; what CUDA would misread is refused."""
+    wanted = _wanted(type_, real)
     if type_.endswith("*"):
         if isinstance(value, np.uint64) and value == 0:
             return ctypes.c_void_p(0)
         if not isinstance(value, np.ndarray) or (wanted is not None and value.dtype != wanted):
-            raise TypeError(f"{place} must be a {type_}, got {getattr(value, 'dtype', type(value))}")
+            raise TypeError(f"{name}: argument {i} must be a {type_}, got {getattr(value, 'dtype', type(value))}")
         return ctypes.c_void_p(value.ctypes.data)
     if type(value) is not wanted:
-        raise TypeError(f"{place} must be a {type_}, got {type(value).__name__} {value!r}")
-    return np.ctypeslib.as_ctypes_type(wanted)(value.item())
+        raise TypeError(f"{name}: argument {i} must be a {type_}, got {type(value).__name__} {value!r}")
+    return _CTYPES[wanted](value.item())

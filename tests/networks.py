@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 
 import minigan
 from minigan import (
+    AvgPool2D,
     BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -34,9 +37,11 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
 )
 from minigan.backend import Backend, Stream
+from minigan.codes import Code, Codes
 
 Array = np.ndarray[Any, Any]
 
@@ -55,14 +60,15 @@ def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
         noise = rng.standard_normal(value.shape)
         if name.endswith("running_var"):
             state[name] = rng.uniform(0.3, 2.0, value.shape)
-        elif value.ndim == 2:
-            state[name] = noise / math.sqrt(value.shape[1])
+        elif value.ndim in (2, 4):
+            state[name] = noise / math.sqrt(value[0].size)
         elif name.endswith("weight"):
             state[name] = rng.choice([-1, 1], value.shape) * rng.uniform(0.5, 1.5, value.shape)
         else:
             state[name] = 0.5 * noise
     for name in [name for name in state if name.endswith("weight_orig")]:  # singular vectors, but not quite
         W, u = state[name], rng.standard_normal(len(state[name]))
+        W = W.reshape(len(W), -1)
         v = W.T @ u / np.linalg.norm(W.T @ u)
         state[name.replace("orig", "u")], state[name.replace("orig", "v")] = W @ v / np.linalg.norm(W @ v), v
     net.load_state_dict(state)
@@ -85,6 +91,8 @@ def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm
         lambda: [Dropout(float(rng.choice([0.0, 0.2, 0.6])))],
         lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])))],
         lambda: [Reshape(1, n, 1), Flatten()],
+        lambda: [Reshape(n, 1, 1), Conv2D(1, 2, (3, 1), padding=(1, 0)), ConvTranspose2D(2, 1, 1), Flatten()],
+        lambda: [Reshape(1, n, 1), Upsample(2, "bilinear"), AvgPool2D(2), Flatten()],
     ]
     if batchnorm:
         kinds.append(lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))])
@@ -152,7 +160,8 @@ def parameters(net: Sequential, flat: Array) -> dict[str, Array]:
     """The flat parameters cut up by name, in the documented order."""
     parts, offset = {}, 0
     for name, parameter in net.parameters.items():
-        parts[name] = flat[offset : offset + math.prod(parameter.shape)].reshape(parameter.shape)
+        part = flat[offset : offset + math.prod(parameter.shape)].reshape(parameter.shape)
+        parts[name] = part.transpose(parameter.axes)
         offset += math.prod(parameter.shape)
     return parts
 
@@ -168,32 +177,38 @@ def evaluate(
     signs: list[Array] | None = None,
     seen: dict[str, tuple[Array, Array]] | None = None,
     depth: int | None = None,
+    many: bool = False,
 ) -> Array:
     """The network's output, for these parameters. Textbook formulas only; nothing of minigan computes here.
 
-    x: real, or complex for `along`.
+    x: real, or complex for `along`. many: it holds several batches, one behind the other, that do not meet.
     running: the running statistics, if not the present ones. signs: collects which side of a kink each element is on.
     seen: collects mean and unbiased variance of each batch that a BatchNorm was trained on. depth: how many layers.
     """
     p = parameters(net, flat)
     running = net.state_dict() if running is None else running
     for i, layer in enumerate(net.layers[:depth]):
-        here = stream._replace(lane=i)
         match layer:
             case Dense():
                 x = x @ weight(layer, i, p, running).T + p.get(f"{i}.bias", 0.0)
+            case Conv2D() | ConvTranspose2D() | Upsample() | AvgPool2D():
+                images = image_layer(layer, i, x.reshape(-1, *x.shape[-3:]), p, running)
+                x = images.reshape(*x.shape[:-3], *images.shape[1:])
             case BatchNorm():
                 mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
                 if train:
-                    mean, var = x.mean(axis=0), variance(x)
+                    axes = tuple(range(many, x.ndim - 1))
+                    mean, var = average(x, axes), variance(x, axes)
                     if seen is not None:
-                        seen[f"{i}"] = mean, x.var(axis=0, ddof=1)
+                        rows = x.reshape(-1, x.shape[-1])
+                        seen[f"{i}"] = rows.mean(axis=0), rows.var(axis=0, ddof=1)
                 x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
             case LayerNorm():
-                x_hat = (x.T - x.mean(axis=1)) / np.sqrt(variance(x.T) + layer.eps)
-                x = p[f"{i}.weight"] * x_hat.T + p[f"{i}.bias"]
+                x_hat = (x - average(x, -1)) / np.sqrt(variance(x, -1) + layer.eps)
+                x = p[f"{i}.weight"] * x_hat + p[f"{i}.bias"]
             case MinibatchStdDev():
-                x = np.column_stack([x, np.full(len(x), np.sqrt(variance(x) + layer.eps).mean())])
+                deviation = average(np.sqrt(variance(x, -2) + layer.eps), -1)
+                x = np.concatenate([x, np.broadcast_to(deviation, (*x.shape[:-1], 1))], axis=-1)
             case ReLU() | LeakyReLU():
                 if signs is not None:
                     signs.append(x.real > 0)
@@ -205,14 +220,59 @@ def evaluate(
             case Softplus():
                 x = np.logaddexp(0, x) if np.isrealobj(x) else np.log1p(np.exp(x))
             case Dropout() if train and layer.p:
-                x = np.where(uniforms(here, x.shape) >= layer.p, x / (1 - layer.p), 0.0)
+                kept = uniforms(stream._replace(lane=i), x.shape[many:]) >= layer.p
+                x = np.where(kept, x / (1 - layer.p), 0.0)
             case GaussianNoise() if train and layer.std:
-                x = x + layer.std * drawn_normals(net.backend, here, x.shape)
+                x = x + layer.std * drawn_normals(net.backend, stream._replace(lane=i), x.shape[many:])
             case Reshape():
-                x = x.reshape(len(x), *layer.shape)
+                x = x.reshape(*x.shape[: 1 + many], *layer.shape)
             case Flatten():
-                x = x.reshape(len(x), -1)
+                x = x.reshape(*x.shape[: 1 + many], -1)
     return x
+
+
+def image_layer(layer: Layer, i: int, x: Array, p: dict[str, Array], running: dict[str, Array]) -> Array:
+    """Layer i of images (N, H, W, C)."""
+    match layer:
+        case Conv2D():
+            return conv(x, weight(layer, i, p, running), layer._stride, layer._padding) + p.get(f"{i}.bias", 0.0)
+        case ConvTranspose2D():
+            W, extra = p[f"{i}.weight"], layer._output_padding
+            return transposed(x, W, layer._stride, layer._padding, extra) + p.get(f"{i}.bias", 0.0)
+        case Upsample():
+            S = [spread(size, layer.factor, layer.mode) for size in x.shape[1:3]]
+            return np.einsum("yh,zv,nhvc->nyzc", *S, x)
+        case AvgPool2D(kernel=k):
+            return x.reshape(len(x), x.shape[1] // k, k, x.shape[2] // k, k, -1).mean(axis=(2, 4))
+    raise NotImplementedError(layer)
+
+
+def conv(x: Array, W: Array, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
+    """A convolution of images with channels last by a weight (out, in, kh, kw), window by window."""
+    x = np.pad(x, [(0, 0), *((p, p) for p in padding), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(x, W.shape[2:], axis=(1, 2))  # (N, places, places, C, kh, kw)
+    return np.einsum("nyzcij,ocij->nyzo", windows[:, :: stride[0], :: stride[1]], W)
+
+
+def transposed(x: Array, W: Array, stride: tuple[int, int], padding: tuple[int, int], extra: tuple[int, int]) -> Array:
+    """A transposed convolution by a weight (in, out, kh, kw): zeros between the pixels, and a turned convolution."""
+    (n, h, w, c), kernel = x.shape, W.shape[2:]
+    spread = np.zeros((n, (h - 1) * stride[0] + 1, (w - 1) * stride[1] + 1, c), x.dtype)
+    spread[:, :: stride[0], :: stride[1]] = x
+    around = [(k - 1, k - 1 + e) for k, e in zip(kernel, extra, strict=True)]
+    full = conv(np.pad(spread, [(0, 0), *around, (0, 0)]), W[:, :, ::-1, ::-1].swapaxes(0, 1), (1, 1), (0, 0))
+    return full[:, padding[0] : full.shape[1] - padding[0], padding[1] : full.shape[2] - padding[1]]
+
+
+def spread(n: int, factor: int, mode: str) -> Array:
+    """The matrix (factor · n, n) that makes a line of pixels longer, one new pixel at a time."""
+    S = np.zeros((factor * n, n))
+    for new in range(factor * n):
+        at = np.clip((new + 0.5) / factor - 0.5, 0, n - 1) if mode == "bilinear" else new // factor
+        low = int(at)
+        S[new, low] += 1 - (at - low)
+        S[new, min(low + 1, n - 1)] += at - low
+    return S
 
 
 def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool, stream: Stream) -> float:
@@ -220,39 +280,47 @@ def along(net: Sequential, flat: Array, x: Array, direction: Array, train: bool,
     return float(evaluate(net, flat, x + 1e-30j * direction, train, stream).imag.sum()) * 1e30
 
 
-def variance(x: Array) -> Array:
-    """Of each column, also of a complex step: without the absolute value that NumPy takes."""
-    return ((x - x.mean(axis=0)) ** 2).mean(axis=0)
+def average(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """The mean along some axes, which stay."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    return np.add.reduce(x, axes, keepdims=True) / math.prod(x.shape[a] for a in axes)
+
+
+def variance(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """Along some axes, also of a complex step: without the absolute value that NumPy takes."""
+    return average((x - average(x, axis)) ** 2, axis)
 
 
 def input_gradient(
-    net: Sequential, flat: Array, x: Array, stream: Stream, running: dict[str, Array] | None = None
+    net: Sequential,
+    flat: Array,
+    x: Array,
+    stream: Stream,
+    running: dict[str, Array] | None = None,
+    outputs: int | None = None,
 ) -> Array:
-    """The gradient of the sum of all outputs in training with respect to x, by imaginary steps: Im f(x + ih)/h.
+    """The gradient of the sum of outputs in training with respect to x, by imaginary steps: Im f(x + ih)/h.
 
-    Without a difference there is no rounding, however small h is (Squire and Trapp 1998).
+    outputs: the first so many of them, or all. Without a difference there is no rounding, however small h is (Squire
+    and Trapp 1998).
     """
-    h, gradient, rows = 1e-30, np.empty_like(x), list(range(len(x)))
-    together = [[n] for n in rows] if net.mixes_samples else [rows]  # whose steps do not meet
-    for place in np.ndindex(x.shape[1:]):
-        for some in together:
-            stepped = x.astype(complex)
-            stepped[(some, *place)] += 1j * h
-            y = evaluate(net, flat, stepped, True, stream, running=running)
-            felt = y.imag.reshape(len(x), -1).sum(axis=1) / h
-            gradient[(some, *place)] = felt if len(some) > 1 else felt.sum()
-    return gradient
+    h, mixing = 1e-30, net.mixes_samples
+    steps = np.eye(x.size if mixing else x[0].size)  # of all samples at once, where their steps do not meet
+    stepped = x + 1j * h * steps.reshape(-1, *(x.shape if mixing else (1, *x.shape[1:])))
+    felt = evaluate(net, flat, stepped, True, stream, running=running, many=True).imag / h
+    felt = felt[:, :, :outputs].reshape(*felt.shape[:2], -1).sum(axis=2)
+    return (felt.sum(axis=1) if mixing else felt.T).reshape(x.shape)
 
 
-def weight(layer: Dense, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
+def weight(layer: Dense | Conv2D, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
     """The weight of layer i, as a function of its parameters."""
     match layer.norm:
         case SpectralNorm():
             W = p[f"{i}.weight_orig"]
-            return W / (running[f"{i}.weight_u"] @ W @ running[f"{i}.weight_v"])
+            return W / (running[f"{i}.weight_u"] @ W.reshape(len(W), -1) @ running[f"{i}.weight_v"])
         case WeightNorm():
             V = p[f"{i}.weight_v"]
-            return p[f"{i}.weight_g"] * V / np.linalg.norm(V, axis=1, keepdims=True)
+            return p[f"{i}.weight_g"] * V / np.sqrt((V * V).sum(axis=tuple(range(1, V.ndim)), keepdims=True))
     return p[f"{i}.weight"]
 
 
@@ -343,23 +411,27 @@ def pair(
     seed: int = 1,
     packing: int = 1,
     critic: bool = False,
+    codes: Sequence[Code] = (),
 ) -> tuple[Sequential, Sequential]:
     """A small G and D with batchnorm, dropout and noise in both: whatever could be mixed up between passes is there.
 
-    critic: a D on which penalties can be put, with the other norms in the place of batchnorm.
+    critic: a D on which penalties can be put, with the other norms in the place of batchnorm. codes: what G is asked
+    for, and D told or asked.
     """
+    known = Codes(codes)
+    told = 0 if known.told is None else known.told.k
     be = minigan.get_backend("numpy") if backend is None else backend
     G = Sequential(
-        Dense(2, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
+        Dense(2 + known.width, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
         GaussianNoise(0.1), Dense(5, samples), Tanh(),
         backend=be, dtype=dtype, seed=seed,
     )  # fmt: skip
-    first: list[Layer] = [Dense(packing * samples, 6), BatchNorm(6, momentum=0.8)]
+    first: list[Layer] = [Dense(packing * (samples + told), 6), BatchNorm(6, momentum=0.8)]
     if critic:
-        first = [Dense(packing * samples, 6, norm=SpectralNorm()), LayerNorm(6)]
+        first = [Dense(packing * (samples + told), 6, norm=SpectralNorm()), LayerNorm(6)]
     D = Sequential(
         GaussianNoise(0.1), *first, LeakyReLU(0.2), Dropout(0.3),
-        Dense(6, 4, norm=WeightNorm() if critic else None), Softplus(), Dense(4, 1),
+        Dense(6, 4, norm=WeightNorm() if critic else None), Softplus(), Dense(4, 1 + known.outputs),
         backend=be, dtype=dtype, seed=seed + 1,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
@@ -369,7 +441,9 @@ def pair(
 def narrowed(gan: minigan.GAN, divisor: int, **changes: Any) -> minigan.GAN:
     """The same game with a fraction of the hidden units, beginning anew, and perhaps with other options."""
     pixels = math.prod(gan.sample_shape)
-    kept = {1, gan.latent, pixels, gan.packing * pixels}
+    codes = Codes(gan.codes)
+    told = 0 if codes.told is None else codes.told.k
+    kept = {1 + codes.outputs, gan.latent + codes.width, pixels, gan.packing * (pixels + told)}
     description = gan.describe() | changes
     for layer in description["G"]["layers"] + description["D"]["layers"]:
         for name in {"n_in", "n_out", "n_features"} & layer.keys():

@@ -21,6 +21,7 @@ from minigan.backend import Backend, get_backend
 from minigan.backend.numpy_backend import NumpyBackend
 from minigan.bench import (
     ceilings,
+    conv,
     critic,
     environment,
     growth,
@@ -49,6 +50,7 @@ from minigan.cli import main
 from minigan.penalties import GradientPenalty
 
 ROOT = Path(__file__).parent.parent
+GAMES = ("step", "critic")  # the subjects that are steps of a GAN
 SMALL = 1 / 256  # G 100-1-2-4-784, D 784-2-1-1: small enough to count by hand
 
 
@@ -82,7 +84,7 @@ def test_the_work_of_a_tiny_step_by_hand() -> None:
     assert parts.part_work("elementwise", 2, SMALL).other_flops == forward + backward + sums
 
 
-@pytest.mark.parametrize("subject", opponents.SUBJECTS)
+@pytest.mark.parametrize("subject", GAMES)
 @pytest.mark.parametrize(("batch", "width"), [(2, SMALL), (5, 0.1)])
 def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float, subject: str) -> None:
     """As a multiset: a backend may be asked for the two products of a backward in either order, or for both at once."""
@@ -378,7 +380,7 @@ def test_the_machine_has_a_name_that_is_not_the_hosts() -> None:
 # --- contestants -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=opponents.SUBJECTS)
+@pytest.fixture(scope="module", params=GAMES)
 def start(request: pytest.FixtureRequest) -> opponents.Start:
     return opponents.make_start(4, 0.1, request.param)
 
@@ -739,6 +741,41 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (criticism.subject, criticism.parts) == ("critic", False)
     assert (tmp_path / "runs" / f"critic-{environment.slug(environment.facts())}" / "bench.json").is_file()
     assert (tmp_path / "runs" / f"bench-{environment.slug(environment.facts())}").is_dir()
+
+
+def test_the_command_for_convolutions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert main([*TINY.split(), "--conv", "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("Convolutions of a small DCGAN") == 1
+    assert not list(tmp_path.glob("*.png"))
+    found = report.load(tmp_path / "bench.json")
+    assert [f.subject for f in found.figures[::2]] == list(conv.SUBJECTS)
+    assert all(f"{subject} " in text for subject in conv.SUBJECTS)
+    assert not found.wrong
+    for flags in ("--critic", "--profile", "--sweep", "--parts"):
+        assert main(["bench", "--conv", flags]) == 2
+
+
+def test_the_work_of_convolutions_is_that_of_the_calls() -> None:
+    """The products, as they are asked for."""
+    for subject in conv.SUBJECTS:
+        recorder = profile.Recorder(noting=True)
+        nets = conv.build(subject, 0.25, profile.WatchedBackend(get_backend("numpy"), recorder))
+        conv.play(subject, conv.arrays(subject, 3, 0.25), nets)()
+        counted = [call.work for call in recorder.calls if call.work is not None]
+        assert work.total(counted).gemm_flops == conv.conv_work(subject, 3, 0.25).gemm_flops
+
+
+@pytest.mark.parametrize("name", ["torch-eager", "torch-best"])
+@pytest.mark.parametrize("subject", conv.SUBJECTS)
+def test_pytorchs_convolutions_are_the_same(subject: str, name: str) -> None:
+    pytest.importorskip("torch")
+    start = opponents.make_start(3, 0.25, subject)
+    expected, opponent = opponents.expected_losses(start), opponents.make_opponent(name, "cpu", start)
+    opponents.check_losses(name, [opponent.checked() for _ in expected], expected, subject)
 
 
 @pytest.mark.parametrize(("flags", "what"), [([], "step"), (["--critic"], "critic's update")])

@@ -22,6 +22,7 @@ from minigan.backend import get_backend
 from minigan.cli import COMMANDS, main
 from minigan.recipes import RECIPES, get_recipe
 from minigan.recipes.options import Option, complete_options, read_options, recipe_options
+from minigan.runs.walks import interpolation
 from minigan.train import resume, train
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
@@ -291,26 +292,35 @@ def other_values(option: Option) -> list[str]:
     if option.choices:
         return [f"{option.flag}={choice}" for choice in option.choices if choice != option.default]
     if option.kind is int:
-        return [f"{option.flag}={(option.default or 0) + 1}"]
+        return [f"{option.flag}={(option.default or 0) + 2}"]
     return [f"{option.flag}={option.default * 0.75 if option.default else 0.5}"]
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_options("gan") if name != "noise_steps"])
+NEEDS: dict[str, dict[str, Any]] = {  # what must be there for an option to be seen
+    "noise_steps": {"instance_noise": 0.5},
+    "classes": {"label": "told"},
+    "label_weight": {"label": "asked"},
+    "category_weight": {"categories": 3},
+    "continuous_weight": {"continuous": 1},
+}
+
+
+@pytest.mark.parametrize("name", recipe_options("gan"))
 def test_a_flag_reaches_the_game(say: Say, asked: dict[str, Any], name: str) -> None:
-    """tests/test_recipes.py plays with each option, and with the noise_steps that need noise to be seen."""
-    recipe = "gan"
+    """tests/test_recipes.py plays with each option."""
+    recipe, needed = "gan", NEEDS.get(name, {})
 
     def described(options: dict[str, Any]) -> dict[str, Any]:
         gan = get_recipe(recipe).build((8, 8), **options, backend=get_backend("numpy"), dtype="float32", seed=0)
         return gan.describe()  # type: ignore[no-any-return]
 
-    usual = described(complete_options(recipe, {}))
+    usual = described(complete_options(recipe, needed))
     for words in other_values(recipe_options(recipe)[name]):
         code, _, error = say(f"train {recipe} {words}")
         assert code == 0, error
         assert asked["options"].keys() == {name}
         try:
-            other = described(complete_options(recipe, asked["options"]))
+            other = described(complete_options(recipe, needed | asked["options"]))
         except ValueError as contradiction:  # to the default of another option
             other = {"refused": str(contradiction)}
             if name not in str(contradiction):
@@ -397,6 +407,59 @@ def test_samples_of_the_average_of_g_and_of_g_as_it_is(say: Say) -> None:
         expected = minigan.datasets.to_uint8(gan.sample(4, averaged=averaged)).reshape(4, 6, 6)
         np.testing.assert_array_equal(drawn[flag], expected)
     assert (drawn["--no-averaged"] != drawn[""]).any()
+
+
+def test_samples_of_a_label_and_walks_through_the_latents(say: Say) -> None:
+    options = {"label": "told", "classes": 3, "categories": 4, "continuous": 2}
+    gan = get_recipe("gan").build((6, 6), latent=3, **options)
+    images, labels = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8), np.arange(20) % 3
+    gan.fit(images, steps=3, batch=4, labels=labels)
+    gan.save("gan.npz")
+
+    def drawn(words: str) -> Any:
+        assert say(f"sample gan.npz {words} --seed 3 --out a.npz")[0] == 0
+        return archive.load("a.npz")[0]["images"]
+
+    def expected(latents: Any) -> Any:
+        return minigan.datasets.to_uint8(gan.generate(latents)).reshape(-1, 6, 6)
+
+    np.testing.assert_array_equal(drawn("--n 7 --label 2"), expected(gan.latents(7, 3, label=2)))
+    np.testing.assert_array_equal(drawn("--n 7"), expected(gan.latents(7, 3, label=[0, 1, 2, 0, 1, 2, 0])))
+    assert (drawn("--n 7 --label 2") != drawn("--n 7 --label 0")).any()
+    walk = drawn("--grid interpolation --n 2 --label 1")
+    ends = gan.latents(4, 3, label=1)
+    np.testing.assert_array_equal(walk[[0, 10, 9, 19]], expected(ends))
+    codes = drawn("--grid traversal --n 2")
+    assert len(codes) == 2 * (3 + 4 + 10 + 10)
+    start = gan.latents(2, 3)
+    start[:, 3:6] = [0, 1, 0]
+    np.testing.assert_array_equal(codes[[1, 4]], expected(start))
+    assert say("sample gan.npz --grid traversal --out walk.png")[:2] == (0, "135 images in walk.png\n")
+    with Image.open("walk.png") as picture:
+        assert picture.size == (10 * 8 + 2, 4 * (5 * 8 + 2) + 3 * 6)
+    for words, sentence in (
+        ("--label 3", "takes numbers from 0 to 2, got 3"),
+        ("--grid sideways", "invalid choice: 'sideways'"),
+        ("--grid interpolation --n 0", "number of samples of 1 or more"),
+    ):
+        code, _, error = say(f"sample gan.npz {words} --out b.npz")
+        assert code == 2
+        assert sentence in error
+    get_recipe("gan").build((6, 6), latent=3).save("plain.npz")
+    for words, sentence in (("--label 1", "no Label and no Category"), ("--grid traversal", "no codes to traverse")):
+        code, _, error = say(f"sample plain.npz {words} --out b.npz")
+        assert code == 2
+        assert sentence in error
+
+
+def test_an_interpolation_keeps_the_variance_of_the_noise() -> None:
+    gan = get_recipe("gan").build((6, 6), latent=400)
+    (z,) = interpolation(gan, 3, seed=1)
+    assert z.shape == (30, 400)
+    np.testing.assert_allclose(z.std(axis=1), 1, atol=0.12)
+    assert np.array_equal(z[[0, 10, 20]], gan.latents(6, 1)[:3])
+    straight = interpolation(get_recipe("gan").build((6, 6), latent=4, prior="uniform"), 1, seed=1)[0]
+    np.testing.assert_allclose(np.diff(straight, axis=0), np.tile(straight[1] - straight[0], (9, 1)), atol=1e-6)
 
 
 def test_samples_of_a_gan_that_was_saved_by_hand(say: Say) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,15 +17,17 @@ import pytest
 from PIL import Image
 
 import minigan
-from minigan import archive, datasets
+from minigan import GAN, Category, Continuous, Dense, Label, Sequential, Tanh, archive, datasets
 from minigan.backend import Backend
 from minigan.cli import main
 from minigan.datasets import Dataset, MissingSplit, to_float
 from minigan.evaluation import Evaluator, Report, classifier, evaluate
 from minigan.evaluation.cache import key_of
 from minigan.evaluation.classifier import Classifier, Recipe
+from minigan.evaluation.codes import _centred, _correlation, judge_codes
 from minigan.evaluation.components import Components
 from minigan.evaluation.evaluator import _hold_out
+from minigan.evaluation.strokes import slant, thickness
 from minigan.runs.data import fingerprint
 from minigan.runs.folder import Config
 from minigan.runs.loop import sample_images
@@ -599,3 +602,86 @@ def test_importing_minigan_leaves_the_evaluator_alone() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           cwd=Path(minigan.__file__).parents[1])  # fmt: skip
     assert not [name for name in done.stdout.split() if name.startswith("minigan")]
+
+
+# --- codes -----------------------------------------------------------------------------------------------------
+
+
+def obedient(labels: bool, disobeys: float = 0.0) -> GAN:
+    """A GAN made by hand: it draws the bar of its category, brighter for its continuous code; D reads the category."""
+    codes: list[Any] = [Label(3, told=False) if labels else Category(3), Continuous(1)]
+    G, D = Sequential(Dense(2 + 3 + 1, 48), Tanh()), Sequential(Dense(48, 1 + 3 + 1))
+    G.load_state_dict({"0.weight": np.zeros((48, 6), "f4"), "0.bias": np.full(48, -2, "f4")})
+    weight = G.state_dict()["0.weight"].reshape(6, 8, 6)
+    reads = np.zeros((5, 6, 8), "f4")
+    for kind in range(3):
+        weight[2 * kind, :, 2 + kind] = 3
+        weight[2 * kind, :, 5] = 0.5  # brightness
+        weight[2 * kind, ::2, 0] = 0.3  # noise
+        reads[1 + (kind + 1) % 3, 2 * kind] = 1  # categories of its own
+    if disobeys:
+        weight[:, :, 2], weight[:, :, 3] = weight[:, :, 3].copy(), weight[:, :, 2].copy()
+    G.load_state_dict(G.state_dict() | {"0.weight": weight.reshape(48, 6)})
+    D.load_state_dict(D.state_dict() | {"0.weight": reads.reshape(5, 48)})
+    return GAN(G, D, codes=codes, seed=3)
+
+
+def test_labels_that_are_obeyed() -> None:
+    judge = evaluator(n=90)
+    row = judge_codes(obedient(labels=True), judge, "good")
+    assert (row.name, row.asked, row.matched_error) == ("good", 1.0, None)
+    assert row.gan_train is not None
+    assert row.gan_train > 0.9
+    mixed_up = judge_codes(obedient(labels=True, disobeys=True), judge, "bad")
+    assert mixed_up.asked == pytest.approx(1 / 3)
+    assert mixed_up.gan_train is not None
+    assert mixed_up.gan_train < 0.5
+
+
+def test_a_category_is_matched_with_the_class_that_suits_it() -> None:
+    judge = Evaluator(labelled(names=(2, 5, 7)), labelled(90, seed=1, names=(2, 5, 7)), n=90)
+    row = judge_codes(obedient(labels=False), judge, "codes")
+    assert (row.asked, row.gan_train, row.matched_error) == (None, None, 0.0)
+    assert row.classes == (7, 2, 5)
+
+
+def test_codes_are_correlated_with_what_is_drawn_within_a_category() -> None:
+    z = np.random.default_rng(0).standard_normal(600)
+    kinds = np.arange(600) % 3
+    slanted, kept = 0.2 * z + 10.0 * kinds, _centred(0.2 * z + 10.0 * kinds, kinds)
+    assert abs(_correlation(slanted - slanted.mean(), z - z.mean())) < 0.1  # hidden by the categories
+    assert _correlation(kept, _centred(z, kinds)) == pytest.approx(1)
+    assert _correlation(np.zeros(3), np.ones(3)) == 0
+    (row,) = judge_codes(obedient(labels=False), evaluator(n=90), "codes").correlations
+    assert all(-1 <= r <= 1 for r in row)
+
+
+@pytest.mark.parametrize("shear", [-0.5, 0.0, 0.3])
+@pytest.mark.parametrize("width", [2, 4])
+def test_slant_and_thickness_of_bars(shear: float, width: int) -> None:
+    y, x = np.mgrid[:40, :40] - 19.5
+    distance = np.abs(x + shear * y) * np.sqrt(1 / (1 + shear**2))
+    bar = np.clip(width / 2 - distance + 0.5, 0, 1) * (np.abs(y) < 15)
+    images = np.stack([255 * bar, np.zeros((40, 40))]).astype(np.uint8)
+    np.testing.assert_allclose(slant(images), [shear, 0], atol=0.02)
+    length = 30 * np.sqrt(1 + shear**2)
+    np.testing.assert_allclose(thickness(images), [width / (1 + width / length), 0], rtol=0.15)  # the ends are contour
+    coloured = np.repeat(images[..., None], 3, axis=3)
+    np.testing.assert_allclose(slant(coloured), slant(images))
+
+
+def test_the_report_has_a_table_of_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = labelled()
+    np.savez(tmp_path / "bars.npz", images=data.images, labels=data.labels)
+    obedient(labels=True).save(tmp_path / "asked.npz")
+    obedient(labels=False).save(tmp_path / "codes.npz")
+    sources = [str(tmp_path / name) for name in ("asked.npz", "codes.npz")]
+    where = tmp_path / "figures.json"
+    assert main(["evaluate", *sources, "--data", str(tmp_path / "bars.npz"), "--n", "60", "--json", str(where)]) == 0
+    said = capsys.readouterr().out
+    assert "| asked label, % | GAN-train, % | matched error, % |" in said
+    assert re.search(r"asked\.npz *\| *100\.0 \| *\d+\.\d \| *– \|", said)
+    assert re.search(r"codes\.npz *\| *– \| *– \| *0\.0 \|", said)
+    rows = json.loads(where.read_text())["codes"]
+    assert [row["asked"] for row in rows] == [1.0, None]
+    assert rows[1]["classes"] == [2, 0, 1]

@@ -78,6 +78,7 @@ from minigan.nn.init import Normal
 from minigan.objectives import Objective
 from minigan.optim import Linear
 from minigan.recipes import RECIPES, get_recipe
+from minigan.recipes.options import recipe_options
 from minigan.spec import build
 
 modes = st.booleans().map(lambda train: train)
@@ -145,12 +146,14 @@ def test_random_stacks_by_hand(case: Case, train: bool) -> None:
     check_by_hand(case, train)
 
 
+@settings(max_examples=25)
 @given(case=stacks(), train=modes, seed=st.integers(0, 99))
 def test_random_stacks_by_gradcheck(case: Case, train: bool, seed: int) -> None:
     errors = gradcheck(case.net, case.x, train=train, seed=seed)
     assert all(error <= 1e-6 or math.isnan(error) for error in errors.values())  # NaN: a kink in every direction
 
 
+@settings(max_examples=25)
 @given(case=stacks(smooth), train=modes)
 def test_smooth_stacks_leave_gradcheck_no_excuse(case: Case, train: bool) -> None:
     errors = gradcheck(case.net, case.x, train=train)
@@ -348,18 +351,31 @@ def test_minibatch_deviation_in_a_whole_step() -> None:
         assert_step(gan, rng.uniform(-1, 1, (4, 3)), rng)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_whole_step_of_every_recipe(recipe: str) -> None:
-    """The recipe's own game, with a few units in each layer and weights anywhere."""
-    gan = get_recipe(recipe).build((3, 1), latent=4, dtype="float64", seed=3)
-    gan = narrowed(gan, 64, clip=gan.clip and 0.5)  # within ±0.01 there is hardly a gradient to look at
+CONVOLUTIONAL: list[tuple[str, dict[str, Any]]] = [
+    ("wgan-gp", {"nets": "conv"}),
+    ("wgan-gp", {"nets": "conv", "label": "told", "d_norm": "layer"}),
+    ("r3gan", {"nets": "conv", "label": "asked", "continuous": 1}),
+    ("hinge-gan", {"nets": "conv"}),
+    ("gan", {"nets": "conv", "label": "told", "packing": 2, "minibatch_std": True}),
+]
+
+
+@pytest.mark.parametrize(("recipe", "options"), [*((recipe, {}) for recipe in RECIPES), *CONVOLUTIONAL], ids=str)
+def test_whole_step_of_every_recipe(recipe: str, options: dict[str, Any]) -> None:
+    """The recipe's own game, with a few units in each layer and weights anywhere: all of D's heads, and all of G."""
+    conv = (recipe_options(recipe)["nets"].default if "nets" not in options else options["nets"]) == "conv"
+    shape = (4, 4) if conv else (3, 1)
+    gan = get_recipe(recipe).build(shape, latent=4, width=1, dtype="float64", seed=3, **options)
+    if not conv:
+        gan = narrowed(gan, 64, clip=gan.clip and 0.5)  # within ±0.01 there is hardly a gradient to look at
     rng = np.random.default_rng(7)
     randomise(gan.G, rng)
     randomise(gan.D, rng)
     gan.steps, gan.d_updates = 40, 200
-    real = rng.uniform(-1, 1, (gan.d_steps * 6, 3, 1))
+    n = gan.d_steps * 6
+    real, labels = rng.uniform(-1, 1, (n, *shape)), rng.integers(0, 10, n)
     for _ in range(2):  # and on, from where the first has led
-        assert_step(gan, real, rng)
+        assert_step(gan, real, rng, labels=labels)
 
 
 # --- gradcheck itself ------------------------------------------------------------------------------------------
@@ -558,6 +574,7 @@ def test_gradcheck_takes_a_loss_of_ones_own() -> None:
         gradcheck(net, np.ones((5, 3)), loss=lambda y: (loss(y)[0], 1.001 * loss(y)[1]))
 
 
+@settings(max_examples=25)
 @given(case=stacks(smooth), train=modes)
 def test_gradcheck_fails_every_gradient_that_is_a_thousandth_off(case: Case, train: bool) -> None:
     """Wherever the mistake sits and whatever surrounds it, unless the gradient there is nothing at all."""
@@ -566,7 +583,7 @@ def test_gradcheck_fails_every_gradient_that_is_a_thousandth_off(case: Case, tra
     value, gradient = quadratic(case.rng, y.shape)
     net.zero_grad()
     dx = back(gradient(y))
-    arrays = {"input": x, **{name: p.data for name, p in net.parameters.items()}}
+    arrays = {"input": x, **{name: p.published(p.data) for name, p in net.parameters.items()}}
     right = {"input": dx, **net.grad_dict()}
 
     def f() -> float:

@@ -169,9 +169,9 @@ def test_penalties_constraints_and_averages_are_those_of_the_cpu(make: Make, gam
     "make", ["simulated", pytest.param("gpu", marks=pytest.mark.gpu)], indirect=True, ids=["simulated", "gpu"]
 )
 def test_100_steps_of_the_classic_gan(make: Make, request: pytest.FixtureRequest) -> None:
-    """On a GPU at full size; a simulated one has a sixteenth of the units."""
+    """On a GPU at full size; a simulated one has a 64th of the units."""
     if isinstance((be := make()).xp, fake_cupy.FakeCupy):
-        images, gans = IMAGES.repeat(196, 0).reshape(-1, 28, 28)[:40], [step.build(1 / 16, b) for b in (be, "numpy")]
+        images, gans = IMAGES.repeat(196, 0).reshape(-1, 28, 28)[:40], [step.build(1 / 64, b) for b in (be, "numpy")]
     else:
         images = minigan.datasets.load("digits").images
         gans = [RECIPES["classic"].build((28, 28), backend=b) for b in (be, "numpy")]

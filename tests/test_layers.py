@@ -17,7 +17,10 @@ from networks import Array, Case, evaluate, flat_of, pair, quadratic, quiet, ran
 import minigan
 from minigan import (
     GAN,
+    AvgPool2D,
     BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
     Dropout,
     Flatten,
@@ -34,6 +37,7 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Upsample,
     WeightNorm,
     get_backend,
     init,
@@ -205,7 +209,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "too many features": (
         lambda: Sequential(Tanh(), BatchNorm(2))(x32),
         ValueError,
-        r"layer 1, BatchNorm\(2\): .*\(N, 2\)",
+        r"layer 1, BatchNorm\(2\): .*\(N, ..., 2\)",
     ),
     "one sample": (
         lambda: Sequential(BatchNorm(3))(x32[:1]),
@@ -876,6 +880,12 @@ def in_torch(torch: Any, net: Sequential) -> Any:
         normed = {SpectralNorm: nn.utils.spectral_norm, WeightNorm: nn.utils.weight_norm, type(None): lambda it: it}
         return normed[type(it.norm)](nn.Linear(it.n_in, it.n_out, bias=it.bias))
 
+    def last(module: Any) -> Any:
+        """With the channels last, as minigan has them."""
+        module.register_forward_pre_hook(lambda _, given: given[0].permute(0, 3, 1, 2))
+        module.register_forward_hook(lambda *passed: passed[2].permute(0, 2, 3, 1))
+        return module
+
     twins: dict[type, Callable[[Any], Any]] = {
         Dense: linear,
         LayerNorm: lambda it: nn.LayerNorm(it.n_features, eps=it.eps),
@@ -888,6 +898,10 @@ def in_torch(torch: Any, net: Sequential) -> Any:
         Softplus: lambda it: nn.Softplus(),
         Dropout: lambda it: nn.Dropout(0.0),
         GaussianNoise: lambda it: nn.Identity(),
+        Conv2D: lambda it: last(nn.Conv2d(it.c_in, it.c_out, it.kernel, padding=it.padding)),
+        ConvTranspose2D: lambda it: last(nn.ConvTranspose2d(it.c_in, it.c_out, it.kernel)),
+        Upsample: lambda it: last(nn.Upsample(scale_factor=it.factor, mode=it.mode)),
+        AvgPool2D: lambda it: last(nn.AvgPool2d(it.kernel)),
         Flatten: lambda it: nn.Flatten(),
         Reshape: lambda it: nn.Unflatten(1, it.shape),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tracemalloc
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from minigan.metrics import (
     frechet_distance,
     frechet_of_moments,
     kl_divergence,
+    matching,
     moments,
     nearest_neighbours,
     precision_recall,
@@ -222,6 +224,28 @@ def test_a_copy_is_at_distance_zero() -> None:
 
 # --- bad input -------------------------------------------------------------------------------------------------
 
+
+@given(
+    gains=arrays(
+        np.float64,
+        st.tuples(st.integers(1, 5), st.integers(1, 5)),
+        elements=st.integers(-9, 9).map(float) | st.floats(-9, 9),
+    )
+)
+def test_no_other_matching_is_better(gains: Array) -> None:
+    rows, columns = gains.shape
+    found = matching(gains)
+    taken = [(i, j) for i, j in enumerate(found) if j >= 0]
+    assert found.shape == (rows,)
+    assert len(taken) == len({j for _, j in taken}) == min(rows, columns)
+    if rows <= columns:
+        every = ([(i, j) for i, j in enumerate(js)] for js in itertools.permutations(range(columns), rows))
+    else:
+        every = ([(i, j) for j, i in enumerate(rs)] for rs in itertools.permutations(range(rows), columns))
+    best = max(sum(gains[pair] for pair in pairs) for pairs in every)
+    assert sum(gains[pair] for pair in taken) == pytest.approx(best, abs=1e-9)
+
+
 GOOD = np.arange(12.0).reshape(6, 2)
 NAN = np.where(GOOD == 5, np.nan, GOOD)
 
@@ -254,6 +278,8 @@ NAN = np.where(GOOD == 5, np.nan, GOOD)
         (lambda: nearest_neighbours(GOOD, np.ones((3, 5))), r"samples \(6, 2\) and images \(3, 5\)"),
         (lambda: nearest_neighbours(GOOD[:0], GOOD), "at least one of each"),
         (lambda: nearest_neighbours(NAN, GOOD), "the samples hold NaN"),
+        (lambda: matching([1.0, 2.0]), r"the gains have shape \(2,\)"),
+        (lambda: matching(NAN), "the gains hold NaN"),
         (lambda: nearest_neighbours(GOOD, NAN), "the images hold NaN"),
     ],
 )

@@ -17,6 +17,7 @@ from minigan import (
     SGD,
     Adam,
     BatchNorm,
+    Category,
     Dense,
     Dropout,
     GradientError,
@@ -258,12 +259,14 @@ def test_options_that_do_nothing() -> None:
         "instance_noise": 0.1,
         "packing": 2,  # and a D of twice the width
         "average": 0.9,
+        "codes": [Category(2)],  # and a G and D that have room for them
     }
     options = {n for n, p in inspect.signature(GAN).parameters.items() if p.kind is p.KEYWORD_ONLY}
     assert options == {*changes, "latent"}  # latent is the size of G's input: nothing else fits
 
     def after(**options: Any) -> bytes:
-        G, D = pair(dtype="float64", packing=options.get("packing", 1), critic=True)  # which penalties can be put on
+        changed = {name: options[name] for name in ("packing", "codes") if name in options}
+        G, D = pair(dtype="float64", critic=True, **changed)  # a D which penalties can be put on
         gan = GAN(G, D, **{"optimizer": SGD(0.1)} | options)
         gan.step(real())
         return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes() + gan.sample(1).tobytes()

@@ -136,7 +136,7 @@ def test_value_and_gradient_for_any_network(backend: Backend, data: st.DataObjec
     def total(flat: Array) -> tuple[float, list[Array]]:
         signs: list[Array] = []
         evaluate(net, flat, expected, True, stream, running=state, signs=signs)
-        return penalty_value(penalty, input_gradient(net, flat, expected, stream, state)), signs
+        return penalty_value(penalty, input_gradient(net, flat, expected, stream, state, outputs=1)), signs
 
     assert float(value) == pytest.approx(total(flat)[0], rel=1e-8, abs=1e-12)
     assert_gradient(total, flat, backend.to_numpy(net.flat_grad), case.rng, directions=2)

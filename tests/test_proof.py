@@ -12,6 +12,12 @@ from minigan import cli, proof
 from minigan.nn import BatchNorm, Tanh
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix of a few rows, where it is not the library that is to be proved."""
+    monkeypatch.setattr(proof, "LAYERS", {name: proof.LAYERS[name] for name in ("Dense", "ReLU", "Tanh", "BatchNorm")})
+
+
 def test_every_layer_of_the_library_is_in_the_matrix() -> None:
     names = " ".join(proof.LAYERS)
     public = [kind for kind in vars(minigan).values() if isinstance(kind, type) and issubclass(kind, minigan.Layer)]
@@ -26,6 +32,7 @@ def test_all_gradients_are_right_in_both_dtypes() -> None:
         assert all(error <= proof.TOLERANCE[row.dtype] for error in row.errors.values())
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_wrong_slope_is_found(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     right = Tanh.slope
@@ -49,6 +56,7 @@ def test_an_array_that_could_not_be_checked_is_no_success(monkeypatch: pytest.Mo
     assert "no direction of 0.weight could be checked" in row.failure
 
 
+@pytest.mark.usefixtures("few")
 def test_the_command_prints_the_matrix(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["gradcheck", "--backend", "numpy", "--dtype", "float64"]) == 0
     printed = capsys.readouterr().out
@@ -56,6 +64,7 @@ def test_the_command_prints_the_matrix(capsys: pytest.CaptureFixture[str]) -> No
     assert "all gradients are right" in printed
 
 
+@pytest.mark.usefixtures("few")
 def test_the_command_fails_with_an_explanation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,18 @@ def quick_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
+def real_networks() -> None:
+    """For tests that go on here with what another process has begun."""
+
+
+@pytest.fixture(autouse=True)
+def small_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_networks" not in request.fixturenames:
+        monkeypatch.setattr("minigan.recipes.networks.G_HIDDEN", (16, 32, 64))
+        monkeypatch.setattr("minigan.recipes.networks.D_HIDDEN", (32, 16))
+
+
+@pytest.fixture
 def begin(data: Path, tmp_path: Path) -> Callable[..., Path]:
     """Train on tiny images, with few latents, in tmp_path/run."""
 
@@ -488,7 +500,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_killed_at_any_moment_the_run_goes_on_as_if_it_had_not_been(
-    data: Path, tmp_path: Path, begin: Callable[..., Path]
+    data: Path, tmp_path: Path, begin: Callable[..., Path], real_networks: None
 ) -> None:
     folder = tmp_path / "run"
     words = ["--steps", "100000", "--checkpoint-every", "1", "--sample-every", "3"]
@@ -502,7 +514,7 @@ def test_killed_at_any_moment_the_run_goes_on_as_if_it_had_not_been(
             if attempt:  # until it trains: it must not be killed before it has begun
                 seen = (folder / "checkpoint.npz").stat().st_mtime_ns
                 wait_for(lambda seen=seen: (folder / "checkpoint.npz").stat().st_mtime_ns > seen, process)  # type: ignore[misc]
-            time.sleep(moment.uniform(0, 0.4))
+            time.sleep(moment.uniform(0, 0.15))
         finally:
             process.kill()
             process.communicate()
@@ -515,7 +527,7 @@ def test_killed_at_any_moment_the_run_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_on_the_command_line(data: Path, tmp_path: Path) -> None:
+def test_ctrl_c_on_the_command_line(data: Path, tmp_path: Path, real_networks: None) -> None:
     folder = tmp_path / "a run"
     words = ["--batch", "4", "--steps", "100000", "--sample-every", "5"]
     process = launch("--data", str(data), *words, "--out", str(folder))
@@ -535,7 +547,7 @@ def test_ctrl_c_on_the_command_line(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
-def test_a_reader_that_goes_away_stops_the_run_after_saving(data: Path, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_stops_the_run_after_saving(data: Path, tmp_path: Path, real_networks: None) -> None:
     folder = tmp_path / "run"
     process = launch("--data", str(data), "--batch", "4", "--steps", "100", "--out", str(folder))
     assert process.stdout is not None
@@ -566,8 +578,8 @@ def test_the_way_into_divergence_can_be_seen(
 ) -> None:
     original = minigan.GAN.turn
 
-    def step(self: minigan.GAN, real: Any) -> Any:
-        metrics = original(self, real)
+    def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
+        metrics = original(self, real, labels)
         if self.steps == 5:
             self.G.flat[3] = np.nan
         return metrics
@@ -587,8 +599,8 @@ def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
     folder = begin(steps=2)
     original = minigan.GAN.turn
 
-    def step(self: minigan.GAN, real: Any) -> Any:
-        metrics = original(self, real)
+    def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
+        metrics = original(self, real, labels)
         self.G.flat[3] = np.inf
         return metrics
 

@@ -2,6 +2,7 @@
 
 reference.py       the operations, in plain array code: what every backend must agree with
 cpu.py             what the two CPU backends have in common: threads, scratch, products
+cpu_conv.py        and convolutions, a few samples at a time
 numpy_backend.py   on the CPU
 numba_backend.py   on the CPU, with the loops of sweeps.py compiled
 cupy_backend.py    on a GPU, with the kernels of kernels.cu and the products of cublas.py

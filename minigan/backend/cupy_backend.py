@@ -20,7 +20,7 @@ from .counter import Count, Counter, Rate
 from .cublas import Cublas
 from .graph import RATES, DeviceCounter, Graph, Table
 from .philox import MASK64, Stream
-from .reference import Backend
+from .reference import Backend, Pair
 from .repeat import Repeat
 
 Array = Any
@@ -74,6 +74,7 @@ class CupyBackend(Backend):
         self._blas = Cublas(self.xp, precision) if fused else None
         self._kernels: dict[tuple[str, str], Any] = {}
         self._scalars: dict[Any, tuple[Array, int]] = {}
+        self._windows: dict[Any, Array] = {}
         self._partial, self._flag = self.xp.zeros((BLOCKS,), np.float64), self.xp.zeros((1,), np.int32)
 
     # --- arrays ------------------------------------------------------------------------------------------------
@@ -127,9 +128,9 @@ class CupyBackend(Backend):
     @fused
     def record(self, scalars: Sequence[Array], table: Array, row: Count) -> None:
         scalars = [self.xp.asarray(s, table.dtype) for s in scalars]
-        for first in range(0, len(scalars), 9):
-            group = scalars[first : first + 9]
-            pointers = [*group, *[_NULL] * (9 - len(group))]
+        for first in range(0, len(scalars), 12):
+            group = scalars[first : first + 12]
+            pointers = [*group, *[_NULL] * (12 - len(group))]
             shape = _long(table.shape[0]), _int(table.shape[1])
             count, begin = _int(len(group)), _int(first)
             self._launch("record", table, (1,), (1,), *pointers, count, begin, table, *shape, *_count(row))
@@ -197,6 +198,41 @@ class CupyBackend(Backend):
         self._launch("squares", x, (blocks,), (1, THREADS), x, _long(x.size), self._partial)
         self._launch("root", x, (1,), (1, THREADS), self._partial, _int(blocks), norm)
         return norm
+
+    # --- convolutions ------------------------------------------------------------------------------------------
+
+    @fused
+    def conv(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        patches = self._patches(x, w, out, stride, padding)
+        self.gemm(patches, w.reshape(len(w), -1).T, out.reshape(-1, len(w)))
+
+    @fused
+    def conv_inputs(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        patches = self._room(w, g)
+        self.gemm(g.reshape(-1, len(w)), w.reshape(len(w), -1), patches)
+        args = patches, out, _long(out.size), *_windows(out, w, g, stride, padding)
+        self._launch("fold", out, *_flat(out.size), *args)
+
+    @fused
+    def conv_weights(
+        self, g: Array, x: Array, out: Array, stride: Pair, padding: Pair, accumulate: bool = False
+    ) -> None:
+        patches = self._patches(x, out, g, stride, padding)
+        self.gemm(g.reshape(-1, len(out)).T, patches, out.reshape(len(out), -1), accumulate)
+
+    def _patches(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> Array:
+        """The windows of x as rows."""
+        patches = self._room(w, out)
+        args = x, patches, _long(patches.size), *_windows(x, w, out, stride, padding)
+        self._launch("patches", x, *_flat(patches.size), *args)
+        return patches
+
+    def _room(self, w: Array, out: Array) -> Array:
+        """Scratch for all windows, which the next convolution overwrites."""
+        rows, cols = out.size // out.shape[3], w.size // len(w)
+        if out.dtype not in self._windows or self._windows[out.dtype].size < rows * cols:
+            self._windows[out.dtype] = self.xp.empty((rows * cols,), out.dtype)
+        return self._windows[out.dtype][: rows * cols].reshape(rows, cols)
 
     # --- layers ------------------------------------------------------------------------------------------------
 
@@ -348,6 +384,11 @@ class CupyBackend(Backend):
 def _shape(x: Array) -> tuple[Any, Any]:
     """Rows and columns; what has more axes, or one, is taken as so many columns."""
     return _int(len(x)), _int(x.size // max(1, len(x)))
+
+
+def _windows(x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> tuple[Any, ...]:
+    """The last arguments of a convolution's kernel: the sizes of images, places and windows, stride and padding."""
+    return tuple(_int(n) for n in (*x.shape[1:], *out.shape[1:3], *w.shape[1:3], *stride, *padding))
 
 
 def _layer(x: Array, act: Any) -> tuple[Any, ...]:

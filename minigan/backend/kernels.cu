@@ -238,6 +238,42 @@ __global__ void track(
     }
 }
 
+// --- convolutions: images (H, W, C) and their windows (oh, ow, kh, kw, C), sy and sx pixels apart from (−py, −px) on
+
+#define WINDOWS int H, int W, int C, int oh, int ow, int kh, int kw, int sy, int sx, int py, int px
+
+__global__ void patches(const REAL *x, REAL *out, u64 size, WINDOWS) {
+    EACH_ELEMENT(e, size) {
+        u64 rest = e;
+        int c = rest % C; rest /= C;
+        int j = rest % kw; rest /= kw;
+        int i = rest % kh; rest /= kh;
+        int h = (int)(rest / ow % oh) * sy + i - py, v = (int)(rest % ow) * sx + j - px;
+        u64 n = rest / ow / oh;
+        out[e] = h >= 0 && h < H && v >= 0 && v < W ? x[((n * H + h) * W + v) * C + c] : REAL(0);
+    }
+}
+
+// Each pixel adds up what the windows have at its place, in the order of i and j.
+__global__ void fold(const REAL *patches, REAL *out, u64 size, WINDOWS) {
+    EACH_ELEMENT(e, size) {
+        u64 rest = e;
+        int c = rest % C; rest /= C;
+        int v = rest % W + px; rest /= W;
+        int h = rest % H + py;
+        u64 n = rest / H;
+        REAL sum = 0;
+        for (int i = h % sy; i < kh && i <= h; i += sy) {
+            int y = (h - i) / sy;
+            if (y < oh) for (int j = v % sx; j < kw && j <= v; j += sx) {
+                int z = (v - j) / sx;
+                if (z < ow) sum += patches[((((n * oh + y) * ow + z) * kh + i) * kw + j) * C + c];
+            }
+        }
+        out[e] = sum;
+    }
+}
+
 // --- losses and metrics; one block each
 
 __global__ void logistic(const REAL *logits, REAL target, REAL *grad, REAL *loss, int n) {
@@ -367,9 +403,10 @@ __global__ void tick(u64 *counter, const int *halted) {
 
 __global__ void record(
     const REAL *s0, const REAL *s1, const REAL *s2, const REAL *s3, const REAL *s4, const REAL *s5, const REAL *s6,
-    const REAL *s7, const REAL *s8, int count, int first, REAL *table, u64 length, int width, u64 row, const u64 *counter
+    const REAL *s7, const REAL *s8, const REAL *s9, const REAL *s10, const REAL *s11, int count, int first, REAL *table,
+    u64 length, int width, u64 row, const u64 *counter
 ) {
-    const REAL *scalars[9] = {s0, s1, s2, s3, s4, s5, s6, s7, s8};
+    const REAL *scalars[12] = {s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11};
     REAL *line = table + (now(row, counter) % length) * width + first;
     for (int i = 0; i < count; i++) line[i] = *scalars[i];
 }

@@ -18,6 +18,7 @@ import numpy as np
 from . import numpy_backend, sweeps
 from .counter import Count, Rate
 from .numpy_backend import NumpyBackend
+from .reference import Pair
 from .team import cut
 
 Array = Any
@@ -53,6 +54,14 @@ class NumbaBackend(NumpyBackend):
         """The name of an activation's loops, if they are among the compiled ones."""
         loop = getattr(act, "loop", None)
         return loop if hasattr(self._run, f"bias_{loop}") else None
+
+    # --- convolutions ------------------------------------------------------------------------------------------
+
+    def _patches(self, x: Array, patches: Array, stride: Pair, padding: Pair) -> None:
+        self._run.patches(_lines(x), _lines(patches), x.shape[3], *stride, *padding)
+
+    def _fold(self, patches: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        self._run.fold(_lines(patches), _lines(out), out.shape[3], *stride, *padding)
 
     # --- layers ------------------------------------------------------------------------------------------------
 
@@ -146,6 +155,11 @@ class NumbaBackend(NumpyBackend):
         self._share_rows(
             lambda i: self._run.adam(p[i], g[i], m[i], v[i], real(beta1), real(beta2), real(a), real(b)), p, passes=4
         )
+
+
+def _lines(x: Array) -> Array:
+    """Images, or windows, with the channels of a line of pixels one after the other."""
+    return x.reshape(*x.shape[:-2], -1)
 
 
 def _extra(act: Any, x: Array) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import philox
 from .counter import Count, Rate
-from .cpu import CpuBackend
+from .cpu_conv import ConvOnCpu
 from .philox import Stream
 from .team import blas_threads
 
@@ -27,7 +27,7 @@ _WIDE = ("wide 0", "wide 1", "wide 2", "wide 3")
 BOOL, UINT8, FLOAT32 = np.dtype(bool), np.dtype(np.uint8), np.dtype(np.float32)
 
 
-class NumpyBackend(CpuBackend):
+class NumpyBackend(ConvOnCpu):
     """NumPy on the CPU. threads: how many compute; see CpuBackend."""
 
     name = "numpy"

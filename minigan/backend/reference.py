@@ -25,6 +25,7 @@ from .repeat import Repeat
 
 Array = Any
 Product = tuple[Array, Array, Array, bool]  # a, b, out, whether to add to out
+Pair = tuple[int, int]  # along the height and the width of an image
 
 
 class Backend:
@@ -50,8 +51,8 @@ class Backend:
         return self.xp.ascontiguousarray(self.xp.asarray(a, dtype=dtype))
 
     def to_numpy(self, a: Array) -> np.ndarray[Any, Any]:
-        """A NumPy copy of `a`."""
-        return np.array(a)
+        """A NumPy copy of `a`, in C order."""
+        return np.array(a, order="C")
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.xp.empty(shape, dtype)
@@ -121,6 +122,35 @@ class Backend:
         scale = self.xp.where((largest > 0) & self.xp.isfinite(largest), largest, self.xp.ones_like(largest))
         scaled = x / scale
         return scale * self.xp.sqrt((scaled * scaled).sum())
+
+    # --- convolutions ------------------------------------------------------------------------------------------
+    #
+    # Images are (N, H, W, C), weights (O, kh, kw, C), outputs (N, oh, ow, O); stride and padding are pairs. A window of
+    # (kh, kw) pixels stands on the image, which zeros surround, at oh × ow places.
+
+    def conv(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        """out_nyzo = Σ_ijc w_oijc x_nhvc, with the pixel h = y · stride + i − padding, and v from z and j likewise."""
+        framed = _framed(self.xp, x, padding)
+        total = self.xp.zeros_like(out)
+        for i, j, seen in offsets(w.shape[1:3], out.shape[1:3], stride):
+            total += self.xp.matmul(framed[seen], w[:, i, j].T)
+        out[...] = total
+
+    def conv_inputs(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        """The adjoint of `conv` in x: out_nhvc = Σ_o Σ g_nyzo w_oijc, over all y, i and z, j with those pixels h, v."""
+        framed = _framed(self.xp, self.xp.zeros_like(out), padding)
+        for i, j, seen in offsets(w.shape[1:3], g.shape[1:3], stride):
+            framed[seen] += self.xp.matmul(g, w[:, i, j])
+        out[...] = inside(framed, out, padding)
+
+    def conv_weights(
+        self, g: Array, x: Array, out: Array, stride: Pair, padding: Pair, accumulate: bool = False
+    ) -> None:
+        """The adjoint of `conv` in w: out_oijc = Σ_nyz g_nyzo x_nhvc, or added to it."""
+        framed = _framed(self.xp, x, padding)
+        for i, j, seen in offsets(out.shape[1:3], g.shape[1:3], stride):
+            product = self.xp.matmul(g.reshape(-1, g.shape[3]).T, framed[seen].reshape(-1, x.shape[3]))
+            out[:, i, j] = out[:, i, j] + product if accumulate else product
 
     # --- layers ------------------------------------------------------------------------------------------------
 
@@ -345,3 +375,25 @@ class Backend:
         """out_i = data[indices_i]; uint8 images are mapped from 0..255 to [−1, 1], floats are copied."""
         rows = data[indices]
         out[...] = rows * out.dtype.type(2 / 255) - 1 if data.dtype == self.xp.uint8 else rows
+
+
+def _framed(xp: Any, x: Array, padding: Pair) -> Array:
+    """The images, with so many zeros around."""
+    (n, height, width, channels), (above, left) = x.shape, padding
+    framed = xp.zeros((n, height + 2 * above, width + 2 * left, channels), x.dtype)
+    inside(framed, x, padding)[...] = x
+    return framed
+
+
+def offsets(kernel: Pair, places: Pair, stride: Pair) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
+    """Each pixel (i, j) of a window, and the pixels of the framed images on which it comes to stand."""
+    rows, cols = (s * (n - 1) + 1 for s, n in zip(stride, places, strict=True))
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            yield i, j, (slice(None), slice(i, i + rows, stride[0]), slice(j, j + cols, stride[1]))
+
+
+def inside(framed: Array, x: Array, padding: Pair) -> Array:
+    """The images without the zeros around them."""
+    (_, height, width, _), (above, left) = x.shape, padding
+    return framed[:, above : above + height, left : left + width]

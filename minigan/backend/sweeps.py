@@ -136,6 +136,44 @@ def batchnorm_back(g: Array, x: Array, mean: Array, slope: Array, shift: Array, 
             g[i, j] = scale[j] * (g[i, j] - shift[j] - (x[i, j] - mean[j]) * slope[j])
 
 
+def patches(x: Array, out: Array, channels: int, down: int, right: int, above: int, left: int) -> None:
+    """out (n, oh, ow, kh, kw·C) = the windows of x (n, H, W·C), `down` and `right` apart, with zeros beyond the edges.
+
+    A line of a window is a piece of a line of the image, cut off at the edges of that.
+    """
+    for n in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            for z in range(out.shape[2]):
+                first = (z * right - left) * channels
+                lo, hi = max(0, -first), min(out.shape[4], x.shape[2] - first)
+                for i in range(out.shape[3]):
+                    to, row = out[n, y, z, i], y * down + i - above
+                    if row < 0 or row >= x.shape[1] or hi <= lo:
+                        to[:] = 0
+                        continue
+                    seen = x[n, row, first + lo : first + hi]
+                    to[:lo] = 0
+                    for t in range(hi - lo):
+                        to[lo + t] = seen[t]
+                    to[hi:] = 0
+
+
+def fold(patches: Array, out: Array, channels: int, down: int, right: int, above: int, left: int) -> None:
+    """out (n, H, W·C): at each pixel the sum of what the windows (n, oh, ow, kh, kw·C) have at its place."""
+    for n in range(out.shape[0]):
+        out[n] = 0
+        for y in range(patches.shape[1]):
+            for z in range(patches.shape[2]):
+                first = (z * right - left) * channels
+                lo, hi = max(0, -first), min(patches.shape[4], out.shape[2] - first)
+                for i in range(patches.shape[3]):
+                    row = y * down + i - above
+                    if 0 <= row < out.shape[1] and lo < hi:
+                        to, part = out[n, row, first + lo : first + hi], patches[n, y, z, i, lo:hi]
+                        for t in range(part.size):
+                            to[t] += part[t]
+
+
 def logistic(logits: Array, target: Any, grad: Array) -> Any:
     """grad = (σ(l) − t)/n; returns mean(softplus(l) − t l). Through e^−|l|, as in reference.py."""
     one, n = logits.dtype.type(1), logits.dtype.type(logits.size)

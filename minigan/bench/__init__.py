@@ -2,6 +2,7 @@
 
 step.py         the canonical step, and the operations it is made of
 critic.py       a critic's update, and its operations; critic_torch.py and critic_jax.py: by others
+conv.py         the convolutions of a small DCGAN, one by one; conv_torch.py: by PyTorch
 work.py         FLOPs and bytes of an operation
 parts.py        the operations of one kind, alone, checked against the reference backend
 opponents.py    the same step on every backend; opponents_torch.py and opponents_jax.py: by others

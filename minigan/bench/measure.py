@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..backend import Backend
 from . import environment
 from .ceilings import Ceilings
-from .opponents import OPPONENTS, SUBJECTS, check_losses, expected_losses, make_start, save_start
+from .opponents import FAMILIES, OPPONENTS, SUBJECTS, check_losses, expected_losses, make_start, save_start
 from .parts import PARTS, part_work
 from .peak import Peak, cpu_peak, gpu_peak
 from .report import SCHEMA, Figure, Report
@@ -30,7 +30,7 @@ class Plan:
     """What to measure: the step at each (batch, width) of `grid`, and its parts if `parts`, at this pace.
 
     opponents: names of `OPPONENTS`; each plays on every device on which one of the backends computes. subject: of
-    `SUBJECTS`, what a step is; only "step" has parts.
+    `SUBJECTS`, what a step is, or of `FAMILIES`; only "step" has parts.
     """
 
     grid: Sequence[tuple[int, float]]
@@ -64,8 +64,9 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
             report.ceilings[device] = _ceilings(first[device], plan.pace)
         steps: Workers = dict(workers)
         for batch, width in plan.grid:
-            progress(f"the {plan.subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
-            _steps(report, steps, plan.subject, batch, width, plan.pace, os.path.join(folder, "start.npz"))
+            for subject in FAMILIES.get(plan.subject, (plan.subject,)):
+                progress(f"the {subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
+                _steps(report, steps, subject, batch, width, plan.pace, os.path.join(folder, "start.npz"))
         if not report.steps():
             reasons = "; ".join({**report.absent, **report.wrong}.values())
             raise RuntimeError(f"no {plan.subject} could be measured: {reasons}")

@@ -21,21 +21,27 @@ and of the critic's update, by differentiating a backward pass:
                         Adam(fused=True): torch.compile refuses autograd.grad(create_graph=True)
     torch-cudagraph     torch-best as one CUDA graph (GPU only)
     jax                 jax.grad of a loss with jax.grad in it; one jit with donated buffers
+
+and of convolutions (conv.py), layer by layer:
+
+    NAME of a backend   a network of that one layer, in an arena
+    torch-eager         nn.Conv2d and nn.ConvTranspose2d on arrays as PyTorch has them, channels first
+    torch-best          the same with torch.channels_last
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import archive
 from ..backend import Backend, Purpose, Stream, get_backend
-from ..gan import GAN
 from ..penalties import MIX
-from . import critic, environment, step
+from . import conv, critic, environment, step
 from .step import LATENT, PIXELS
 from .work import Work
 
@@ -46,13 +52,14 @@ TOLERANCE = 2e-3  # of a loss, relative: float32 sums in another order, through 
 
 
 class Subject(NamedTuple):
-    """What is played. title: in a few words. build(width, backend): the GAN. work(batch, width): of one step.
+    """What is played. title: in a few words. build(width, backend): the GAN, or networks of one convolution each.
+    work(batch, width): of one step.
 
     checked: the metrics that must agree; names: what they are called.
     """
 
     title: str
-    build: Callable[..., GAN]
+    build: Callable[..., Any]
     work: Callable[[int, float], Work]
     checked: tuple[str, ...]
     names: str
@@ -74,7 +81,18 @@ SUBJECTS = {
         ("d_loss", "d_penalty", "d_grad_norm"),
         "loss, penalty and gradient's norm",
     ),
+    **{
+        name: Subject(
+            "Convolutions of a small DCGAN: 28, 14 and 7 pixels, 1, 64 and 128 channels; kernel 4, stride 2, padding 1",
+            partial(conv.build, name),
+            partial(conv.conv_work, name),
+            conv.CHECKED,
+            "sizes of output and gradients, and a product of them,",
+        )
+        for name in conv.SUBJECTS
+    },
 }
+FAMILIES = {"conv": conv.SUBJECTS}  # what is measured together, by one name
 
 
 class Start(NamedTuple):
@@ -82,7 +100,7 @@ class Start(NamedTuple):
 
     subject: of SUBJECTS. G, D: state_dicts. real (batch, pixels): the images of every step. fake: those that a critic
     sees, or none. drawn (steps, batch, ...): the random numbers of the steps that are checked, latents or the critic's
-    ε; timed steps draw their own.
+    ε; timed steps draw their own. Of convolutions D has the arrays (see `conv.arrays`), and there is nothing else.
     """
 
     subject: str
@@ -125,6 +143,9 @@ OPPONENTS = {  # beside minigan's backends; the devices it plays on
 
 def make_start(batch: int, width: float = 1.0, subject: str = "step") -> Start:
     """Weights, images, and what minigan draws in its first steps."""
+    if subject in conv.SUBJECTS:
+        none = np.zeros((CHECKED_STEPS, 1, 1), np.float32)
+        return Start(subject, width, {}, conv.arrays(subject, batch, width), none[0].repeat(batch, 0), none[0], none)
     gan, rng = SUBJECTS[subject].build(width), np.random.default_rng(0)
     real, fake = (rng.uniform(-1, 1, (n, PIXELS)).astype(np.float32) for n in (batch, batch * (subject == "critic")))
     drawn = np.empty((CHECKED_STEPS, batch, 1 if subject == "critic" else LATENT), np.float32)
@@ -206,8 +227,10 @@ def _minigan(name: str, device: str, start: Start) -> Opponent:
     return Opponent(lambda: _losses(start, play()), play, backend.synchronize, about)
 
 
-def ready(start: Start, gan: GAN) -> Callable[[], dict[str, Any]]:
-    """The step of a GAN of this subject, from this start on, as a function that returns its metrics."""
+def ready(start: Start, gan: Any) -> Callable[[], Any]:
+    """The step of what this subject's `build` has made, from this start on, as a function that returns its metrics."""
+    if start.subject in conv.SUBJECTS:
+        return conv.play(start.subject, start.D, gan)
     backend = gan.backend
     gan.G.load_state_dict(start.G)
     gan.D.load_state_dict(start.D)
@@ -217,5 +240,7 @@ def ready(start: Start, gan: GAN) -> Callable[[], dict[str, Any]]:
     return lambda: gan.turn(real)
 
 
-def _losses(start: Start, metrics: dict[str, Any]) -> Losses:
+def _losses(start: Start, metrics: Any) -> Losses:
+    if start.subject in conv.SUBJECTS:
+        metrics = conv.numbers(start.D, metrics, metrics[0][2].backend.to_numpy)
     return tuple(float(metrics[name]) for name in SUBJECTS[start.subject].checked)

@@ -10,6 +10,7 @@ import os
 from importlib import import_module
 from typing import Any
 
+from . import conv
 from .opponents import Losses, Opponent, Start, UnavailableError
 from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, MOMENTUM, SLOPE, sizes
 
@@ -32,6 +33,8 @@ def make(name: str, device: str, start: Start) -> Opponent:
     jax.config.update("jax_default_device", where)
     jax.config.update("jax_default_matmul_precision", "highest")
     begin = _steps
+    if start.subject in conv.SUBJECTS:
+        raise UnavailableError("convolutions are measured beside PyTorch only")
     if start.subject == "critic":
         from .critic_jax import steps as begin
     initial, step, timed_step = begin(start)

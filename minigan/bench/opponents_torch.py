@@ -1,6 +1,6 @@
 """The canonical step in PyTorch: as most people write it, at its best, compiled, and as one CUDA graph.
 
-critic_torch.py has the critic's update.
+critic_torch.py has the critic's update, conv_torch.py the convolutions.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import conv
 from .opponents import Losses, Opponent, Start, UnavailableError
 from .step import ADAM_EPS, BETA1, BETA2, EPS, LR, MOMENTUM, SLOPE, operations, sizes
 from .step import products as step_products
 
 if TYPE_CHECKING:
+    from .conv_torch import Convolutions
     from .critic_torch import Critic
 
 
@@ -32,7 +34,9 @@ def make(name: str, device: str, start: Start) -> Opponent:
     if device == "gpu" and not torch.cuda.is_available():
         raise UnavailableError(f"PyTorch {torch.__version__} finds no CUDA device")
     where = torch.device("cuda" if device == "gpu" else "cpu")
-    kind: type[Step | Critic] = Step
+    kind: type[Step | Critic | Convolutions] = Step
+    if start.subject in conv.SUBJECTS:
+        from .conv_torch import Convolutions as kind
     if start.subject == "critic":
         from .critic_torch import Critic as kind
     step = kind(start, where, best=name != "torch-eager")

@@ -14,21 +14,22 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ..archive import write_atomically
-from . import peak
+from . import conv, peak
 from .ceilings import Ceilings
 from .peak import Peak
 from .statistics import Timing
 from .work import Work
 
 SCHEMA = 1
-STEPS = ("step", "critic")  # subjects of figures that are of something whole
+STEPS = ("step", "critic", *conv.SUBJECTS)  # subjects of figures that are of something whole
 
 
 @dataclass(frozen=True)
 class Figure:
     """One measured time.
 
-    subject: "step" or a part of it, or "critic". who: a backend of minigan or an opponent. device: "cpu" or "gpu".
+    subject: "step" or a part of it, "critic", or one of `conv.SUBJECTS`. who: a backend of minigan or an opponent.
+    device: "cpu" or "gpu".
     """
 
     subject: str

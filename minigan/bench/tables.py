@@ -17,12 +17,13 @@ def text(report: Report) -> str:
         "\n".join(f"{name:14}{fact}" for name, fact in report.environment.items()),
         bounds(report),
     ]
-    for subject in dict.fromkeys(f.subject for f in report.steps()):
-        blocks.append(SUBJECTS[subject].title)
+    subjects = dict.fromkeys(f.subject for f in report.steps())
+    blocks += dict.fromkeys(SUBJECTS[subject].title for subject in subjects)
     blocks.append(step_table(report))
     if report.parts():
         blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report)]
-    if notes := [*unstable(report.figures), *low_ceilings(report), *cliffs(report), *_crossover(report)]:
+    growth = [*cliffs(report), *_crossover(report)] if len(subjects) == 1 else []  # of one kind of step only
+    if notes := [*unstable(report.figures), *low_ceilings(report), *growth]:
         blocks.append("\n".join(notes))
     if absences := [f"{who}: {why}" for who, why in (*report.absent.items(), *report.wrong.items())]:
         blocks.append("Not measured:\n" + "\n".join(absences))
@@ -50,21 +51,22 @@ def bounds(report: Report) -> str:
 
 def step_table(report: Report) -> str:
     """A row for each contestant at each size: medians, and ratios to minigan's fastest backend on the same device."""
-    rows = []
-    for figure in sorted(report.steps(), key=lambda f: (f.width, f.batch, f.device)):
+    rows, order = [], {subject: i for i, subject in enumerate(dict.fromkeys(f.subject for f in report.steps()))}
+    several = len(order) > 1  # then a column says which it is
+    for figure in sorted(report.steps(), key=lambda f: (f.width, f.batch, order[f.subject], f.device)):
         best = fastest(report, figure)
         ratio = f"{figure.timing.median / best.timing.median:.2f}" if best else "–"
         seconds, work = figure.timing.median, figure.work
         products, copies = report.ceilings[figure.device].share(work, seconds)
         rows.append([
-            f"{figure.batch}", f"{figure.width:g}", figure.device.upper(), label(figure.who), _ms(figure),
-            _quartiles(figure), f"{1e6 * figure.timing.median / figure.batch:.1f}",
+            f"{figure.batch}", f"{figure.width:g}", figure.device.upper(), *([figure.subject] if several else []),
+            label(figure.who), _ms(figure), _quartiles(figure), f"{1e6 * figure.timing.median / figure.batch:.1f}",
             f"{work.flops / seconds / 1e9:.1f}", f"{work.bytes / seconds / 1e9:.1f}", f"{100 * products:.0f} %",
             f"{100 * copies:.0f} %", ratio,
         ])  # fmt: skip
-    head = ["batch", "width", "device", "who", "ms/step", "quartiles", "µs/image", "GFLOP/s", "GB/s",
-            "of GEMM ceiling", "of copy ceiling", "× minigan's best"]  # fmt: skip
-    return markdown(head, rows, left=(2, 3))
+    head = ["batch", "width", "device", *(["what"] if several else []), "who", "ms/step", "quartiles", "µs/image",
+            "GFLOP/s", "GB/s", "of GEMM ceiling", "of copy ceiling", "× minigan's best"]  # fmt: skip
+    return markdown(head, rows, left=(2, 3, 4) if several else (2, 3))
 
 
 def part_table(report: Report) -> str:

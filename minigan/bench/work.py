@@ -198,7 +198,15 @@ def _name(act: Any) -> str:
     return "" if act is None else type(act).__name__
 
 
+def _conv(x: Any, w: Any, y: Any) -> Work:
+    """Each of the three products of a convolution: images, weights and outputs, of which one is computed."""
+    return Work(2 * (y.size // y.shape[3]) * w.size, 0, FLOAT * (x.size + w.size + y.size))
+
+
 _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
+    "conv": lambda a: _conv(a["x"], a["w"], a["out"]),
+    "conv_inputs": lambda a: _conv(a["out"], a["w"], a["g"]),
+    "conv_weights": lambda a: _conv(a["x"], a["out"], a["g"]),
     "gemm": lambda a: _product(a["a"], a["b"], a["out"]),
     "column_sum": lambda a: column_sum(*a["x"].shape),
     "norm": lambda a: norm(a["x"].size),

@@ -23,16 +23,19 @@ works here, beside PyTorch and JAX where they are installed. Each contestant is 
   minigan bench --sweep                      batch 8 to 4096 and width 1/4 to 4: how the cost grows
   minigan bench --profile                    where the time of a step goes, layer by layer
   minigan bench --critic                     a critic's update with gradient penalty (WGAN-GP) instead of that step
+  minigan bench --conv                       the convolutions of a small DCGAN instead of it, layer by layer
 """
-BATCHES, CRITIC_BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), (64, 512), 128, 10
+BATCHES, CRITIC_BATCHES, CONV_BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), (64, 512), (64, 128), 128, 10
 SWEEP = tuple((2**n, 1.0) for n in range(3, 13)) + tuple((128, width) for width in (0.25, 0.5, 2.0, 4.0))
+TORCH = ("torch-eager", "torch-best")  # those that take part in --conv
 QUICK = ("torch-eager", "torch-best", "torch-cudagraph", "jax")  # all but the one that compiles for half a minute
 BACKENDS = tuple(name for name in NAMES if name != "auto")
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
-    sizes = f"{_words(BATCHES)}; {_words(CRITIC_BATCHES)} with --critic; {PROFILED_BATCH} with --profile"
+    sizes = f"{_words(BATCHES)}; {_words(CRITIC_BATCHES)} with --critic; {_words(CONV_BATCHES)} with --conv; "
+    sizes += f"{PROFILED_BATCH} with --profile"
     names = ", ".join(BACKENDS)
     parser.add_argument("--batch", type=whole, nargs="+", metavar="N", help=f"batch sizes (default: {sizes})")
     parser.add_argument("--width", type=_number, nargs="+", metavar="W",
@@ -42,23 +45,25 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("--against", nargs="+", choices=(*OPPONENTS, "all", "none"), metavar="NAME",
                         help=f"of {', '.join(OPPONENTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
     parser.add_argument("--parts", action=argparse.BooleanOptionalAction,
-                        help="time the step's parts as well (default: yes; no with --sweep or --critic)")  # fmt: skip
+                        help="time the step's parts as well (default: yes; with --sweep etc. no)")  # fmt: skip
     parser.add_argument(
         "--sweep", action="store_true", default=None, help="batch 8 to 4096, and width 1/4 to 4 at batch 128"
     )
     parser.add_argument("--profile", action="store_true", help="say where the time of a step goes, and nothing else")
     parser.add_argument("--critic", action="store_true", help="a critic's update with gradient penalty as the step")
+    parser.add_argument("--conv", action="store_true", help="convolutions, forward and back, as the step")
     parser.add_argument("--rounds", type=whole, metavar="N", help="turns of each contestant (default: 10)")
     parser.add_argument("--seconds", type=_number, default=2.0, metavar="S",
                         help="for each figure of a step, about; a quarter for a part (default: 2)")  # fmt: skip
     parser.add_argument("--out", metavar="DIR",
-                        help="where results go (default: runs/bench-PROCESSOR, or runs/critic-PROCESSOR)")  # fmt: skip
+                        help="where results go (default: runs/bench-, critic- or conv-PROCESSOR)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     _check(args)
-    subject = "critic" if args.critic else "step"
-    batches = args.batch or ([PROFILED_BATCH] if args.profile else CRITIC_BATCHES if args.critic else BATCHES)
+    subject = "critic" if args.critic else "conv" if args.conv else "step"
+    usual = {"critic": CRITIC_BATCHES, "conv": CONV_BATCHES, "step": BATCHES}[subject]
+    batches = args.batch or ([PROFILED_BATCH] if args.profile else usual)
     grid = SWEEP if args.sweep else tuple(dict.fromkeys((b, w) for w in args.width or [1.0] for b in batches))
     if args.profile:
         for name in args.backend or ["numpy"]:
@@ -67,15 +72,17 @@ def run(args: argparse.Namespace) -> int:
                 print(profile.table(seen), flush=True)
         return 0
     folder = _folder(args.out, subject)
-    against = list(dict.fromkeys(args.against or QUICK))
+    against = list(dict.fromkeys(args.against or (TORCH if args.conv else QUICK)))
     opponents = {"all": list(OPPONENTS), "none": []}.get(against[0], against)
-    parts = not (args.sweep or args.critic) if args.parts is None else args.parts
+    parts = not (args.sweep or args.critic or args.conv) if args.parts is None else args.parts
     plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds), subject)
     found = measure(_present(args.backend), plan, _progress)
     print(tables.text(found))
     report.save(folder / "bench.json", found)
     written = [folder / "bench.json"]
-    if plots.available():
+    if args.conv:
+        pass  # the plots are of one kind of step
+    elif plots.available():
         written += plots.draw(found, folder)
     else:
         print('\nno plots: they need Matplotlib, which is not installed; run: pip install "minigan[cli]"')
@@ -97,6 +104,8 @@ def _check(args: argparse.Namespace) -> None:
         for flag in ("sweep", "against", "parts", "rounds", "out"):
             if getattr(args, flag) is not None:
                 raise ValueError(f"--profile looks into one step and prints what it sees; leave out --{flag}")
+    if args.conv and (args.critic or args.profile or args.sweep or args.parts):
+        raise ValueError("--conv is a measurement of its own; leave out --critic, --profile, --sweep and --parts")
     if args.critic and args.parts:
         raise ValueError("--parts takes the canonical step to pieces; leave it out with --critic")
     if args.rounds is not None and args.rounds < 1:

@@ -7,10 +7,13 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
+
 from .. import archive
 from ..gan import GAN
 from ..runs import pictures
-from ..runs.loop import sample_images
+from ..runs.loop import images_of, in_turn, sample_images
+from ..runs.walks import WALKS
 from . import whole
 
 _DESCRIPTION = """\
@@ -18,13 +21,29 @@ Make images with the GAN of a run, or of a checkpoint file. The same seed gives 
 
   minigan sample runs/gan-digits-1                                   a grid of 100, in samples.png
   minigan sample runs/gan-digits-1 --n 10000 --seed 7 --out fakes.npz
+  minigan sample runs/cgan-digits-1 --label 7                        sevens, of a GAN that knows labels
+  minigan sample runs/infogan-digits-1 --grid traversal              what each code means
 """
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument("directory", metavar="DIR", help="the folder of a run, or a checkpoint.npz")
-    parser.add_argument("--n", type=whole, default=100, metavar="N", help="how many images (default: 100)")
+    parser.add_argument(
+        "--n", type=whole, metavar="N", help="how many images (default: 100), or rows of a --grid (default: 10, or 5)"
+    )
+    parser.add_argument(
+        "--label",
+        type=whole,
+        metavar="L",
+        help="of a GAN with labels or categories: which to make (default: all in turn)",
+    )
+    parser.add_argument(
+        "--grid",
+        choices=("samples", *WALKS),
+        default="samples",
+        help="rows from one latent to another, or rows in which one code changes (default: samples)",
+    )
     parser.add_argument(
         "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
     )
@@ -43,24 +62,27 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    sample(args.directory, args.n, args.seed, args.out, averaged=args.averaged)
-    print(f"{args.n:,} images in {args.out}")
+    count = sample(args.directory, args.n, args.seed, args.out, args.averaged, args.label, args.grid)
+    print(f"{count:,} images in {args.out}")
     return 0
 
 
 def sample(
     directory: str | os.PathLike[str],
-    n: int = 100,
+    n: int | None = None,
     seed: int | None = None,
     out: str | os.PathLike[str] = "samples.png",
     averaged: bool = True,
-) -> None:
-    """Write n images of the GAN in `directory`, a run folder or a checkpoint, to `out`, a .png or .npz file.
+    label: int | None = None,
+    grid: str = "samples",
+) -> int:
+    """Write images of the GAN in `directory`, a run folder or a checkpoint, to `out`, a .png or .npz; returns how many.
 
-    averaged: as in `GAN.sample`.
+    n: how many, or how many rows of a grid. averaged, label: as in `GAN.sample`. grid: "samples", "interpolation" or
+    "traversal", whose rows are those of runs/walks.py.
 
-    Raises ValueError for another kind of file, a number below 1 or a GAN whose samples are no images, and
-    FileNotFoundError where there is no checkpoint or no folder for `out`.
+    Raises ValueError for another kind of file or grid, a number below 1, a label that the GAN cannot be asked for or a
+    GAN whose samples are no images, and FileNotFoundError where there is no checkpoint or no folder for `out`.
     """
     path, target = Path(directory), Path(out)
     if not path.exists():
@@ -75,11 +97,21 @@ def sample(
         pictures.require()
     checkpoint = path / "checkpoint.npz" if path.is_dir() else path
     gan = GAN.load(checkpoint)
-    images = sample_images(gan, n, _shape(checkpoint, gan), seed, averaged)
-    if target.suffix == ".png":
-        pictures.save_png(target, pictures.grid(images))
+    shape = _shape(checkpoint, gan)
+    if grid == "samples":
+        n = 100 if n is None else n
+        blocks = [sample_images(gan, n, shape, seed, averaged, in_turn(gan, n) if label is None else label)]
+        rows = None
+    elif grid in WALKS:
+        rows = {"interpolation": 10, "traversal": 5}[grid] if n is None else n
+        blocks = [images_of(gan, z, shape, averaged) for z in WALKS[grid](gan, rows, seed, label)]
     else:
-        archive.save(target, {"images": images})
+        raise ValueError(f"grid must be one of samples, {', '.join(WALKS)}, got {grid!r}")
+    if target.suffix == ".png":
+        pictures.save_png(target, pictures.stacked([pictures.grid(block, rows) for block in blocks]))
+    else:
+        archive.save(target, {"images": np.concatenate(blocks)})
+    return sum(map(len, blocks))
 
 
 def _shape(checkpoint: Path, gan: GAN) -> tuple[int, ...]:

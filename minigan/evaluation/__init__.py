@@ -3,6 +3,7 @@
 evaluator.py     real images once, then set after set of samples: a Row of figures for each
 classifier.py    whose last hidden layer the sets are compared in        cache.py     trained once per data set
 components.py    the same for images without labels: principal components of the pixels
+codes.py         are labels obeyed, have codes found a meaning?          strokes.py   slant and thickness
 compare.py       several GANs side by side        sources.py  what can be judged        report.py  tables and JSON
 
 The formulas are in minigan/metrics.py.

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from ..archive import StrPath
 from ..backend import Backend, get_backend
 from ..datasets import Dataset, MissingSplit
+from ..gan import GAN
 from ..runs.data import described, fingerprint, load_again, load_data
+from .codes import judge_codes
 from .evaluator import Evaluator
 from .report import Report
 from .sources import Source, open_source
@@ -43,13 +45,15 @@ def evaluate(
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
-    rows = []
+    rows, codes = [], []
     for source in opened:
         if say:
             say(f"judging {source.name} ...")
         images, used = source.images(n, train.image_shape, seed)
         rows.append(evaluator.judge(images, source.name, used))
-    return Report.of(evaluator, rows)
+        if isinstance(source.maker, GAN) and source.maker.codes:
+            codes.append(judge_codes(source.maker, evaluator, source.name, seed, be, say))
+    return Report.of(evaluator, rows, codes)
 
 
 def _images(sources: Sequence[Source], data: StrPath | None) -> tuple[Dataset, Dataset | None]:

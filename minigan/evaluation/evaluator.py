@@ -158,6 +158,16 @@ class Evaluator:
             copies=float((distances < np.quantile(self._test_distances, CLOSEST)).mean()),
         )
 
+    def classify(self, images: Images) -> NDArray[np.int64]:
+        """The labels that the classifier gives to images (N, ...), as `judge` takes them: (N,).
+
+        Raises ValueError for data without labels of different classes.
+        """
+        _, probabilities = self._look(self._pixels(images))
+        if probabilities is None or self.classes is None:
+            raise ValueError("the data has no labels of different classes, so there is no classifier to ask")
+        return np.asarray(np.array(self.classes, np.int64)[probabilities.argmax(axis=1)])
+
     def _make_eye(self, backend: Backend | str | None, cache: StrPath | None, say: Say) -> Classifier | Components:
         self._shares: metrics.Floats | None = None
         if self.train.labels is None or (names := np.unique(self.train.labels)).size < 2:

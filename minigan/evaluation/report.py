@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..archive import StrPath, write_atomically
+from .codes import CodesRow
 from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Row
 
 _WIDEST = 20  # classes that a table shows one by one
@@ -35,10 +36,11 @@ class Report:
     classes: tuple[int, ...] | None
     accuracy: float | None
     rows: tuple[Row, ...]
+    codes: tuple[CodesRow, ...] = ()
 
     @classmethod
-    def of(cls, evaluator: Evaluator, rows: Sequence[Row]) -> Report:
-        """The report of an evaluator about `rows`, below its own row of test images."""
+    def of(cls, evaluator: Evaluator, rows: Sequence[Row], codes: Sequence[CodesRow] = ()) -> Report:
+        """The report of an evaluator about `rows`, below its own row of test images, and about the codes of GANs."""
         return cls(
             data=evaluator.train.name,
             images=len(evaluator.train),
@@ -50,11 +52,14 @@ class Report:
             classes=evaluator.classes,
             accuracy=evaluator.accuracy,
             rows=(evaluator.floor, *rows),
+            codes=tuple(codes),
         )
 
     def text(self) -> str:
         """Tables in Markdown, aligned so that a terminal shows them as well, and what to know about them."""
-        tables = [self._figures(), *([self._shares()] if self.classes else [])]
+        tables = [self._figures()]
+        tables += [self._shares()] if self.classes else []
+        tables += [self._codes()] if self.codes else []
         notes = [textwrap.fill(note, 100, subsequent_indent="  ") for note in self._notes()]
         return "\n\n".join([*tables, "\n".join(notes)])
 
@@ -87,6 +92,21 @@ class Report:
         ]  # fmt: skip
         return _table(head, rows)
 
+    def _codes(self) -> str:
+        head = ["codes", "asked label, %", "GAN-train, %", "matched error, %", "slant", "thickness"]
+
+        def percent(share: float | None) -> str:
+            return "–" if share is None else f"{100 * share:.1f}"
+
+        rows = [
+            [
+                row.name, percent(row.asked), percent(row.gan_train), percent(row.matched_error),
+                *(" ".join(f"{number[i]:+.2f}" for number in row.correlations) or "–" for i in (0, 1)),
+            ]
+            for row in self.codes
+        ]  # fmt: skip
+        return _table(head, rows)
+
     def _notes(self) -> list[str]:
         notes = [
             f"Fréchet: distance to {self.images:,} training images of {self.data}, in {self.features}. Real test "
@@ -102,6 +122,13 @@ class Report:
         else:
             right = "" if self.accuracy is None else f"; it names {100 * self.accuracy:.2f} % of test images rightly"
             notes.append(f"Classes and confidence: as the classifier sees them{right}. KL: from the real shares.")
+        if self.codes:
+            notes.append(
+                "asked label: share of samples in which the classifier sees the label that G was asked for (GAN-test); "
+                "GAN-train: real test images that a classifier of samples names rightly; matched error: of the "
+                "category that D reads in real test images, each taken for the class that suits it best; slant, "
+                "thickness: correlation of each continuous code with what is measured in samples of one category."
+            )
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:
             notes.append(f"Seed of the latents: {', '.join(map(str, sorted(seeds)))}.")

@@ -5,18 +5,23 @@ from __future__ import annotations
 from . import init
 from .activations import Activation, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from .batchnorm import BatchNorm
+from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .layer import Layer, Parameter, Pass
 from .layernorm import LayerNorm
 from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise
+from .resample import AvgPool2D, Upsample
 from .sequential import Sequential
 from .shape import Flatten, Reshape
 from .weights import SpectralNorm, WeightNorm
 
 __all__ = [
     "Activation",
+    "AvgPool2D",
     "BatchNorm",
+    "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Flatten",
@@ -34,6 +39,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Upsample",
     "WeightNorm",
     "init",
 ]

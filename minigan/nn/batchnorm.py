@@ -2,6 +2,8 @@
 
     forward    y = γ x̂ + β,   x̂ = (x − μ)/s,   s = √(v + ε)         x, y (N, F)   γ, β, μ, v (F,)
 
+Of images (N, H, W, F), each pixel is a sample of its channels: they are taken as (N·H·W, F).
+
 **Training** takes μ = Σ_n x_n/N and v = Σ_n (x_n − μ)²/N from the batch itself, so every sample feels every other.
 With g = dL/dy, one feature at a time:
 
@@ -29,13 +31,13 @@ Array = Any
 
 
 class BatchNorm(Layer):
-    """Normalises each feature of a batch (N, n_features), N ≥ 2 in training.
+    """Normalises each feature, or channel, of a batch (N, ..., n_features): over all its axes but the last.
 
     momentum: the share of the old running statistics that is kept (Keras's convention; PyTorch's is one minus this):
         running = momentum · running + (1 − momentum) · batch, where the running variance takes the unbiased one.
     eps: added to the variance.
     Parameters `weight` (γ, begins at 1) and `bias` (β, 0); buffers `running_mean` (0) and `running_var` (1).
-    Raises ValueError for a batch of another shape, or of one sample in training.
+    Raises ValueError for a batch of another shape, or in training for one with a single number of each feature.
     """
 
     mixes_samples = True
@@ -55,8 +57,9 @@ class BatchNorm(Layer):
         self.buffers["running_var"] = np.broadcast_to(1.0, n_features)
 
     def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
-        if x.ndim != 2 or x.shape[1] != self.n_features:
-            raise ValueError(f"expected a batch of shape (N, {self.n_features}), got {tuple(x.shape)}")
+        if x.ndim < 2 or x.shape[-1] != self.n_features:
+            raise ValueError(f"expected a batch of shape (N, ..., {self.n_features}), got {tuple(x.shape)}")
+        whole_shape, x = x.shape, x.reshape(-1, self.n_features)
         if run.train and len(x) < 2:
             raise ValueError(
                 "batch statistics of a single sample are the sample itself, so every output would be the bias: "
@@ -81,13 +84,14 @@ class BatchNorm(Layer):
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             claimed = [p.claim_grad() if params else (None, True) for p in (gamma, beta)]
             dgamma, dbeta = parts = [run.empty(mean.shape) if add else grad for grad, add in claimed]
-            be.batchnorm_grad(dy, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
+            g = dy.reshape(x.shape)
+            be.batchnorm_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
             for (grad, add), part in zip(claimed, parts, strict=True):
                 if params and add:
                     be.xp.add(grad, part, out=grad)
             return dy if inputs else None
 
-        return y, back
+        return y.reshape(whole_shape), back
 
     def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
         raise ValueError(

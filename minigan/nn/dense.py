@@ -8,35 +8,24 @@ With g = dL/dy (`dy` in the code), and y_no = Σ_i x_ni W_oi + b_o:
     dL/db_o  = Σ_n g_no         →   db = column sums of g
     dL/dx_ni = Σ_o g_no W_oi    →   dx = g W
 
-An activation φ that follows is applied in the same sweep: y = φ(x Wᵀ + b), and g = dL/dy · φ′.
-
-For penalties on gradients (see `Layer.twice`), with a = x Wᵀ + b, the tangent is ẏ = φ′ ȧ, ȧ = ẋ Wᵀ. Of S = ⟨dy, ẏ⟩,
-with h = ∂S/∂a + φ′ dy₂ = φ″ ȧ dy + φ′ dy₂:
-
-    dW = gᵀ ẋ + hᵀ x        db = column sums of h        dx₂ = h W
-
-Without curvature (φ″ = 0) behind this layer h is zero, and all that is left is one outer product, gᵀ ẋ, with the g
-that the first backward has computed, of the form of the ordinary gradient: joint.py makes one product of the two.
-Where W is itself a function of parameters, `Weight.pull` takes dW on to them (weights.py). Checked by
-tests/test_gradients.py and tests/test_second_order.py.
+affine.py puts the three products together, with the activation that follows and with penalties on gradients, where
+they are gᵀ ẋ + hᵀ x and h W. Checked by tests/test_gradients.py and tests/test_second_order.py.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..backend import Backend
 from ..spec import whole
-from .activations import Activation
-from .init import Constant, Initializer, get_initializer
-from .layer import Back, Layer, Parameter, Pass
-from .weights import Weight, WeightFunction, weight_function
+from .affine import Affine
+from .init import Initializer
+from .weights import WeightFunction
 
 Array = Any
 
 
-class Dense(Layer):
+class Dense(Affine):
     """y = x Wᵀ + b.
 
     n_in, n_out: numbers of features. init: how the weight begins, "glorot" by default; the bias begins at zero.
@@ -52,8 +41,6 @@ class Dense(Layer):
     ((4, 2), (4, 3))
     """
 
-    joins_activation = True
-
     def __init__(
         self,
         n_in: int,
@@ -67,78 +54,21 @@ class Dense(Layer):
         self.bias = bias
         self.init = init
         self.norm = norm
-        self._function = weight_function(norm)
-        self._function.register(self, (self.n_out, self.n_in), get_initializer(init))
-        if bias:
-            self.parameters["bias"] = Parameter((self.n_out,), Constant(0.0))
+        self._register((self.n_out, self.n_in), self.n_out, bias, init, norm)
 
-    def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
-        self._function.begin(values, rng)
-
-    def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
-        y, back, _ = self.affine(x, run, act)
-        return y, back
-
-    def affine(self, x: Array, run: Pass, act: Activation | None) -> tuple[Array, Back, Weight]:
-        """As `forward`, and the weight of this pass beside it."""
+    def _shape(self, x: Array) -> tuple[int, ...]:
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(f"expected a batch of shape (N, {self.n_in}), got {tuple(x.shape)}")
-        be, weight, bias = run.backend, self._function.weight(self, run), self.parameters.get("bias")
-        y = run.empty((len(x), self.n_out))
-        be.gemm(x, weight.data.T, out=y)
-        if bias is not None or act is not None:
-            be.bias_act(y, None if bias is None else bias.data, act, out=y)
+        return len(x), self.n_out
 
-        def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            if params and bias is not None:
-                db, accumulate = bias.claim_grad()
-                be.bias_act_grad(dy, y, act, out=dy, dbias=db, accumulate=accumulate)
-            elif act is not None:
-                be.bias_act_grad(dy, y, act, out=dy)
-            dx, products = None, []
-            if params:
-                dw, accumulate = weight.claim_grad()
-                products.append((dy.T, x, dw, accumulate))
-            if inputs:
-                dx = run.empty(x.shape)
-                products.append((dy, weight.data, dx, False))
-            be.gemms(products)
-            if params:
-                weight.pull(dw)
-            return dx
+    def _apply(self, be: Backend, x: Array, W: Array, out: Array) -> None:
+        be.gemm(x, W.T, out)
 
-        return y, back, weight
+    def _inputs(self, be: Backend, g: Array, W: Array, out: Array) -> None:
+        be.gemm(g, W, out)
 
-    def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
-        y, _, weight = self.affine(x, run, act)
-        be, bias = run.backend, self.parameters.get("bias")
+    def _weights(self, be: Backend, g: Array, x: Array, out: Array, accumulate: bool) -> None:
+        be.gemm(g.T, x, out, accumulate)
 
-        def back(dy: Array) -> tuple[Array, Back]:
-            g = dy if act is None else act.times_slope(y, dy, run)
-            dx = run.empty(x.shape)
-            be.gemm(g, weight.data, out=dx)
-
-            def push(xdot: Array) -> tuple[Array, Back]:
-                adot = run.empty(y.shape)
-                be.gemm(xdot, weight.data.T, out=adot)
-                ydot = adot if act is None else act.times_slope(y, adot, run)
-
-                def pull(dy2: Array | None) -> Array | None:
-                    h = dy2 if act is None else act.bend(y, dy, adot, dy2, run)
-                    dw, accumulate = weight.claim_grad()
-                    be.gemm(g.T, xdot, dw, accumulate)
-                    dx2 = None
-                    if h is not None:
-                        dx2 = run.empty(x.shape)
-                        be.gemm(h.T, x, dw, accumulate=True)
-                        be.gemm(h, weight.data, out=dx2)
-                        if bias is not None:
-                            be.column_sum(h, *bias.claim_grad())
-                    weight.pull(dw)
-                    return dx2
-
-                return ydot, pull
-
-            return dx, push
-
-        return y, back
+    def _both(self, be: Backend, g: Array, x: Array, W: Array, dw: Array, accumulate: bool, dx: Array) -> None:
+        be.gemms([(g.T, x, dw, accumulate), (g, W, dx, False)])  # side by side on the threads of a CPU

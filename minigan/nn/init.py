@@ -16,7 +16,7 @@ from ..spec import Spec
 
 
 class Initializer(Spec):
-    """Fills a new parameter: `init(shape, rng)` returns a float64 array of that shape."""
+    """Fills a new parameter: `init(shape, rng)` returns a float64 array of that shape, the one of `state_dict`."""
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
         raise NotImplementedError

@@ -20,7 +20,7 @@ from ..backend import Heap, Stream
 from .activations import Activation
 from .dense import Dense
 from .layer import Pass
-from .sequential import Sequential
+from .sequential import Sequential, ones
 
 Array = Any
 
@@ -31,13 +31,19 @@ def piecewise_linear(net: Sequential) -> bool:
 
 
 def joint_gradient(
-    net: Sequential, x: Array, n: int, *, arena: Heap | None = None, stream: Stream | None = None
+    net: Sequential,
+    x: Array,
+    n: int,
+    *,
+    arena: Heap | None = None,
+    stream: Stream | None = None,
+    outputs: int | None = None,
 ) -> tuple[Array, Array, Callable[[Array, Array], None]]:
     """`net(x[:n])` and `net.input_gradient(x[n:])` in one pass, of a network that is `piecewise_linear`.
 
     Returns (y, dx, push): y of all rows of x, and dx of the points x[n:]. push(u, dy) adds to the parameters' gradients
     what `push(u)` and `back(dy, inputs=False)` of those two would, once. x is overwritten from row n on, u is kept
-    there.
+    there. outputs: as in `input_gradient`.
 
     Raises ValueError for another network.
 
@@ -58,8 +64,7 @@ def joint_gradient(
         run.lane = i
         y, way = _joint(layer, y, run, act, n)
         ways.append(way)
-    dx = run.empty(y[n:].shape)
-    dx.fill(1)
+    dx = ones(y[n:].shape, outputs, run)
     for way in reversed(ways):
         dx = way.back(dx)
     points, shape = x[n:], y[:n].shape

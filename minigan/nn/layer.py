@@ -36,15 +36,26 @@ Back = Callable[..., Any]
 class Parameter:
     """A trainable array and its gradient; both are views into the network's flat arrays.
 
-    `data` and `grad` exist once the layer is part of a network.
+    `data` and `grad` exist once the layer is part of a network. axes: where a layer computes in another order of axes
+    than the one that everybody else sees, in `state_dict` for one, the order that those have in `shape`.
     """
 
-    def __init__(self, shape: tuple[int, ...], init: Initializer) -> None:
+    def __init__(self, shape: tuple[int, ...], init: Initializer, axes: tuple[int, ...] | None = None) -> None:
         self.shape = shape
         self.init = init
+        self.axes = tuple(range(len(shape))) if axes is None else axes
         self.data: Array = None
         self._grad: Array = None
         self._empty = True  # nothing was added since zero_grad; the memory still holds the last step's gradient
+
+    def published(self, array: Array) -> Array:
+        """A view of `data`, or of another array of this shape, with the axes that everybody else sees."""
+        return array.transpose(self.axes)
+
+    @property
+    def published_shape(self) -> tuple[int, ...]:
+        """The shape by which everybody else knows it."""
+        return tuple(self.shape[axis] for axis in self.axes)
 
     def bind(self, data: Array, grad: Array) -> None:
         """Live in these arrays from now on."""
@@ -134,7 +145,8 @@ class Layer(Spec):
     def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
         """Called once, when the layer becomes part of a network, for beginnings that depend on each other.
 
-        values: the initial parameters and buffers by name, already drawn; to be changed in place.
+        values: the initial parameters and buffers by name, already drawn, as `state_dict` has them; to be changed in
+        place.
         """
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:

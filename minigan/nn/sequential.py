@@ -81,8 +81,8 @@ class Sequential:
             for name, p in layer.parameters.items():
                 part = slice(offset, offset + math.prod(p.shape))
                 p.bind(self.flat[part].reshape(p.shape), self._flat_grad[part].reshape(p.shape))
-                values[name] = initial[part].reshape(p.shape)
-                values[name][...] = p.init(p.shape, self._rng(index, 0))
+                values[name] = p.published(initial[part].reshape(p.shape))
+                values[name][...] = p.init(p.published_shape, self._rng(index, 0))
                 offset, index = part.stop, index + 1
             try:
                 layer.begin(values, self._rng(i, 1))
@@ -108,6 +108,7 @@ class Sequential:
         arena: Heap | None = None,
         stream: Stream | None = None,
         depth: int | None = None,
+        beside: Array | None = None,
     ) -> tuple[Array, Back]:
         """Run a batch; returns the output and `back(dy, params=True, inputs=True, consume=False)`.
 
@@ -116,6 +117,8 @@ class Sequential:
         arena: where the arrays of this pass live; by default they are fresh and never overwritten.
         stream: random numbers of this pass; by default the next of the network's own.
         depth: run the first `depth` layers only; the output is then that of the last of them.
+        beside: (N, K) numbers that stand beside each sample in the input, behind its last axis: as K more features, or
+        as K more channels, the same in every pixel. They are given, so no gradient is taken with respect to them.
 
         `back` adds to the parameters' gradients unless params=False and returns dL/dx unless inputs=False (then
         None); what is not asked for is not computed. consume=True lets it overwrite dy, which saves a copy. It can be
@@ -125,7 +128,7 @@ class Sequential:
         Raises TypeError for integers, ValueError for a shape that does not fit.
         """
         run = self._pass(train, train if track is None else track, arena, stream)
-        x = self.as_batch(x)
+        x = self._joined(self.as_batch(x), beside, run)
         applied = list(self._forward(x, run, depth=depth))
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
@@ -142,16 +145,24 @@ class Sequential:
                 dy = backs[i](dy, params, inputs or i > stop)
                 if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
                     dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
-            return dy if inputs else None
+            return self._parted(dy, beside, run) if inputs else None
 
         return y, back
 
     def input_gradient(
-        self, x: Array, *, train: bool = True, arena: Heap | None = None, stream: Stream | None = None
+        self,
+        x: Array,
+        *,
+        train: bool = True,
+        arena: Heap | None = None,
+        stream: Stream | None = None,
+        outputs: int | None = None,
+        beside: Array | None = None,
     ) -> tuple[Array, Array, Callable[[Array], None]]:
         """The output y, the gradient of Σy with respect to x, and a way to differentiate that gradient once more.
 
         Returns (y, dx, push). x, dx: (N, ...); if no layer mixes samples, dx_n is the gradient of sample n's output.
+        outputs: sum the first so many outputs only. beside: as in a call; dx and u are of the samples alone.
         push(u) adds to the parameters' gradients, until the arena is rewound,
 
             d/dθ Σ_n u_n · dx_n,   u (N, ...) held constant (dx may be overwritten with it),
@@ -172,16 +183,20 @@ class Sequential:
         """
         run = self._pass(train, False, arena, stream)
         x, stamp = self.as_batch(x), run.arena.stamp
+        shape, x = x.shape, self._joined(x, beside, run)
         applied = list(self._forward(x, run, twice=True))
         y, pushes = applied[-1][1] if applied else x, []
-        dy = run.empty(y.shape)
-        dy.fill(1)
+        dy = ones(y.shape, outputs, run)
         for _, _, back in reversed(applied):
             dy, push = back(dy)
             pushes.append(push)
 
         def tangent(u: Array) -> None:
-            u, pulls = self._given("u must have the shape of dx,", u, x.shape, run, stamp), []
+            u, pulls = self._given("u must have the shape of dx,", u, shape, run, stamp), []
+            if beside is not None:  # which does not move
+                still = run.empty(beside.shape)
+                still.fill(0)
+                u = self._joined(u, still, run)
             for push in reversed(pushes):
                 u, pull = push(u)
                 pulls.append(pull)
@@ -189,7 +204,26 @@ class Sequential:
             for pull in reversed(pulls):
                 dy2 = pull(dy2)
 
-        return y, dy, tangent
+        return y, self._parted(dy, beside, run), tangent
+
+    def _joined(self, x: Array, beside: Array | None, run: Pass) -> Array:
+        """x with the numbers beside each sample."""
+        if beside is None:
+            return x
+        if beside.ndim != 2 or len(beside) != len(x) or x.ndim < 2:
+            raise ValueError(f"expected {len(x)} rows of numbers beside samples {x.shape}, got {beside.shape}")
+        features, axes = x.shape[-1], (1,) * (x.ndim - 2)
+        joined = run.empty((*x.shape[:-1], features + beside.shape[1]))
+        joined[..., :features], joined[..., features:] = x, beside.reshape(len(x), *axes, -1)
+        return joined
+
+    def _parted(self, dx: Array, beside: Array | None, run: Pass) -> Array:
+        """Of a gradient, the part of the samples."""
+        if beside is None:
+            return dx
+        part = run.empty((*dx.shape[:-1], dx.shape[-1] - beside.shape[1]))
+        run.backend.xp.copyto(part, dx[..., : part.shape[-1]])
+        return part
 
     def _given(self, rule: str, a: Array, shape: tuple[int, ...], run: Pass, stamp: int) -> Array:
         """What a pass that began at `stamp` is given afterwards, as the network takes it."""
@@ -225,7 +259,9 @@ class Sequential:
                 raise ValueError(f"layer {i}, {layer}: {error}") from None
             yield i + len(together), x, back
 
-    def activations(self, x: Array, train: bool = False, stream: Stream | None = None) -> Iterator[tuple[str, Array]]:
+    def activations(
+        self, x: Array, train: bool = False, stream: Stream | None = None, beside: Array | None = None
+    ) -> Iterator[tuple[str, Array]]:
         """The output of each layer in turn, with its place and name; running statistics are left alone.
 
         A layer and the activation it is joined to appear as one. For looking inside, not for training.
@@ -237,7 +273,7 @@ class Sequential:
         """
         stream = stream or Stream(self.seed, Purpose.CALL, self.calls)  # a look, not a call: it is not counted
         run = self._pass(train, False, None, stream)
-        for i, y, _ in self._forward(self.as_batch(x), run):
+        for i, y, _ in self._forward(self._joined(self.as_batch(x), beside, run), run):
             yield f"{i}.{type(self.layers[i]).__name__}", y
 
     def as_batch(self, x: Any) -> Array:
@@ -279,7 +315,7 @@ class Sequential:
 
     def grad_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the gradients as NumPy arrays, named as in `state_dict`."""
-        return {name: self.backend.to_numpy(p.grad) for name, p in self.parameters.items()}
+        return {name: self.backend.to_numpy(p.published(p.grad)) for name, p in self.parameters.items()}
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of parameters and running statistics as NumPy arrays, under PyTorch's names and layouts.
@@ -288,7 +324,7 @@ class Sequential:
         """
         state: dict[str, np.ndarray[Any, Any]] = {}
         for i, layer in enumerate(self.layers):
-            arrays = {name: p.data for name, p in layer.parameters.items()} | layer.buffers
+            arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
             state |= {f"{i}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}
         return state
 
@@ -297,7 +333,7 @@ class Sequential:
 
         Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
         """
-        own = {name: p.data for name, p in self.parameters.items()} | self.buffers
+        own = {name: p.published(p.data) for name, p in self.parameters.items()} | self.buffers
         given = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
         if missing := own.keys() - given.keys():
             raise ValueError(f"the state has no {_names(missing)}; it must come from a network of the same layers")
@@ -329,9 +365,11 @@ class Sequential:
         layers = build(description["layers"])
         if state is not None:
             for i, layer in enumerate(layers):
-                for name, array in {**layer.parameters, **layer.buffers}.items():
-                    if f"{i}.{name}" not in state or np.shape(state[f"{i}.{name}"]) != array.shape:
-                        raise ValueError(f"{i}.{name} of {layer} is not in the state with shape {array.shape}")
+                shapes = {name: p.published_shape for name, p in layer.parameters.items()}
+                shapes |= {name: buffer.shape for name, buffer in layer.buffers.items()}
+                for name, shape in shapes.items():
+                    if f"{i}.{name}" not in state or np.shape(state[f"{i}.{name}"]) != shape:
+                        raise ValueError(f"{i}.{name} of {layer} is not in the state with shape {shape}")
         net = cls(*layers, backend=backend, dtype=description["dtype"], seed=description["seed"])
         if state is not None:
             net.load_state_dict(state)
@@ -346,6 +384,15 @@ class Sequential:
     def __repr__(self) -> str:
         lines = "".join(f"    {i}: {layer}\n" for i, layer in enumerate(self.layers))
         return f"Sequential(  # {self.size:,} parameters, {self.dtype}, {self.backend.name}\n{lines})"
+
+
+def ones(shape: tuple[int, ...], outputs: int | None, run: Pass) -> Array:
+    """The gradient of the sum of the first so many outputs, or of all of them."""
+    dy = run.empty(shape)
+    dy.fill(1)
+    if outputs is not None:
+        dy[:, outputs:] = 0
+    return dy
 
 
 def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | None]]:

@@ -30,6 +30,7 @@ from .init import Constant, Initializer
 from .layer import Layer, Parameter, Pass
 
 Array = Any
+Axes = tuple[int, ...] | None
 
 EPS = 1e-12  # of PyTorch: a vector that is shorter is not made one of length 1
 BEGINNING = 15  # power iterations before the first pass
@@ -49,8 +50,8 @@ class Weight(NamedTuple):
 class WeightFunction(Spec):
     """Base class: how a weight comes from parameters. It keeps nothing; the layer has the parameters and buffers."""
 
-    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer) -> None:
-        """Give the layer the parameters and buffers that a weight of this shape needs."""
+    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer, axes: Axes = None) -> None:
+        """Give the layer the parameters and buffers that a weight of this shape needs; axes as of `Parameter`."""
         raise NotImplementedError
 
     def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
@@ -73,8 +74,8 @@ def weight_function(norm: WeightFunction | None) -> WeightFunction:
 class Itself(WeightFunction):
     """The weight is a parameter."""
 
-    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer) -> None:
-        layer.parameters["weight"] = Parameter(shape, init)
+    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer, axes: Axes = None) -> None:
+        layer.parameters["weight"] = Parameter(shape, init, axes)
 
     def weight(self, layer: Layer, run: Pass) -> Weight:
         weight = layer.parameters["weight"]
@@ -98,8 +99,8 @@ class SpectralNorm(WeightFunction):
     (True, ['0.bias', '0.weight_orig', '0.weight_u', '0.weight_v'])
     """
 
-    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer) -> None:
-        layer.parameters["weight_orig"] = Parameter(shape, init)
+    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer, axes: Axes = None) -> None:
+        layer.parameters["weight_orig"] = Parameter(shape, init, axes)
         layer.buffers["weight_u"] = np.broadcast_to(0.0, shape[0])
         layer.buffers["weight_v"] = np.broadcast_to(0.0, int(np.prod(shape[1:])))
 
@@ -120,13 +121,15 @@ class SpectralNorm(WeightFunction):
         W0v, sigma = run.empty((1, out)), run.empty((1, 1))
         iterate = run.train and run.track
         xp.copyto(u, layer.buffers["weight_u"])
+        # buffers are as everybody else sees them: the rest of a convolution's weight is in another order here
+        v_seen, v_buffer = original.published(v.reshape(1, *original.shape[1:])), layer.buffers["weight_v"]
         if iterate:
             be.gemm(u, W0, out=v)
-            self._turn(layer.buffers["weight_v"], v, run)
-        xp.copyto(v, layer.buffers["weight_v"])
+            self._turn(v_buffer, v, v_seen, run)
+        xp.copyto(v_seen, v_buffer.reshape(v_seen.shape))
         be.gemm(v, W0.T, out=W0v)
         if iterate:
-            self._turn(layer.buffers["weight_u"], W0v, run)
+            self._turn(layer.buffers["weight_u"], W0v, W0v, run)
             xp.copyto(u, layer.buffers["weight_u"])
         be.gemm(W0v, u.T, out=sigma)
         W = run.empty(original.shape)
@@ -146,11 +149,11 @@ class SpectralNorm(WeightFunction):
         return Weight(W, lambda: (run.empty(original.shape), False), pull)
 
     @staticmethod
-    def _turn(buffer: Array, towards: Array, run: Pass) -> None:
-        """buffer ← towards/‖towards‖, by an operation that a graph which has halted leaves away."""
+    def _turn(buffer: Array, towards: Array, seen: Array, run: Pass) -> None:
+        """buffer ← towards/‖towards‖, in the order of `seen`, by an operation that a halted graph leaves away."""
         be, length, unit = run.backend, run.empty(()), run.empty(buffer.shape)
         be.xp.maximum(be.norm(towards), EPS, out=length)
-        be.xp.divide(towards.reshape(-1), length, out=unit)
+        be.xp.divide(seen, length, out=unit.reshape(seen.shape))
         be.average(buffer, unit, keep=0.0, t=0)
 
 
@@ -168,9 +171,9 @@ class WeightNorm(WeightFunction):
     (True, (2, 1))
     """
 
-    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer) -> None:
+    def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer, axes: Axes = None) -> None:
         layer.parameters["weight_g"] = Parameter((shape[0], *[1] * len(shape[1:])), Constant(1.0))
-        layer.parameters["weight_v"] = Parameter(shape, init)
+        layer.parameters["weight_v"] = Parameter(shape, init, axes)
 
     def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
         g, V = values["weight_g"], _rows(values["weight_v"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import classic, gan, hinge_gan, lsgan, minimax_gan, modern, r3gan, wgan, wgan_gp
+from . import acgan, cgan, classic, dcgan, gan, hinge_gan, infogan, lsgan, minimax_gan, modern, r3gan, wgan, wgan_gp
 
 RECIPES: dict[str, ModuleType] = {
     "gan": gan,
@@ -23,6 +23,10 @@ RECIPES: dict[str, ModuleType] = {
     "hinge-gan": hinge_gan,
     "r3gan": r3gan,
     "modern": modern,
+    "dcgan": dcgan,
+    "cgan": cgan,
+    "acgan": acgan,
+    "infogan": infogan,
 }
 
 

@@ -11,6 +11,7 @@ import math
 from typing import Any, Literal
 
 from ..backend import get_backend
+from ..codes import Category, Code, Codes, Continuous, Label
 from ..gan import GAN
 from ..objectives import Minimax, get_objective
 from ..optim import SGD, Adam, Cosine, Linear, OptimisticAdam, Optimizer, RMSprop, Schedule
@@ -24,10 +25,19 @@ STEPS, BATCH = 4_000, 64
 def build(
     shape: tuple[int, ...],
     *,
+    nets: Literal["dense", "conv"] = "dense",
+    width: int = 32,
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
     ] = "non-saturating",
     real_target: float = 1.0,
+    label: Literal["none", "told", "asked"] = "none",
+    classes: int = 10,
+    categories: int = 0,
+    continuous: int = 0,
+    label_weight: float = 1.0,
+    category_weight: float = 1.0,
+    continuous_weight: float = 0.1,
     gradient_penalty: float = 0.0,
     r1: float = 0.0,
     r2: float = 0.0,
@@ -60,14 +70,23 @@ def build(
 ) -> GAN:
     """A GAN for images of `shape`.
 
+    nets: "dense" or "conv" networks, those of DCGAN; see minigan/recipes/networks.py
+    width: channels of conv networks at half the size of the picture
     objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
+    label: D is "told" the labels of the data (CGAN), "asked" for them (AC-GAN), or nobody knows them
+    classes: how many labels there are, from 0
+    categories: G is asked for one of so many categories, and D to tell which (InfoGAN); 0 for none
+    continuous: G is asked for so many numbers from −1 to 1, and D to tell them (InfoGAN)
+    label_weight: weight of the loss of a label that D is asked for
+    category_weight: weight of the loss of the category
+    continuous_weight: weight of the loss of the numbers
     gradient_penalty: weight λ of (‖∇D‖ − 1)² between real samples and fakes (WGAN-GP)
     r1: weight γ of ‖∇D‖²/2 at real samples
     r2: weight γ of ‖∇D‖²/2 at fakes
     dragan: weight λ of (‖∇D‖ − 1)² near real samples
     clip: clip D's parameters to ± this after each update
-    d_norm: D has "layer" normalisation, or "spectral" or "weight" normalisation of its weights
+    d_norm: D has "batch" or "layer" normalisation, or "spectral" or "weight" normalisation of its weights
     minibatch_std: D sees the standard deviation over the batch
     packing: how many samples D judges at once
     instance_noise: standard deviation of noise on all that D sees, falling to 0
@@ -111,10 +130,32 @@ def build(
         named = type(named)(real_target)
     elif real_target != 1:
         raise ValueError(f"real_target is a probability, which the objective {objective} knows nothing of; leave it 1")
+    codes: list[Code] = []
+    if label not in ("none", "told", "asked"):
+        raise ValueError(f"label must be one of none, told, asked, got {label!r}")
+    if label != "none":
+        codes.append(Label(classes, told=label == "told", weight=label_weight))
+    if categories:
+        codes.append(Category(categories, category_weight))
+    if continuous:
+        codes.append(Continuous(continuous, continuous_weight))
+    known = Codes(codes)
+    head = networks.Head(1 + known.outputs, known.told.k if known.told else 0, whole("packing", packing), minibatch_std)
+    inputs, of_G, of_D = latent + known.width, {"seed": 2 * seed, **where}, {"seed": 2 * seed + 1, **where}
+    match nets:
+        case "dense":
+            G = networks.generator(inputs, pixels, **of_G)
+            D = networks.discriminator(pixels, head, d_norm, **of_D)
+        case "conv":
+            G = networks.conv_generator(inputs, shape, width, **of_G)
+            D = networks.conv_discriminator(shape, width, head, d_norm, **of_D)
+        case _:
+            raise ValueError(f"nets must be one of dense, conv, got {nets!r}")
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(
-        networks.generator(latent, pixels, seed=2 * seed, **where),
-        networks.discriminator(whole("packing", packing) * pixels, d_norm, minibatch_std, seed=2 * seed + 1, **where),
+        G,
+        D,
+        codes=codes,
         objective=named,
         optimizer=rule(lr, 1),
         d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * (2 if updates == "separate" else 1)),

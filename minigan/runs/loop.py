@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..codes import Category
 from ..datasets import Dataset, to_uint8
 from ..gan import GAN
 from ..match import Match
@@ -22,19 +23,30 @@ from .folder import Config, RunFolder, naming
 from .interrupt import Interrupted, StopRequest
 from .progress import Progress
 
-__all__ = ["Run", "sample_images"]
+__all__ = ["Run", "images_of", "in_turn", "sample_images"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
 _PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
 
 
 def sample_images(
-    gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True
+    gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True, label: Any = None
 ) -> np.ndarray[Any, Any]:
     """n samples as uint8 images (n, *shape); the rest as in `GAN.sample`. NonFiniteError if they are not finite."""
-    samples = gan.sample(n, seed, averaged)
+    return images_of(gan, gan.latents(n, seed, label), shape, averaged)
+
+
+def images_of(gan: GAN, latents: Any, shape: Iterable[int], averaged: bool = True) -> np.ndarray[Any, Any]:
+    """What G makes of latents (n, ...), as uint8 images (n, *shape). NonFiniteError if they are not finite."""
+    samples = gan.generate(latents, averaged)
     _require_finite(gan, {"the samples": samples})
-    return to_uint8(samples).reshape(n, *shape)
+    return to_uint8(samples).reshape(len(samples), *shape)
+
+
+def in_turn(gan: GAN, n: int) -> np.ndarray[Any, Any] | None:
+    """A label for each of n samples, 0, 1, 2 and so on; None for a GAN that cannot be asked for one."""
+    category = next((code for code in gan.codes if isinstance(code, Category)), None)
+    return None if category is None else np.arange(n) % category.k
 
 
 def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
@@ -137,7 +149,7 @@ class Run:
 
     def _grid(self, n: int) -> np.ndarray[Any, Any]:
         """The present samples of the first n latents, always the same ones."""
-        return pictures.grid(sample_images(self.gan, n, self.config.images["shape"]))
+        return pictures.grid(sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n)))
 
     def _save_sample(self) -> None:
         file = self.folder.sample_file(self.gan.steps)

@@ -61,6 +61,17 @@ def grid(images: Pixels, rows: int | None = None, columns: int | None = None, pa
     return picture
 
 
+def stacked(pictures: Sequence[Pixels], gap: int = 6) -> Pixels:
+    """Pictures one below the other, with `gap` black rows between; narrower ones have black beside them."""
+    width = max(picture.shape[1] for picture in pictures)
+    parts: list[Pixels] = []
+    for picture in pictures:
+        beside = [(0, gap), (0, width - picture.shape[1]), *[(0, 0)] * (picture.ndim - 2)]
+        parts.append(np.pad(picture, beside))
+    whole: Pixels = np.concatenate(parts)
+    return whole[:-gap]
+
+
 def save_png(path: StrPath, picture: Pixels) -> None:
     """Write a picture (H, W) or (H, W, C) of 1 to 4 channels as PNG, losslessly.
 
@@ -107,8 +118,8 @@ def plot_losses(
     """Draw a training as PNG: D's and G's loss over the steps, below them D(x) and D(G(z)).
 
     table: columns of equal length, `step` and the metrics `d_loss`, `g_loss`, `d_real`, `d_fake` and, if there are
-    penalties, `d_penalty`; may be empty. equilibrium: the values of metrics where the fakes have the distribution of
-    the data, drawn as dashed lines. scores: what D says is not limited to [0, 1].
+    penalties or codes, `d_penalty`, `d_codes`, `g_codes`; may be empty. equilibrium: the values of metrics where the
+    fakes have the distribution of the data, drawn as dashed lines. scores: what D says is not limited to [0, 1].
     Light lines are single steps, dark ones their moving mean.
     """
     from matplotlib.figure import Figure  # not pyplot, whose figures are global
@@ -116,8 +127,9 @@ def plot_losses(
     figure = Figure(figsize=(10, 6.5), layout="constrained")
     losses, outputs = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     lines = {"d_loss": ("D", "tab:blue"), "g_loss": ("G", "tab:orange")}
-    if np.any(table.get("d_penalty", 0)):
-        lines["d_penalty"] = ("D's penalty", "tab:purple")
+    more = {"d_penalty": ("D's penalty", "tab:purple"), "d_codes": ("D on codes", "tab:cyan"),
+            "g_codes": ("G on codes", "tab:olive")}  # fmt: skip
+    lines |= {name: line for name, line in more.items() if np.any(table.get(name, 0))}
     _curves(losses, table, equilibrium, lines)
     losses.set_ylabel("loss")
     losses.set_title("Losses of the discriminator D and the generator G", loc="left")

@@ -1,0 +1,214 @@
+"""What G is asked for beyond noise, and what D says about it.
+
+A latent is noise and codes side by side, z = (noise, c), so G is asked for c simply by what it is given. A code is a
+few numbers: a category or a label as one-hot, a continuous code as it is. D meets it in one of two ways:
+
+    told    c stands beside the sample in D's input: is x real, *as a picture of c*?    Label(k)               CGAN
+    asked   D has outputs for c beside its first, with a loss of their own, which       Label(k, told=False)   AC-GAN
+            both players descend: D learns to read c, and G to write it legibly         Category, Continuous   InfoGAN
+
+A label comes with the data: real samples have it too, and fakes are asked for the labels of the real samples they are
+shown beside, so that labels alone give nothing away. The other codes mean nothing until G gives them a meaning; there
+D's loss on fakes is −E log q(c | G(z, c)), up to a constant, which bounds the mutual information of c and G(z, c) from
+below (Chen et al. 2016, eq. 5).
+
+    code            drawn from        −log q(c|x), with D's outputs o              gradient
+    Category(k)     k, equally        LSE(o) − o_c,   LSE(o) = log Σ_j e^o_j       softmax(o) − onehot(c)
+    Label(k)        the data          the same                                     the same
+    Continuous(m)   U(−1, 1)^m        ½ |o − c|², a Gaussian of variance 1         o − c
+
+all as means over the batch, times the code's weight. Checked by tests/test_codes.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .backend import Backend, Heap, Stream
+from .spec import Spec, whole
+
+Array = Any
+
+
+class Code(Spec):
+    """Base class. width: how many numbers of the latent, and of D's outputs, it takes."""
+
+    told = False  # D is told the code, and says nothing about it
+    width: int
+    weight: float
+
+    def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
+        """n random codes (n, width)."""
+        raise NotImplementedError
+
+    def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
+        """weight · E −log q(asked | said), both (N, width); its gradient with respect to `said` goes into `grad`."""
+        raise NotImplementedError
+
+    def read(self, said: Array, xp: Any) -> Array:
+        """What D takes the code for, from its outputs (N, width): the probabilities of categories, or the numbers."""
+        return said
+
+    def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
+        """The code of values that a person gives, as float64 (n, width); one value serves for all n.
+
+        Raises ValueError or TypeError for values that it cannot have.
+        """
+        raise NotImplementedError
+
+
+class Category(Code):
+    """One of k values, all equally likely; D must tell which. weight: of its loss (λ = 1 in InfoGAN).
+
+    Raises ValueError unless k is 2 or more and the weight is positive.
+    """
+
+    def __init__(self, k: int, weight: float = 1.0) -> None:
+        self.k = self.width = whole("k", k, least=2)
+        self.weight = _positive(self, weight)
+
+    def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
+        be, u = heap.backend, heap.empty((n, 1), dtype)
+        be.uniform(u, stream)
+        u *= self.k
+        be.xp.floor(u, out=u)
+        be.xp.minimum(u, self.k - 1, out=u)  # k (1 − 2^−24) may have been rounded to k
+        return _one_hot(u, self.k, heap)
+
+    def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
+        shifted = said - said.max(axis=1, keepdims=True)
+        share = xp.exp(shifted)
+        total = share.sum(axis=1, keepdims=True)
+        share /= total
+        xp.subtract(share, asked, out=grad)
+        grad *= self.weight / len(said)
+        shifted *= asked
+        return (xp.log(total).mean() - shifted.sum() / len(said)) * self.weight
+
+    def read(self, said: Array, xp: Any) -> Array:
+        share = xp.exp(said - said.max(axis=1, keepdims=True))
+        return share / share.sum(axis=1, keepdims=True)
+
+    def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
+        given = np.asarray(values)
+        if given.dtype.kind not in "iu" or given.shape not in ((), (n,)):
+            raise TypeError(
+                f"{self} takes a whole number, or {n} of them, got {given.dtype} of shape {given.shape}: {values!r:.80}"
+            )
+        if given.size and not 0 <= given.min() <= given.max() < self.k:
+            raise ValueError(f"{self} takes numbers from 0 to {self.k - 1}, got {given.min()} to {given.max()}")
+        return np.asarray(np.eye(self.k)[np.broadcast_to(given, (n,))])
+
+
+class Label(Category):
+    """The class of a sample, 0 to k − 1, which the data knows.
+
+    told: D is told the label, beside the sample (CGAN, Mirza and Osindero 2014), or must tell it, of real samples and
+    of fakes (AC-GAN, Odena et al. 2017). weight: of the loss in the second case.
+    Raises ValueError unless k is 2 or more and the weight is positive.
+    """
+
+    def __init__(self, k: int, told: bool = True, weight: float = 1.0) -> None:
+        super().__init__(k, weight)
+        self.told = told
+
+
+class Continuous(Code):
+    """m numbers from U(−1, 1) that D must tell (InfoGAN, Chen et al. 2016). weight: of its loss.
+
+    Raises ValueError unless m is 1 or more and the weight is positive.
+    """
+
+    def __init__(self, m: int = 1, weight: float = 1.0) -> None:
+        self.m = self.width = whole("m", m)
+        self.weight = _positive(self, weight)
+
+    def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
+        numbers = heap.empty((n, self.m), dtype)
+        heap.backend.uniform(numbers, stream)
+        numbers *= 2
+        numbers -= 1
+        return numbers
+
+    def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
+        xp.subtract(said, asked, out=grad)
+        loss = (grad * grad).sum() * (0.5 * self.weight / len(said))
+        grad *= self.weight / len(said)
+        return loss
+
+    def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
+        given = np.asarray(values, np.float64)
+        if given.shape not in ((), (self.m,), (n, self.m)) or not np.isfinite(given).all():
+            raise ValueError(f"{self} takes {self.m} finite numbers, or {n} times so many, got shape {given.shape}")
+        return np.broadcast_to(given, (n, self.m))
+
+
+class Codes:
+    """All codes of a game: where each stands in a latent, behind the noise, and in D's outputs, behind the first.
+
+    Raises TypeError for what is no Code, ValueError for a Label that is not the first.
+    """
+
+    def __init__(self, codes: Sequence[Code]) -> None:
+        if isinstance(codes, Code):
+            raise TypeError(f"codes must be a list such as [Label(10)], got {codes!r}")
+        self.codes = list(codes)
+        self.asked: list[tuple[Code, slice, slice]] = []  # that D must tell: columns in latents, and in outputs
+        self.width = self.outputs = 0
+        for i, code in enumerate(self.codes):
+            if not isinstance(code, Code):
+                raise TypeError(f"codes must be objects such as Label(10) or Continuous(2), got {code!r}")
+            if isinstance(code, Label) and i:
+                raise ValueError(f"a Label comes first among the codes, and there is one at most; got {self.codes}")
+            columns = slice(self.width, self.width + code.width)
+            if not code.told:
+                self.asked.append((code, columns, slice(self.outputs, self.outputs + code.width)))
+                self.outputs += code.width
+            self.width = columns.stop
+        first = self.codes[0] if self.codes else None
+        self.label = first if isinstance(first, Label) else None
+        self.told = self.label if self.label is not None and self.label.told else None
+
+    def category(self) -> tuple[Category, slice]:
+        """The first category or label, and its columns. Raises ValueError if there is none."""
+        start = 0
+        for code in self.codes:
+            if isinstance(code, Category):
+                return code, slice(start, start + code.width)
+            start += code.width
+        raise ValueError("G cannot be asked for a label: its codes have no Label and no Category")
+
+    def draw(self, out: Array, heap: Heap, stream: Stream, labels: Array | None) -> None:
+        """Random codes into `out` (N, width). labels: one-hot (N, k), for a Label; random without them."""
+        start = 0
+        for i, code in enumerate(self.codes):
+            given = labels if code is self.label else None
+            drawn = code.draw(len(out), out.dtype, heap, stream._replace(lane=i + 1)) if given is None else given
+            out[:, start : start + code.width] = drawn
+            start += code.width
+
+    def loss(self, said: Array, asked: Array, grad: Array, be: Backend, real: bool) -> Array:
+        """The loss of D's outputs (N, outputs) on codes (N, width), and its gradient. real: only the label is known."""
+        total = be.zeros((), said.dtype)
+        for code, columns, outputs in self.asked:
+            if real and code is not self.label:
+                grad[:, outputs] = 0
+            else:
+                total = total + code.loss(said[:, outputs], asked[:, columns], grad[:, outputs], be.xp)
+        return total
+
+
+def _one_hot(index: Array, k: int, heap: Heap) -> Array:
+    """index (n, 1), whole numbers as floats."""
+    xp, out = heap.backend.xp, heap.empty((len(index), k), index.dtype)
+    xp.equal(index, xp.arange(k, dtype=index.dtype), out=out)
+    return out
+
+
+def _positive(code: Code, weight: float) -> float:
+    if not 0 < weight < float("inf"):
+        raise ValueError(f"{type(code).__name__} needs a positive weight, got {weight}")
+    return weight

@@ -1,0 +1,69 @@
+"""Latents arranged in rows of ten, to see what G has made of its latent space.
+
+    interpolation   each row goes from one latent to another: does G change a digit step by step, or has it learned
+                    some by heart and jumps between them (Radford et al. 2015, figure 4)?
+    traversal       each row changes one code alone: what does it mean (Chen et al. 2016, figure 2)?
+
+Independent normal noise is interpolated on a quarter of a circle, z = cos(πt/2) a + sin(πt/2) b, which has unit
+variance at every t; on the straight line it would have a half of that in the middle, where G was never trained.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codes import Category
+from ..gan import GAN
+
+Latents = NDArray[np.floating[Any]]
+
+COLUMNS = 10
+REACH = 2.0  # a continuous code goes from −2 to 2, twice as far as in training, as in the paper
+
+
+def interpolation(gan: GAN, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
+    """One block (rows · 10, ...) of latents. label: as in `GAN.sample`; by default it changes along the row too."""
+    ends = gan.latents(2 * rows, seed, label)
+    a, b = ends[:rows, None], ends[rows:, None]
+    t = np.linspace(0, 1, COLUMNS, dtype=ends.dtype)[:, None]
+    z = (1 - t) * a + t * b
+    if gan.prior == "normal":
+        noise = slice(gan.latent)
+        z[..., noise] = np.cos(math.pi / 2 * t) * a[..., noise] + np.sin(math.pi / 2 * t) * b[..., noise]
+    return [z.reshape(rows * COLUMNS, -1)]
+
+
+def traversal(gan: GAN, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
+    """A block (rows · columns, ...) of latents for each code: as many columns as it has categories, or 10.
+
+    A row has the same noise everywhere, and the same other codes. label: as in `GAN.sample`.
+    Raises ValueError for a GAN without codes.
+    """
+    if not gan.codes:
+        raise ValueError("this GAN has no codes to traverse; an interpolation shows its latent space")
+    start, blocks = gan.latents(rows, seed, label), []
+    place = gan.latent
+    for code in gan.codes:
+        numbers = slice(place, place + code.width)
+        if isinstance(code, Category):
+            blocks.append(_vary(start, numbers, np.eye(code.k)))
+        else:
+            for i in range(code.width):
+                one = slice(place + i, place + i + 1)
+                blocks.append(_vary(start, one, np.linspace(-REACH, REACH, COLUMNS)[:, None]))
+        place = numbers.stop
+    return blocks
+
+
+def _vary(start: Latents, numbers: slice, values: NDArray[Any]) -> Latents:
+    """Each latent as many times as there are values, with these in its place `numbers`."""
+    z = np.repeat(start, len(values), axis=0)
+    z[:, numbers] = np.tile(values, (len(start), 1))
+    return z
+
+
+WALKS = {"interpolation": interpolation, "traversal": traversal}
