@@ -20,13 +20,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from minigan.bench import environment, report, tables
+from minigan.bench import conv, environment, report, tables
 from minigan.bench.report import Figure, Report
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
-OTHERS = ("recipes", "critic")  # how the names of other results begin
+OTHERS = ("recipes", "critic", "conv")  # how the names of other results begin
 LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 
@@ -43,6 +43,11 @@ def critic_section(results: Path) -> list[str]:
     return [text for path in sorted(results.glob("critic-*.json")) for text in machine(report.load(path))]
 
 
+def conv_section(results: Path) -> list[str]:
+    """Times of convolutions, layer by layer."""
+    return [text for path in sorted(results.glob("conv-*.json")) for text in machine(report.load(path))]
+
+
 def recipes_section(results: Path) -> list[str]:
     """How good each recipe's samples are: a table for each data set."""
     return [text for path in sorted(results.glob("recipes-*.json")) for text in judged(json.loads(path.read_text()))]
@@ -54,7 +59,8 @@ def codes_section(results: Path) -> list[str]:
 
 
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
-    "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "bench": bench_section,
+    "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "conv": conv_section,
+    "bench": bench_section,
 }  # fmt: skip
 
 
@@ -126,18 +132,19 @@ def machine(found: Report) -> list[str]:
     libraries = ", ".join(f"{n} {facts[n]}" for n in LIBRARIES if n in facts and facts[n] != "not installed")
     notes = [f"{facts['CPU']}, {facts['cores']} cores{gpu}; {libraries}; Python {facts['python'].split()[0]}"]
     notes += [f"{who}: {about}" for who, about in found.about.items() if "minigan" not in about]
-    steps, options = shown(found), " --critic" if subject(found) == "critic" else ""
+    steps, options = shown(found), "" if subject(found) == "step" else f" --{subject(found)}"
     if any(f.timing.unstable for f in steps):
         notes.append("* unstable: quartiles, or first and last third, more than 15 % apart")
     return [
-        step_table(found, steps),
+        conv_table(steps) if subject(found) == "conv" else step_table(found, steps),
         f"*({'; '.join(notes)}. `minigan bench{options}`, {found.when} UTC.)*".replace("* un", "\\* un"),
     ]
 
 
 def subject(found: Report) -> str:
-    """What was measured: "step" or "critic"."""
-    return found.steps()[0].subject
+    """What was measured: "step", "critic" or "conv"."""
+    first = found.steps()[0].subject
+    return "conv" if first in conv.SUBJECTS else first
 
 
 def shown(found: Report) -> list[Figure]:
@@ -159,6 +166,24 @@ def step_table(found: Report, steps: list[Figure]) -> str:
         ])  # fmt: skip
     head = ["batch", "device", "who", "ms/step (median)", "quartiles", "GFLOP/s", "× minigan's best"]
     return tables.markdown(head, rows, left=(1, 2))
+
+
+def conv_table(steps: list[Figure]) -> str:
+    """A row for each layer and pass, and a column of ms for each contestant."""
+    who = list(dict.fromkeys(f.who for f in steps))
+    times = {(f.batch, f.subject, f.who): f.timing for f in steps}
+    rows = []
+    for batch in sorted({f.batch for f in steps}):
+        for what in conv.SUBJECTS:
+            found = {name: times[batch, what, name] for name in who if (batch, what, name) in times}
+            ours = min((t.median for name, t in found.items() if "torch" not in name), default=None)
+            theirs = min((t.median for name, t in found.items() if "torch" in name), default=None)
+            cells = [
+                f"{1e3 * found[name].median:.2f}" + ("\\*" if found[name].unstable else "") if name in found else "–"
+                for name in who
+            ]
+            rows.append([f"{batch}", what, *cells, f"{ours / theirs:.2f}" if ours and theirs else "–"])
+    return tables.markdown(["batch", "what, ms", *map(tables.label, who), "ours/theirs"], rows, left=(1,))
 
 
 def rewritten(readme: str) -> str:
