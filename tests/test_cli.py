@@ -298,6 +298,7 @@ def other_values(option: Option) -> list[str]:
 
 NEEDS: dict[str, dict[str, Any]] = {  # what must be there for an option to be seen
     "noise_steps": {"instance_noise": 0.5},
+    "width": {"nets": "conv"},
     "classes": {"label": "told"},
     "label_weight": {"label": "asked"},
     "category_weight": {"categories": 3},

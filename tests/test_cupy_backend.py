@@ -42,7 +42,7 @@ def test_training_on_cupy_equals_training_on_numpy(cupy_backend: Backend, recipe
     """
     images = np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8)
     gans = [RECIPES[recipe].build((4, 4), backend=be, dtype="float64") for be in (cupy_backend, "numpy")]
-    histories = [gan.fit(images, steps=3, batch=8) for gan in gans]
+    histories = [gan.fit(images, steps=3, batch=8, labels=np.arange(50) % 10) for gan in gans]
     for name, values in histories[0].items():
         np.testing.assert_allclose(values, histories[1][name], rtol=2e-3, err_msg=name)
     for name, array in gans[0].G.state_dict().items():
