@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     columns: list[str] = []
     failures: list[str] = []
-    table = ("", "")
+    table, worst = ("", ""), dict.fromkeys(args.dtype, 0.0)
     for row in proof.matrix(args.backend or _present(), args.dtype, args.seed):
         if not columns:
             columns = list(row.errors)
@@ -38,13 +38,15 @@ def run(args: argparse.Namespace) -> int:
             print(" " * 20 + "".join(f"{name:>18}" for name in columns))
         cells = (f"{error:.1e}" if math.isfinite(error) else "WRONG" for error in row.errors.values())
         print(f"{row.layer:<20}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+        worst[row.dtype] = max(worst[row.dtype], *row.errors.values())
         if row.failure:
             failures.append(row.failure)
     limits = ", ".join(f"{proof.TOLERANCE[dtype]:.0e} in {dtype}" for dtype in args.dtype)
     if failures:
         print(f"\n{len(failures)} rows are wrong (allowed: {limits}):", *failures, sep="\n")
         return 1
-    print(f"\nall gradients are right (allowed: {limits})")
+    found = ", ".join(f"{error:.1e} in {dtype}" for dtype, error in worst.items())
+    print(f"\nall gradients are right: at worst {found} (allowed: {limits})")
     return 0
 
 
