@@ -99,7 +99,10 @@ class Category(Code):
                 f"{self} takes a whole number, or {n} of them, got {given.dtype} of shape {given.shape}: {values!r:.80}"
             )
         if given.size and not 0 <= given.min() <= given.max() < self.k:
-            raise ValueError(f"{self} takes numbers from 0 to {self.k - 1}, got {given.min()} to {given.max()}")
+            raise ValueError(
+                f"{self} takes numbers from 0 to {self.k - 1}, got {given.min()} to {given.max()}: give it a larger k "
+                "(--classes of a recipe), or count from 0"
+            )
         return np.asarray(np.eye(self.k)[np.broadcast_to(given, (n,))])
 
 

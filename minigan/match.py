@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backend.counter import Count
+from .codes import Label
 from .nonfinite import NonFiniteError
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Match:
         with be.explained():
             self._data = _on_backend(gan, images)
             known = getattr(images, "labels", None) if labels is None else labels
+            if known is None and gan.codes and isinstance(gan.codes[0], Label):
+                name = getattr(images, "name", "the data")
+                raise ValueError(
+                    f"{name} has no labels, which {gan.codes[0]} needs: integers, one for each of {len(self._data)} images"
+                )
             self._known = gan.one_hot(known, len(self._data))
             self._indices = be.empty((rows,), np.int64)
             self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)
