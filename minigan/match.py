@@ -67,8 +67,9 @@ class Match:
             known = getattr(images, "labels", None) if labels is None else labels
             if known is None and gan.codes and isinstance(gan.codes[0], Label):
                 name = getattr(images, "name", "the data")
+                count = len(self._data)
                 raise ValueError(
-                    f"{name} has no labels, which {gan.codes[0]} needs: integers, one for each of {len(self._data)} images"
+                    f"{name} has no labels, which {gan.codes[0]} needs: integers, one for each of {count} images"
                 )
             self._known = gan.one_hot(known, len(self._data))
             self._indices = be.empty((rows,), np.int64)

@@ -260,7 +260,7 @@ def test_labels_are_asked_for_where_they_are_missing_or_wrong() -> None:
         ValueError, match=r"the data has no labels, which Label\(3\) needs: .* one for each of 6 images"
     ):
         gan.fit(real, 1, 2)
-    with pytest.raises(ValueError, match="takes numbers from 0 to 2, got 0 to 9: give it a larger k .*--classes"):
+    with pytest.raises(ValueError, match=r"takes numbers from 0 to 2, got 0 to 9: give it a larger k .*--classes"):
         gan.fit(datasets.load("digits").images.reshape(10000, -1)[:, :3], 1, 4, labels=datasets.load("digits").labels)
     with pytest.raises(TypeError, match=r"or 6 of them, got int64 of shape \(4,\)"):
         gan.step(real, labels[:4])
