@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import itertools
 import json
+import re
 import sys
 import types
 from collections import Counter
