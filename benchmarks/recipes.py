@@ -49,7 +49,7 @@ def trained(recipe: str, seed: int, data: str, out: Path, backend: str) -> tuple
 def judged(report: Report) -> list[Figures]:
     """The figures of each row, the real test images first, with those of the codes where there are some."""
     names = ("n", "frechet", "precision", "recall", "least", "kl", "confidence", "nearest", "copies")
-    codes = {row.name: {"codes": {**asdict(row)}} for row in report.codes}
+    codes = {row.name: {"codes": {k: v for k, v in asdict(row).items() if k != "name"}} for row in report.codes}
     return [{name: getattr(row, name) for name in names} | codes.get(row.name, {}) for row in report.rows]
 
 
