@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Backend, Heap, Stream
+from .objectives import softmax
 from .spec import Spec, whole
 
 Array = Any
@@ -89,8 +90,7 @@ class Category(Code):
         return (xp.log(total).mean() - shifted.sum() / len(said)) * self.weight
 
     def read(self, said: Array, xp: Any) -> Array:
-        share = xp.exp(said - said.max(axis=1, keepdims=True))
-        return share / share.sum(axis=1, keepdims=True)
+        return softmax(said, xp)
 
     def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
         given = np.asarray(values)
@@ -159,6 +159,7 @@ class Codes:
         if isinstance(codes, Code):
             raise TypeError(f"codes must be a list such as [Label(10)], got {codes!r}")
         self.codes = list(codes)
+        self.placed: list[tuple[Code, slice]] = []  # columns behind the noise
         self.asked: list[tuple[Code, slice, slice]] = []  # that D must tell: columns in latents, and in outputs
         self.width = self.outputs = 0
         for i, code in enumerate(self.codes):
@@ -167,6 +168,7 @@ class Codes:
             if isinstance(code, Label) and i:
                 raise ValueError(f"a Label comes first among the codes, and there is one at most; got {self.codes}")
             columns = slice(self.width, self.width + code.width)
+            self.placed.append((code, columns))
             if not code.told:
                 self.asked.append((code, columns, slice(self.outputs, self.outputs + code.width)))
                 self.outputs += code.width
@@ -177,21 +179,17 @@ class Codes:
 
     def category(self) -> tuple[Category, slice]:
         """The first category or label, and its columns. Raises ValueError if there is none."""
-        start = 0
-        for code in self.codes:
+        for code, columns in self.placed:
             if isinstance(code, Category):
-                return code, slice(start, start + code.width)
-            start += code.width
+                return code, columns
         raise ValueError("G cannot be asked for a label: its codes have no Label and no Category")
 
     def draw(self, out: Array, heap: Heap, stream: Stream, labels: Array | None) -> None:
         """Random codes into `out` (N, width). labels: one-hot (N, k), for a Label; random without them."""
-        start = 0
-        for i, code in enumerate(self.codes):
+        for i, (code, columns) in enumerate(self.placed):
             given = labels if code is self.label else None
             drawn = code.draw(len(out), out.dtype, heap, stream._replace(lane=i + 1)) if given is None else given
-            out[:, start : start + code.width] = drawn
-            start += code.width
+            out[:, columns] = drawn
 
     def loss(self, said: Array, asked: Array, grad: Array, be: Backend, real: bool) -> Array:
         """The loss of D's outputs (N, outputs) on codes (N, width), and its gradient. real: only the label is known."""

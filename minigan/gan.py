@@ -295,9 +295,9 @@ class GAN:
         halves = dlogits[:n], dlogits[n:]
         D.zero_grad()
         if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
-            shown = self._shown(self._stacked(real, fakes.samples), arena, of_real)
+            shown = self._shown(arena.stacked([real, fakes.samples], D.dtype), arena, of_real)
             shown_real, shown_fake = shown[:n], shown[n:]
-            both = Seen(shown, of_real, None if told is None else self._stacked(told, told))
+            both = Seen(shown, of_real, None if told is None else arena.stacked([told, told], D.dtype))
             seen = {"real and fake samples": both}
             if penalties and told is None and piecewise_linear(D):  # their points join the batch
                 points = [
@@ -313,7 +313,7 @@ class GAN:
             on_real, on_fake = outputs[:n], outputs[n:]
 
             def backward(dreal: Array, dfake: Array) -> None:
-                back(self._stacked(dreal, dfake) if self._codes.outputs else dlogits)
+                back(arena.stacked([dreal, dfake], D.dtype) if self._codes.outputs else dlogits)
 
         else:
             shown_real, shown_fake = self._shown(real, arena, of_real), self._shown(fakes.samples, arena, of_fakes)
@@ -389,11 +389,6 @@ class GAN:
     def _told(self, labels: Array | None) -> Array | None:
         """What D is told of the samples with these labels."""
         return None if self._codes.told is None else self._packs(labels)
-
-    def _stacked(self, first: Array, second: Array) -> Array:
-        both = self._arena_D.empty((len(first) + len(second), *first.shape[1:]), self.D.dtype)
-        both[: len(first)], both[len(first) :] = first, second
-        return both
 
     def _update_D(self) -> None:
         self.d_opt.step()
@@ -543,6 +538,11 @@ class GAN:
         outputs = self._outputs(samples, labels)[:, 1:]
         xp = self.backend.xp
         return [self.backend.to_numpy(code.read(outputs[:, part], xp)) for code, _, part in self._codes.asked]
+
+    @property
+    def code_columns(self) -> list[tuple[Code, slice]]:
+        """Each code, and its columns in the latents."""
+        return [(code, slice(self.latent + c.start, self.latent + c.stop)) for code, c in self._codes.placed]
 
     def one_hot(self, labels: Any, n: int) -> Array | None:
         """The integers (n,) as rows of zeros and a one, as `turn` takes them; None for codes without a Label.

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backend.counter import Count
-from .codes import Label
 from .nonfinite import NonFiniteError
 
 if TYPE_CHECKING:
@@ -65,12 +64,10 @@ class Match:
         with be.explained():
             self._data = _on_backend(gan, images)
             known = getattr(images, "labels", None) if labels is None else labels
-            if known is None and gan.codes and isinstance(gan.codes[0], Label):
+            if known is None and (label := gan._codes.label) is not None:
                 name = getattr(images, "name", "the data")
                 count = len(self._data)
-                raise ValueError(
-                    f"{name} has no labels, which {gan.codes[0]} needs: integers, one for each of {count} images"
-                )
+                raise ValueError(f"{name} has no labels, which {label} needs: integers, one for each of {count} images")
             self._known = gan.one_hot(known, len(self._data))
             self._indices = be.empty((rows,), np.int64)
             self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)

@@ -385,6 +385,12 @@ def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = Non
     return loss, grad
 
 
+def softmax(logits: Array, xp: Any) -> Array:
+    """The probabilities e^l_k/Σ_j e^l_j of logits (N, K); with the largest subtracted first, nothing overflows."""
+    share = xp.exp(logits - logits.max(axis=1, keepdims=True))
+    return share / share.sum(axis=1, keepdims=True)
+
+
 def mean_squared_error(prediction: Array, target: Array, arena: Heap | None = None) -> tuple[Array, Array]:
     """Regression: mean of (prediction − target)² over all elements, and its gradient 2 (prediction − target)/n.
 

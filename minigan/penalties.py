@@ -71,11 +71,7 @@ def judge_together(
     Returns the samples' logits, each P, and back(dlogits), which adds the gradients of loss and penalties to those of
     D: what a pass for the samples and `Penalty.add` would do. points: (N, ...) for each penalty.
     """
-    n = len(samples)
-    batch = heap.empty((n + sum(len(x) for _, x in points), *samples.shape[1:]), D.dtype)
-    batch[:n], end = samples, n
-    for _, x in points:
-        batch[end : end + len(x)], end = x, end + len(x)
+    n, batch = len(samples), heap.stacked([samples, *(x for _, x in points)], D.dtype)
     logits, g, push = joint_gradient(D, batch, n, arena=heap, stream=stream, outputs=1)
     values, end = [], 0
     for penalty, x in points:

@@ -10,6 +10,7 @@ that comes too late can be refused with a sentence instead of answering with wro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ class Heap:
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """An uninitialised array of this shape and dtype."""
         return self.backend.empty(shape, dtype)
+
+    def stacked(self, parts: Sequence[Array], dtype: Any) -> Array:
+        """The batches one after the other, in an array of this dtype from here."""
+        whole, end = self.empty((sum(map(len, parts)), *parts[0].shape[1:]), dtype), 0
+        for part in parts:
+            whole[end : end + len(part)], end = part, end + len(part)
+        return whole
 
 
 class Arena(Heap):

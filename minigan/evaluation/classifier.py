@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..backend import Arena, Backend
 from ..datasets import to_float
 from ..nn import BatchNorm, Dense, GaussianNoise, ReLU, Sequential
-from ..objectives import softmax_cross_entropy
+from ..objectives import softmax, softmax_cross_entropy
 from ..optim import Adam, Cosine
 
 Features = NDArray[np.floating[Any]]
@@ -117,8 +117,7 @@ class Classifier:
     def _look(self, images: NDArray[np.uint8]) -> tuple[Features, Features]:
         *_, (_, hidden), (_, logits) = self.net.activations(_flat(images))
         to_numpy = self.net.backend.to_numpy
-        exponentials = np.exp((z := to_numpy(logits)) - z.max(axis=1, keepdims=True))
-        return to_numpy(hidden), exponentials / exponentials.sum(axis=1, keepdims=True)
+        return to_numpy(hidden), softmax(to_numpy(logits), np)
 
     def digest(self) -> str:
         """Eight characters that tell this classifier from every other one."""

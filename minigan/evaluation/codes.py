@@ -24,7 +24,7 @@ from ..codes import Category, Label
 from ..datasets import to_float
 from ..gan import GAN
 from ..metrics import matching
-from ..runs.loop import images_of
+from ..runs.loop import images_of, sample_images
 from .classifier import Classifier
 from .evaluator import Evaluator
 from .strokes import slant, thickness
@@ -61,7 +61,9 @@ def judge_codes(
     asked = gan_train = error = classes = None
     first = gan.codes[0]
     if isinstance(first, Label) and evaluator.classes is not None:
-        images, labels = _samples(gan, first, len(evaluator.train), evaluator, seed)
+        count = len(evaluator.train)
+        labels = np.arange(count) % first.k
+        images = sample_images(gan, count, evaluator.train.image_shape, seed, label=labels)
         asked = float((evaluator.classify(images[: evaluator.n]) == labels[: evaluator.n]).mean())
         if evaluator.test.labels is not None:
             if say:
@@ -72,14 +74,6 @@ def judge_codes(
     elif isinstance(first, Category) and evaluator.test.labels is not None:
         error, classes = _matched(gan, evaluator)
     return CodesRow(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
-
-
-def _samples(
-    gan: GAN, code: Category, n: int, evaluator: Evaluator, seed: int | None
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Samples of all labels in turn."""
-    labels = np.arange(n) % code.k
-    return images_of(gan, gan.latents(n, seed, labels), evaluator.train.image_shape), labels
 
 
 def _matched(gan: GAN, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
@@ -97,16 +91,14 @@ def _matched(gan: GAN, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
 
 
 def _correlations(gan: GAN, evaluator: Evaluator, seed: int | None) -> tuple[tuple[float, float], ...]:
-    columns, place = list[int](), gan.latent
+    columns = list[int]()
     z = gan.latents(evaluator.n, seed)
     kinds = np.zeros(len(z), np.int64)  # what G was asked for beside: every combination of categories is a kind
-    for code in gan.codes:
-        part = slice(place, place + code.width)
+    for code, part in gan.code_columns:
         if isinstance(code, Category):
             kinds = kinds * code.k + z[:, part].argmax(axis=1)
         else:
             columns += range(part.start, part.stop)
-        place = part.stop
     if not columns:
         return ()
     images = images_of(gan, z, evaluator.train.image_shape)

@@ -31,7 +31,8 @@ def slant(images: NDArray[Any]) -> Floats:
     def mean(values: Floats) -> Floats:
         return np.asarray((ink * values).sum(axis=(1, 2)) / total)
 
-    covariance, variance = mean(x * y) - mean(x + 0 * y) * mean(y + 0 * x), mean(y * y + 0 * x) - mean(y + 0 * x) ** 2
+    x_mean, y_mean = mean(x), mean(y)
+    covariance, variance = mean(x * y) - x_mean * y_mean, mean(y * y) - y_mean**2
     return np.asarray(-covariance / np.maximum(variance, 1e-12))
 
 

@@ -39,7 +39,18 @@ Pair = tuple[int, int]
 PUBLISHED = 0, 3, 1, 2  # (O, kh, kw, C) as (O, C, kh, kw)
 
 
-class Conv2D(Affine):
+class _Windows(Affine):
+    """What both kinds are told of their windows, as it was given and as pairs."""
+
+    def _windows(self, c_in: int, c_out: int, kernel: int | Pair, stride: int | Pair, padding: int | Pair) -> None:
+        self.c_in = whole("c_in", c_in)
+        self.c_out = whole("c_out", c_out)
+        self.kernel, self._kernel = pair("kernel", kernel)
+        self.stride, self._stride = pair("stride", stride)
+        self.padding, self._padding = pair("padding", padding, least=0)
+
+
+class Conv2D(_Windows):
     """A convolution (cross-correlation) of images (N, H, W, c_in) to (N, oh, ow, c_out).
 
     oh = ⌊(H + 2 padding − kernel)/stride⌋ + 1, and ow likewise: stride 2 with kernel 4 and padding 1 halves a picture.
@@ -66,11 +77,7 @@ class Conv2D(Affine):
         init: str | Initializer = "glorot",
         norm: WeightFunction | None = None,
     ) -> None:
-        self.c_in = whole("c_in", c_in)
-        self.c_out = whole("c_out", c_out)
-        self.kernel, self._kernel = pair("kernel", kernel)
-        self.stride, self._stride = pair("stride", stride)
-        self.padding, self._padding = pair("padding", padding, least=0)
+        self._windows(c_in, c_out, kernel, stride, padding)
         self.bias = bias
         self.init = init
         self.norm = norm
@@ -97,7 +104,7 @@ class Conv2D(Affine):
         be.conv_weights(g, x, out, self._stride, self._padding, accumulate)
 
 
-class ConvTranspose2D(Affine):
+class ConvTranspose2D(_Windows):
     """The adjoint of a convolution: images (N, h, w, c_in) to larger ones, (N, H, W, c_out).
 
     H = (h − 1) stride − 2 padding + kernel + output_padding, and W likewise: stride 2 with kernel 4 and padding 1
@@ -126,11 +133,7 @@ class ConvTranspose2D(Affine):
         bias: bool = True,
         init: str | Initializer = "glorot",
     ) -> None:
-        self.c_in = whole("c_in", c_in)
-        self.c_out = whole("c_out", c_out)
-        self.kernel, self._kernel = pair("kernel", kernel)
-        self.stride, self._stride = pair("stride", stride)
-        self.padding, self._padding = pair("padding", padding, least=0)
+        self._windows(c_in, c_out, kernel, stride, padding)
         self.output_padding, self._output_padding = pair("output_padding", output_padding, least=0)
         if any(p >= s for p, s in zip(self._output_padding, self._stride, strict=True)):
             raise ValueError(f"output_padding must be less than the stride, {stride}, got {output_padding}")

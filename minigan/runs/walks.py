@@ -46,16 +46,12 @@ def traversal(gan: GAN, rows: int, seed: int | None = None, label: Any = None) -
     if not gan.codes:
         raise ValueError("this GAN has no codes to traverse; an interpolation shows its latent space")
     start, blocks = gan.latents(rows, seed, label), []
-    place = gan.latent
-    for code in gan.codes:
-        numbers = slice(place, place + code.width)
+    for code, numbers in gan.code_columns:
         if isinstance(code, Category):
             blocks.append(_vary(start, numbers, np.eye(code.k)))
         else:
-            for i in range(code.width):
-                one = slice(place + i, place + i + 1)
-                blocks.append(_vary(start, one, np.linspace(-REACH, REACH, COLUMNS)[:, None]))
-        place = numbers.stop
+            for i in range(numbers.start, numbers.stop):
+                blocks.append(_vary(start, slice(i, i + 1), np.linspace(-REACH, REACH, COLUMNS)[:, None]))
     return blocks
 
 
