@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "train a GAN, or go on with a run",
     "sample": "make images with a trained GAN",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, classes, copies",
+    "study": "see the theory hold and the failures happen: an experiment, its picture and its findings",
     "recipes": "list the GANs that can be trained, or the options of one",
     "gradcheck": "prove every gradient, layer by layer",
     "bench": "time a training step and its parts, beside PyTorch and JAX",
@@ -39,6 +40,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train --resume DIR             go on with a run that was stopped, or further than planned
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
+  minigan study figure-1                 an experiment about GANs, with a picture and a page of findings
   minigan bench                          what a step of training costs here
 """
 

@@ -160,7 +160,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = rng.integers(0, 50, (37, 3)), rng.integers(0, 50, (41, 3))
     whole = precision_recall(a, b), nearest_neighbours(a, b), Manifold(a, 2).radii
     for size in (1, 64, 200):
-        monkeypatch.setattr(metrics, "_BLOCK", size)
+        monkeypatch.setattr(metrics.points, "BLOCK", size)
         again = precision_recall(a, b), nearest_neighbours(a, b), Manifold(a, 2).radii
         assert again[0] == whole[0]
         np.testing.assert_array_equal(again[1].indices, whole[1].indices)

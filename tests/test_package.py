@@ -24,7 +24,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("gan", "match", "nonfinite", "rules"),
     ("recipes", "proof", "theory", "diagnostics"),
     ("train", "runs", "evaluation"),
-    ("cli", "commands", "bench", "__main__"),
+    ("cli", "commands", "bench", "study", "__main__"),
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 

@@ -1,0 +1,51 @@
+"""Points of one's own, from a text file with one point in each row."""
+
+from __future__ import annotations
+
+import csv
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+StrPath = str | os.PathLike[str]
+
+
+def read(path: StrPath) -> NDArray[np.float32]:
+    """The points (N, d) of a `.csv`: numbers between commas, a row each; a first row of names is left out.
+
+    Raises FileNotFoundError, or ValueError naming the line, for what is no number or not finite, for rows of different
+    lengths, and for a file without any.
+    """
+    rows: list[list[float]] = []
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            for line, row in enumerate(csv.reader(file), start=1):
+                if not any(cell.strip() for cell in row):
+                    continue
+                try:
+                    numbers = [float(cell) for cell in row]
+                except ValueError:
+                    if line == 1 and not any(_is_number(cell) for cell in row):
+                        continue
+                    raise ValueError(
+                        f"{path}, line {line}: expected numbers between commas, got {','.join(row)!r:.80}"
+                    ) from None
+                if not np.isfinite(np.asarray(numbers, np.float32)).all():
+                    raise ValueError(f"{path}, line {line}: {','.join(row)!r:.80} is not finite; leave that row out")
+                if rows and len(numbers) != len(rows[0]):
+                    raise ValueError(f"{path}, line {line}: {len(numbers)} numbers, but {len(rows[0])} in rows before")
+                rows.append(numbers)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no text file of numbers: {error}") from None
+    if not rows:
+        raise ValueError(f"{path} holds no points; expected rows of numbers between commas")
+    return np.array(rows, np.float32)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""Run a study of minigan/theory and write down what it has found: NAME.png and NAME.md."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .archive import StrPath, write_atomically
+from .backend import Backend, get_backend
+from .bench import environment
+from .runs import pictures
+from .theory import Finding, Say, Study, get_study
+
+
+def study(
+    name: str,
+    out: StrPath = "studies",
+    seed: int = 0,
+    backend: Backend | str = "auto",
+    say: Say | None = None,
+    **options: Any,
+) -> list[Finding]:
+    """Run the study of this name, and write its picture and its page into the folder `out`.
+
+    options: of the study's `experiment`, if it has any. say: called with sentences along the way. Returns the findings.
+    Raises ValueError for an unknown study, ImportError if a library that pictures need is not installed, and OSError
+    if a file cannot be written.
+    """
+    module = get_study(name)
+    pictures.require()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    be = get_backend(backend) if isinstance(backend, str) else backend
+    began = time.perf_counter()
+    found: Study = module.experiment(seed=seed, backend=be, say=say or (lambda sentence: None), **options)
+    findings = found.findings()
+    seconds = time.perf_counter() - began
+    _picture(folder / f"{name}.png", found)
+    chosen = "".join(f" --{key.replace('_', '-')} {value}" for key, value in options.items())
+    command = f"minigan study {name}{chosen} --seed {seed} --backend {be.name}"
+    page = _page(name, inspect.getdoc(module) or name, findings, command, seconds)
+    with write_atomically(folder / f"{name}.md") as file:
+        file.write(page.encode())
+    return findings
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """The findings as a Markdown table."""
+    verdicts = {True: "holds", False: "does not hold", None: ""}
+    rows = [(f.what, f.found, f.expected, verdicts[f.holds]) for f in findings]
+    head = ("quantity", "found", "expected", "")
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
+    lines = [head, tuple("-" * width for width in widths), *rows]
+    return "\n".join(
+        "| " + " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) + " |" for row in lines
+    )
+
+
+def _page(name: str, text: str, findings: Sequence[Finding], command: str, seconds: float) -> str:
+    title, _, statement = text.partition("\n")
+    facts = environment.facts()
+    where = ", ".join(f"{key} {facts[key]}" for key in ("minigan", "numpy", "CPU", "cores", "BLAS threads"))
+    parts = [
+        f"# {title.rstrip('.')}",
+        f"![{title}]({name}.png)",
+        table(findings),
+        f"`{command}`: {seconds:.0f} seconds ({where}).",
+        "## What it is about",
+        f"```\n{statement.strip()}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _picture(path: Path, found: Study) -> None:
+    from matplotlib.figure import Figure  # not pyplot, whose figures are global
+
+    figure = Figure(figsize=found.size, layout="constrained")
+    found.draw(figure)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130)
+    with write_atomically(path) as out:
+        out.write(file.getvalue())
