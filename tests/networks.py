@@ -29,6 +29,7 @@ from minigan import (
     Layer,
     LayerNorm,
     LeakyReLU,
+    Maxout,
     MinibatchStdDev,
     ReLU,
     Reshape,
@@ -88,6 +89,7 @@ def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm
     kinds: list[Callable[[], list[Layer]]] = [
         lambda: [LayerNorm(n, eps=float(rng.choice([1e-5, 1e-3, 0.1])))],
         lambda: [MinibatchStdDev(eps=float(rng.choice([1e-8, 1e-3, 0.1]))), Dense(n + 1, n)],
+        lambda: [Dense(n, 3 * n), Maxout(3)],
         lambda: [Dropout(float(rng.choice([0.0, 0.2, 0.6])))],
         lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])))],
         lambda: [Reshape(1, n, 1), Flatten()],
@@ -209,6 +211,12 @@ def evaluate(
             case MinibatchStdDev():
                 deviation = average(np.sqrt(variance(x, -2) + layer.eps), -1)
                 x = np.concatenate([x, np.broadcast_to(deviation, (*x.shape[:-1], 1))], axis=-1)
+            case Maxout():
+                pieces = x.reshape(*x.shape[:-1], layer.pieces, -1)
+                largest = pieces.real.argmax(axis=-2)
+                if signs is not None:
+                    signs.append(largest)
+                x = np.take_along_axis(pieces, largest[..., None, :], axis=-2)[..., 0, :]
             case ReLU() | LeakyReLU():
                 if signs is not None:
                     signs.append(x.real > 0)

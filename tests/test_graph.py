@@ -76,7 +76,7 @@ def rich(be: Backend | str, **options: Any) -> GAN:
         minigan.Reshape(2, 3), Sigmoid(), minigan.Flatten(), Dense(6, 12), Tanh(), backend=be, seed=1,
     )  # fmt: skip
     D = Sequential(
-        Dense(12, 6, norm=minigan.SpectralNorm()), LeakyReLU(0.2), BatchNorm(6), Dropout(0.3),
+        Dense(12, 12, norm=minigan.SpectralNorm()), minigan.Maxout(2), LeakyReLU(0.2), BatchNorm(6), Dropout(0.3),
         Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Sigmoid(), minigan.MinibatchStdDev(), Dense(5, 1),
         backend=be, seed=2,
     )  # fmt: skip
@@ -90,8 +90,8 @@ def critic(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
         backend=be, dtype=dtype, seed=1,
     )  # fmt: skip
     D = Sequential(
-        GaussianNoise(0.1), Dense(12 * options.get("packing", 1), 6, norm=minigan.SpectralNorm()), LeakyReLU(0.2),
-        Dropout(0.3), Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Softplus(),
+        GaussianNoise(0.1), Dense(12 * options.get("packing", 1), 12, norm=minigan.SpectralNorm()), minigan.Maxout(2),
+        LeakyReLU(0.2), Dropout(0.3), Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Softplus(),
         minigan.MinibatchStdDev(), Dense(5, 1), backend=be, dtype=dtype, seed=2,
     )  # fmt: skip
     return GAN(G, D, **{"optimizer": SGD(1e-2), **options})

@@ -28,6 +28,7 @@ from minigan import (
     Layer,
     LayerNorm,
     LeakyReLU,
+    Maxout,
     MinibatchStdDev,
     Parameter,
     ReLU,
@@ -158,6 +159,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "BatchNorm, no eps": (lambda: BatchNorm(2, eps=0.0), ValueError, "positive eps, got 0"),
     "LayerNorm of no features": (lambda: LayerNorm(0), ValueError, "n_features must be an integer"),
     "LayerNorm, no eps": (lambda: LayerNorm(2, eps=0.0), ValueError, "positive eps, got 0"),
+    "Maxout of one piece": (lambda: Maxout(1), ValueError, "pieces must be an integer of 2 or more, got 1"),
     "MinibatchStdDev, no eps": (lambda: MinibatchStdDev(-1.0), ValueError, "positive eps, got -1"),
     "a layer for a norm": (lambda: Dense(2, 2, norm=LayerNorm(2)), TypeError, r"norm must be None, .*got LayerNorm\(2"),
     "a class for a norm": (lambda: Dense(2, 2, norm=WeightNorm), TypeError, "norm must be None, SpectralNorm"),
@@ -217,6 +219,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "single sample.*batch of 2 or more, or train=False",
     ),
     "too many features for a LayerNorm": (lambda: Sequential(LayerNorm(2))(x32), ValueError, r"\(N, 2\), got \(6, 3"),
+    "no pieces": (lambda: Sequential(Maxout(2))(x32), ValueError, r"needs a batch \(N, 2 F\), got \(6, 3\)"),
     "images into MinibatchStdDev": (
         lambda: Sequential(MinibatchStdDev())(x32.reshape(2, 3, 3)),
         ValueError,
@@ -698,6 +701,7 @@ def test_a_description_builds_the_same_network(case: Case) -> None:
         BatchNorm(4, momentum=0.8, eps=1e-3),
         LayerNorm(4),
         LayerNorm(4, eps=1e-3),
+        Maxout(3),
         MinibatchStdDev(),
         MinibatchStdDev(eps=0.1),
         LeakyReLU(),
@@ -876,6 +880,14 @@ def in_torch(torch: Any, net: Sequential) -> Any:
             deviation = (x.var(dim=0, correction=0) + self.eps).sqrt().mean()
             return torch.cat([x, deviation.expand(len(x), 1)], dim=1)
 
+    class Largest(nn.Module):  # type: ignore[misc]
+        def __init__(self, pieces: int) -> None:
+            super().__init__()
+            self.pieces = pieces
+
+        def forward(self, x: Any) -> Any:
+            return x.reshape(len(x), self.pieces, -1).amax(dim=1)
+
     def linear(it: Dense) -> Any:
         normed = {SpectralNorm: nn.utils.spectral_norm, WeightNorm: nn.utils.weight_norm, type(None): lambda it: it}
         return normed[type(it.norm)](nn.Linear(it.n_in, it.n_out, bias=it.bias))
@@ -889,6 +901,7 @@ def in_torch(torch: Any, net: Sequential) -> Any:
     twins: dict[type, Callable[[Any], Any]] = {
         Dense: linear,
         LayerNorm: lambda it: nn.LayerNorm(it.n_features, eps=it.eps),
+        Maxout: lambda it: Largest(it.pieces),
         MinibatchStdDev: lambda it: Deviation(it.eps),
         BatchNorm: lambda it: nn.BatchNorm1d(it.n_features, eps=it.eps, momentum=1 - it.momentum),
         LeakyReLU: lambda it: nn.LeakyReLU(it.negative_slope),

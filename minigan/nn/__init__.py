@@ -9,6 +9,7 @@ from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .layer import Layer, Parameter, Pass
 from .layernorm import LayerNorm
+from .maxout import Maxout
 from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise
 from .resample import AvgPool2D, Upsample
@@ -29,6 +30,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "Maxout",
     "MinibatchStdDev",
     "Parameter",
     "Pass",
