@@ -353,22 +353,25 @@ def test_minibatch_deviation_in_a_whole_step() -> None:
         assert_step(gan, rng.uniform(-1, 1, (4, 3)), rng)
 
 
-CONVOLUTIONAL: list[tuple[str, dict[str, Any]]] = [
+OTHER_NETS: list[tuple[str, dict[str, Any]]] = [
     ("wgan-gp", {"nets": "conv"}),
     ("wgan-gp", {"nets": "conv", "label": "told", "d_norm": "layer"}),
     ("r3gan", {"nets": "conv", "label": "asked", "continuous": 1}),
     ("hinge-gan", {"nets": "conv"}),
     ("gan", {"nets": "conv", "label": "told", "packing": 2, "minibatch_std": True}),
+    ("r3gan", {"nets": "points", "packing": 2, "label": "told"}),
+    ("wgan-gp", {"nets": "points", "minibatch_std": True, "continuous": 1}),
 ]
 
 
-@pytest.mark.parametrize(("recipe", "options"), [*((recipe, {}) for recipe in RECIPES), *CONVOLUTIONAL], ids=str)
+@pytest.mark.parametrize(("recipe", "options"), [*((recipe, {}) for recipe in RECIPES), *OTHER_NETS], ids=str)
 def test_whole_step_of_every_recipe(recipe: str, options: dict[str, Any]) -> None:
     """The recipe's own game, with a few units in each layer and weights anywhere: all of D's heads, and all of G."""
-    conv = (recipe_options(recipe)["nets"].default if "nets" not in options else options["nets"]) == "conv"
-    shape = (4, 4) if conv else (3, 1)
-    gan = get_recipe(recipe).build(shape, latent=4, width=1, dtype="float64", seed=3, **options)
-    if not conv:
+    nets = options.get("nets", recipe_options(recipe)["nets"].default)
+    shape = (4, 4) if nets == "conv" else (3, 1)
+    width = 6 if nets == "points" else 1
+    gan = get_recipe(recipe).build(shape, latent=4, width=width, dtype="float64", seed=3, **options)
+    if nets == "dense":
         gan = narrowed(gan, 64, clip=gan.clip and 0.5)  # within ±0.01 there is hardly a gradient to look at
     rng = np.random.default_rng(7)
     randomise(gan.G, rng)

@@ -160,8 +160,8 @@ def test_both_rates_have_fallen_to_zero_after_the_same_steps(options: dict[str, 
 
 # name: (what to begin with, what to ask for). A new option without a line here fails.
 CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
-    "nets": [({}, "conv")],
-    "width": [({"nets": "conv"}, 3)],
+    "nets": [({}, "conv"), ({}, "points")],
+    "width": [({"nets": "conv"}, 3), ({"nets": "points"}, 6)],
     "label": [({}, "told"), ({"label": "told"}, "asked")],
     "classes": [({"label": "told"}, 11), ({"label": "asked"}, 11)],
     "categories": [({}, 3), ({"categories": 3}, 4), ({"label": "told"}, 3)],
@@ -180,9 +180,10 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
         *(({}, norm) for norm in ("batch", "layer", "spectral")),
         ({"d_norm": "spectral"}, "weight"),
         *(({"nets": "conv", "width": 2}, norm) for norm in ("batch", "layer", "spectral", "weight")),
+        *(({"nets": "points", "width": 6}, norm) for norm in ("batch", "layer", "spectral", "weight")),
     ],
-    "minibatch_std": [({}, True), ({"nets": "conv", "width": 2}, True)],
-    "packing": [({}, 2), ({"label": "told"}, 2), ({"nets": "conv", "width": 2}, 2)],
+    "minibatch_std": [({}, True), *(({"nets": nets, "width": 2}, True) for nets in ("conv", "points"))],
+    "packing": [({}, 2), ({"label": "told"}, 2), *(({"nets": nets, "width": 2}, 2) for nets in ("conv", "points"))],
     "instance_noise": [({}, 0.1)],
     "noise_steps": [({"instance_noise": 0.5}, 2)],
     "average": [({}, 0.9)],
@@ -212,7 +213,7 @@ def outcome(text: str) -> bytes:
     """What is seen of three steps: every metric, and samples."""
     options = {"latent": 4} | json.loads(text)
     built = gan.build((4, 4), **options)
-    if options.get("nets") != "conv":
+    if options.get("nets", "dense") == "dense":
         built = narrowed(built, 64)
     history = built.fit(TINY, 3, 8, labels=LABELS)
     return b"".join(values.tobytes() for values in history.values()) + built.sample(3).tobytes()
@@ -247,6 +248,11 @@ def test_options_that_change_the_networks_are_in_them() -> None:
     assert [type(layer) for layer in layers(d_norm="batch")].count(BatchNorm) == 2
     conv = gan.build((8, 12, 3), nets="conv", width=5, label="told", classes=4, packing=2, categories=0).D
     assert (conv[0].c_in, conv[0].c_out, conv[2].c_out, conv[5].n_in) == (3 + 8, 5, 10, 4 * 3 * 10)
+    points = gan.build((2,), nets="points", width=6, label="told", classes=4, packing=2, latent=3)
+    assert [(layer.n_in, layer.n_out) for layer in points.D.layers if isinstance(layer, minigan.Dense)] == [
+        (2 * (2 + 4), 15), (3, 15), (3, 15), (3, 1),
+    ]  # fmt: skip
+    assert [layer.n_out for layer in points.G.layers if isinstance(layer, minigan.Dense)] == [6, 6, 6, 6, 2]
     asked = gan.build((2, 1), label="asked", classes=4, categories=3, continuous=2, latent=5)
     assert (asked.G[0].n_in, asked.D[-1].n_out, asked.latent) == (5 + 4 + 3 + 2, 1 + 4 + 3 + 2, 5)
     assert len(layers(d_norm="layer", minibatch_std=True)) == len(layers()) + 3
@@ -281,13 +287,14 @@ def test_options_that_change_the_networks_are_in_them() -> None:
         ({"prior": "cauchy"}, "prior must be one of normal, uniform"),
         ({"latent": 0}, "n_in must be an integer of 1 or more, got 0"),
         ({"nets": "conv"}, "sides must be multiples of 4, got 2 x 1; pad or crop the images, or take nets='dense'"),
-        ({"nets": "dcgan"}, "nets must be one of dense, conv, got 'dcgan'"),
+        ({"nets": "dcgan"}, "nets must be one of dense, conv, points, got 'dcgan'"),
         ({"label": "known"}, "label must be one of none, told, asked, got 'known'"),
         ({"label": "told", "classes": 1}, "k must be an integer of 2 or more, got 1"),
         ({"categories": -3}, "k must be an integer of 2 or more, got -3"),
         ({"continuous": -1}, "m must be an integer of 1 or more, got -1"),
         ({"categories": 3, "category_weight": 0.0}, "Category needs a positive weight, got 0"),
         ({"categories": 3, "packing": 2}, "leave out packing"),
+        ({"nets": "points", "width": 1}, r"width // 2 must be an integer of 1 or more, got 0"),
         ({"nets": "conv", "width": 0}, "sides must be multiples"),
         ({"dtype": "float16"}, "dtype must be float32 or float64"),
     ],

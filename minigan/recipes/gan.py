@@ -25,7 +25,7 @@ STEPS, BATCH = 4_000, 64
 def build(
     shape: tuple[int, ...],
     *,
-    nets: Literal["dense", "conv"] = "dense",
+    nets: Literal["dense", "conv", "points"] = "dense",
     width: int = 32,
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
@@ -70,8 +70,8 @@ def build(
 ) -> GAN:
     """A GAN for images of `shape`.
 
-    nets: "dense" or "conv" networks, those of DCGAN; see minigan/recipes/networks.py
-    width: channels of conv networks at half the size of the picture
+    nets: "dense" networks, "conv", those of DCGAN, or "points", those of PacGAN; see minigan/recipes/networks.py
+    width: channels of conv networks at half the size of the picture, or units of a layer of points networks
     objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
     label: D is "told" the labels of the data (CGAN), "asked" for them (AC-GAN), or nobody knows them
@@ -149,8 +149,11 @@ def build(
         case "conv":
             G = networks.conv_generator(inputs, shape, width, **of_G)
             D = networks.conv_discriminator(shape, width, head, d_norm, **of_D)
+        case "points":
+            G = networks.point_generator(inputs, pixels, width, **of_G)
+            D = networks.point_discriminator(pixels, width, head, d_norm, **of_D)
         case _:
-            raise ValueError(f"nets must be one of dense, conv, got {nets!r}")
+            raise ValueError(f"nets must be one of dense, conv, points, got {nets!r}")
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(
         G,

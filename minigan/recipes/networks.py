@@ -1,16 +1,21 @@
-"""The networks of the recipes: those that most people meet first, and those of DCGAN.
+"""The networks of the recipes: those that most people meet first, those of DCGAN, and those for points in the plane.
 
 dense   G   latent – 256 – 512 – 1024 – pixels         Dense, LeakyReLU, BatchNorm at each width; tanh at the end
         D   pixels – 512 – 256 – 1                     Dense, LeakyReLU; no sigmoid at the end, which is the loss's
 conv    G   latent – 16 w – H/4 x W/4 x 2 w – H/2 x W/2 x w – H x W     BatchNorm, ReLU; tanh at the end
         D   H x W – H/2 x W/2 x w – H/4 x W/4 x 2 w – 16 w – 1          BatchNorm, LeakyReLU
             4 x 4 kernels of stride 2, which halve a picture, or double it where they are transposed
+points  G   latent – w – w – w – w – numbers           BatchNorm, ReLU; nothing at the end, for points are not bounded
+        D   numbers – w/2 – w/2 – w/2 – 1              Maxout of 5 pieces
 
 The second kind follows A. Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative
 Adversarial Networks" (2015), section 3: strides in the place of pooling, batchnorm in both but for G's output and D's
 input, weights from N(0, 0.02²). Theirs halves pictures of 64 pixels four times. Pictures of 28 pixels are halved twice,
 and a dense layer of 16 w units takes the place of the missing depth, as in the authors' own program for MNIST: without
 it each part of a digit is sharp, and the parts do not belong together.
+
+The third kind are those of Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks" (2018),
+section 4.1, with w = 400.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from ..nn import (
     Layer,
     LayerNorm,
     LeakyReLU,
+    Maxout,
     MinibatchStdDev,
     ReLU,
     Reshape,
@@ -37,6 +43,7 @@ from ..nn import (
     WeightNorm,
 )
 from ..nn.init import Normal
+from ..spec import whole
 
 Norm = Literal["none", "batch", "layer", "spectral", "weight"]
 G_HIDDEN, D_HIDDEN = (256, 512, 1024), (512, 256)
@@ -133,6 +140,26 @@ def conv_discriminator(shape: tuple[int, ...], width: int, head: Head, norm: Nor
         dense(features, 16 * width), *between(16 * width), LeakyReLU(0.2), *head.layers(16 * width, dense),
         **where,
     )  # fmt: skip
+
+
+def point_generator(latent: int, numbers: int, width: int, **where: Any) -> Sequential:
+    """G of PacGAN for points of so many numbers. width: units of each of its four hidden layers."""
+    layers: list[Layer] = []
+    for n_in, n_out in pairwise((latent, *[width] * 4)):
+        layers += [Dense(n_in, n_out, bias=False), BatchNorm(n_out), ReLU()]
+    return Sequential(*layers, Dense(width, numbers), **where)
+
+
+def point_discriminator(numbers: int, width: int, head: Head, norm: Norm = "none", **where: Any) -> Sequential:
+    """D of PacGAN for points. width: of G; D's three layers have half as many units. norm: as of `discriminator`.
+
+    Raises ValueError for another norm, or a width of less than 2.
+    """
+    of_weights, between = _norm(norm)
+    units, layers = whole("width // 2", width // 2), list[Layer]()
+    for n_in, n_out in pairwise((head.packing * (numbers + head.told), *[units] * 3)):
+        layers += [Dense(n_in, 5 * n_out, norm=of_weights()), Maxout(5), *between(n_out)]
+    return Sequential(*layers, *head.layers(units, lambda n, m: Dense(n, m, norm=of_weights())), **where)
 
 
 def _norm(norm: str) -> tuple[Callable[[], Any], Callable[[int], list[Layer]]]:
