@@ -51,9 +51,9 @@ from ..penalties import R1, GradientPenalty
 from . import Finding, Say
 from .dirac_game import Consensus, Dirac, Floats, Game, Point, jacobian, walk
 from .dirac_linear import Linear, eigenvalues, error
+from .dirac_picture import portrait, written
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 H, STEPS, START = 0.2, 500, (1.0, -1.0)
@@ -66,8 +66,8 @@ TOLERANCE = 1e-6  # of eigenvalues
 class Row(NamedTuple):
     """A game. play: makes it. linear: it near the equilibrium, if it has one.
 
-    known: |(θ, ψ)| after the last step, simultaneous and with G first, rounded; or the lowest and the highest of the LAST
-    steps of a cycle.
+    known: |(θ, ψ)| after the last step, simultaneous and with G first, rounded; of a cycle, the lowest and the highest
+    of the LAST steps.
     """
 
     name: str
@@ -99,7 +99,10 @@ ROWS = [
 
 
 class Played(NamedTuple):
-    """A game that was played. walks: of each of ORDERS, (STEPS + 1, 2). jacobians: of the field and of two maps at 0."""
+    """A game that was played.
+
+    walks: of each of ORDERS, (STEPS + 1, 2). jacobians: at 0, of the field, of a simultaneous step and with G first.
+    """
 
     row: Row
     game: Game
@@ -115,7 +118,7 @@ class Played(NamedTuple):
 class Found:
     """What was played: the rows, and walks with noise that is drawn."""
 
-    size = (16.0, 12.6)
+    size = (16.0, 13.5)
 
     def __init__(self, rows: list[Played], drawn: dict[str, Floats]) -> None:
         self.rows = rows
@@ -135,28 +138,7 @@ class Found:
         return findings
 
     def draw(self, figure: Figure) -> None:
-        axes = figure.subplots(3, 4).ravel()
-        figure.suptitle(
-            f"The Dirac-GAN: {STEPS} steps of size {H} from a white dot. Where do they end?", fontsize=19, weight="bold"
-        )
-        for ax, played in zip(axes, self.rows, strict=False):
-            _phases(ax, played)
-        for ax, order in zip(axes[len(self.rows) :], ORDERS, strict=False):
-            self._distances(ax, order)
-
-    def _distances(self, ax: Axes, order: str) -> None:
-        """|w| over the steps, of all games."""
-        for played in self.rows:
-            norm = played.norms[order]
-            ends = norm[-1] < 1e-3
-            ax.semilogy(norm, color=COLOURS[order] if ends else "#999999", linewidth=1.6 if ends else 0.9)
-            if ends:
-                ax.annotate(played.row.name.partition(",")[0], (STEPS, norm[-1]), (4, 0), textcoords="offset points")
-        ax.set(title=TITLES[order])
-
-
-COLOURS = {"simultaneous": "#c8501e", "g_first": "#1f5fa8", "d_first": "#2e8b57"}
-TITLES = {"simultaneous": "simultaneous", "g_first": "G first", "d_first": "D first, as GAN.step"}
+        portrait(figure, self.rows, self.drawn)
 
 
 def _eigenvalues(played: Played) -> list[Finding]:
@@ -169,7 +151,7 @@ def _eigenvalues(played: Played) -> list[Finding]:
     far = error(field, linear.field)
     gaps = [error(found, expected) for found, expected in zip(maps, closed, strict=True)]
     return [
-        Finding(f"{name}: eigenvalues", f"{_pair(field)} (off by {far:.0g})", _pair(linear.field), far < TOLERANCE),
+        Finding(f"{name}: eigenvalues", f"{written(field)} (off by {far:.0g})", written(linear.field), far < TOLERANCE),
         Finding(
             f"{name}: modulus of a step, simultaneous / alternating",
             " / ".join(f"{max(map(abs, pair)):.5f}" for pair in maps) + f" (off by {max(gaps):.0g})",
@@ -183,7 +165,7 @@ def _norms(played: Played) -> Finding:
     """|w| at the end, or of the last steps of a cycle."""
     row = played.row
     cycles = row.known is not None and "to" in row.known[0]
-    ends = {order: _range(norm) if cycles else f"{norm[-1]:.3g}" for order, norm in played.norms.items()}
+    ends = {order: _range(norm) if cycles else f"{norm[-1]:#.3g}" for order, norm in played.norms.items()}
     holds = row.known and all(
         _rounds(x, text)
         for order, known in zip(ORDERS, row.known, strict=False)
@@ -201,48 +183,13 @@ def _extremes(norm: Floats) -> tuple[float, float]:
 
 def _range(norm: Floats) -> str:
     low, high = _extremes(norm)
-    return f"{low:.3g} to {high:.3g}"
+    return f"{low:.3g} to {high:#.3g}"
 
 
 def _rounds(x: float, text: str) -> bool:
     """Whether a number is what a rounded one was."""
     unit = Decimal(text).as_tuple().exponent
     return abs(x - float(text)) <= 0.5 * 10.0 ** int(unit)
-
-
-def _pair(eigenvalues: tuple[complex, complex]) -> str:
-    """Two eigenvalues as people write them."""
-    a, b = eigenvalues
-    if abs(a.imag) < TOLERANCE:
-        return f"{a.real:.4g} twice" if abs(a - b) < TOLERANCE else f"{a.real:.4g}, {b.real:.4g}"
-    real = f"{a.real:.4g} " if abs(a.real) > TOLERANCE else ""
-    return f"{real}± {a.imag:.4g}i"
-
-
-def _phases(ax: Axes, played: Played) -> None:
-    """The plane: the field, the walks, where they begin and end."""
-    size = min(3.6, 1.12 * max(np.abs(points).max() for points in played.walks.values()))
-    at = np.linspace(-size, size, 15)
-    grid = np.array([[played.game.field((x, y)) for x in at] for y in at])
-    length = np.hypot(*np.moveaxis(grid, 2, 0))
-    arrows = grid / np.maximum(length, 1e-12)[:, :, None]
-    ax.quiver(at, at, arrows[:, :, 0], arrows[:, :, 1], color="#cfcfcf", angles="xy", scale=22, width=0.0045, zorder=1)
-    lines = []
-    for order in ORDERS[:2]:
-        points, norm = played.walks[order], played.norms[order]
-        ax.plot(*points.T, color=COLOURS[order], linewidth=0.9, alpha=0.85, zorder=2)
-        ax.plot(*points[-1], "o", color=COLOURS[order], markersize=9, markeredgecolor="white", zorder=4)
-        lines.append(f"{norm[-1]:.2g}")
-    ax.plot(*START, "o", color="white", markersize=8, markeredgecolor="black", zorder=5)
-    ax.plot(0, 0, "+", color="black", markersize=9, zorder=3)
-    linear = None if played.jacobians is None else _pair(eigenvalues(played.jacobians[0]))
-    ax.set_title(played.row.name, fontsize=14, weight="bold")
-    ax.set_xlabel(f"eigenvalues {linear}" if linear else "no equilibrium", fontsize=12.5)
-    for x, order, text in zip((0.02, 0.98), ORDERS, lines, strict=False):
-        ax.text(x, 0.98, text, color=COLOURS[order], transform=ax.transAxes, fontsize=13, weight="bold", va="top",
-                ha="left" if x < 0.5 else "right", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8,
-                                                         "pad": 1.5}, zorder=6)  # fmt: skip
-    ax.set(xlim=(-size, size), ylim=(-size, size), aspect="equal")
 
 
 def experiment(seed: int, backend: Backend, say: Say) -> Found:
@@ -262,6 +209,7 @@ def play(row: Row, backend: Backend, orders: tuple[str, ...] = ORDERS) -> Played
     game = row.play(backend)
     walks = {order: walk(getattr(game, order), START, STEPS) for order in orders}
     rest: Point = (0.0, 0.0)
-    maps = game.field, game.simultaneous, game.g_first
-    jacobians = None if row.linear is None else tuple(jacobian(f, rest) for f in maps)
-    return Played(row, game, walks, jacobians)
+    if row.linear is None:
+        return Played(row, game, walks, None)
+    field, simultaneous, g_first = (jacobian(f, rest) for f in (game.field, game.simultaneous, game.g_first))
+    return Played(row, game, walks, (field, simultaneous, g_first))

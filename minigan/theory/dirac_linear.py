@@ -18,8 +18,8 @@ outwards, however small h. If G moves first and D answers, the step is
 and μ = trace/2 ± √(trace²/4 − det). Without damping det = 1, and |μ| = 1 as long as hω ≤ 2: it neither comes nor goes.
 If D moves first, the factors change places, which leaves trace and determinant as they are.
 
-A step that draws noise of variance q for ψ ends in no point but in a cloud, with covariance S = A S Aᵀ + diag(0, q) for a
-step A: `Linear.spread` is the square root of its trace.
+A step A that draws noise of variance q for ψ ends not in a point but in a cloud, of covariance S = A S Aᵀ + diag(0, q).
+`Linear.spread` is the square root of its trace.
 """
 
 from __future__ import annotations
