@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COLOURS = {"simultaneous": "#c8501e", "g_first": "#1f5fa8"}
 TITLES = {"simultaneous": "simultaneous", "g_first": "alternating, G first"}
 GREY = "#8a8a8a"
-WIDEST = 3.6  # |θ| and |ψ| that a panel shows at most
+WIDEST = 6.0  # |θ| and |ψ| that a panel shows at most
 ARRIVED = 1e-3  # a norm below which a game has found its equilibrium
 
 
@@ -49,7 +49,7 @@ def portrait(figure: Figure, rows: list[Played], drawn: dict[str, Floats]) -> No
 def phases(ax: Axes, played: Played) -> None:
     """The plane of a game: the field, both walks, and in the corners the norms at their ends."""
     walks = {order: played.walks[order] for order in COLOURS}
-    size = min(WIDEST, 1.15 * max(np.abs(points).max() for points in walks.values()))
+    size = min(WIDEST, 1.4 * max(np.abs(points).max() for points in walks.values()))
     at = np.linspace(-size, size, 15)
     field = np.array([[played.game.field((x, y)) for x in at] for y in at])
     field /= np.maximum(np.linalg.norm(field, axis=2, keepdims=True), np.finfo(float).tiny)  # its direction
@@ -64,7 +64,7 @@ def phases(ax: Axes, played: Played) -> None:
     start = next(iter(walks.values()))[0]
     ax.plot(*start, "o", color="white", markersize=9, markeredgecolor="black", zorder=5)
     ax.plot(0, 0, "+", color="black", markersize=11, zorder=3)
-    found = "no equilibrium" if played.jacobians is None else f"λ = {written(eigenvalues(played.jacobians[0]), 3)}"
+    found = "no equilibrium" if played.jacobians is None else f"λ = {written(eigenvalues(played.jacobians[0]))}"
     ax.text(0.5, 0.02, found, transform=ax.transAxes, fontsize=13, va="bottom", ha="center", bbox=box, zorder=6)
     ax.set_title(played.row.name, fontsize=15, weight="bold")
     ax.set(xlim=(-size, size), ylim=(-size, size), aspect="equal")
@@ -76,7 +76,7 @@ def phases(ax: Axes, played: Played) -> None:
 def spectrum(ax: Axes, rows: list[Played]) -> None:
     """The eigenvalues of the fields: dots where differences find them, in rings where they should be."""
     names: dict[tuple[float, float], list[str]] = {}
-    ax.axvspan(0, 1, color="#f4e3da", zorder=0)
+    ax.axvspan(0, 2, color="#f4e3da", zorder=0)
     ax.axvline(0, color="black", linewidth=1)
     ax.axhline(0, color=GREY, linewidth=0.6)
     for played in rows:
@@ -87,14 +87,20 @@ def spectrum(ax: Axes, rows: list[Played]) -> None:
             ax.plot(found.real, found.imag, "o", markersize=5, color="black", zorder=3)
         upper = played.row.linear.field[0]
         names.setdefault((round(upper.real, 6), round(upper.imag, 6)), []).append(_name(played))
-    for (x, y), which in names.items():
-        ax.annotate("\n".join(which), (x, y), (-8 if x == 0 else 0, 9), textcoords="offset points", fontsize=11,
-                    ha="right" if x == 0 else "center", va="bottom")  # fmt: skip
-    ax.set(xlim=(-0.68, 0.12), ylim=(-1.2, 1.35))
+    beside = [(-4, 24), (-44, -36), (-4, 48)]  # in points: from left to right, labels above, below and higher above
+    for (x, y), which in sorted(names.items()):
+        if x == 0 or y == 0:
+            ax.annotate("\n".join(which), (x, y), (9, 0) if x == 0 else (-10, 14), textcoords="offset points",
+                        fontsize=11, va="center")  # fmt: skip
+        else:
+            ax.annotate("\n".join(which), (x, y), beside[0], textcoords="offset points", fontsize=11, ha="right",
+                        va="center", arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6})  # fmt: skip
+            beside.append(beside.pop(0))
+    ax.set(xlim=(-0.6, 0.6), ylim=(-1.3, 1.3), xticks=(-0.5, 0), box_aspect=1)
     ax.set_title("eigenvalues λ of the field", fontsize=15, weight="bold")
-    ax.set_xlabel("real part: left of 0 it converges", fontsize=12)
+    ax.set_xlabel("real part: it converges left of 0", fontsize=12)
     ax.set_ylabel("imaginary part", fontsize=12, labelpad=-4)
-    ax.locator_params(nbins=5)
+    ax.locator_params(axis="y", nbins=5)
 
 
 def distances(ax: Axes, rows: list[Played], drawn: Floats, order: str) -> None:
@@ -113,21 +119,23 @@ def distances(ax: Axes, rows: list[Played], drawn: Floats, order: str) -> None:
     noisy = np.linalg.norm(drawn, axis=1)
     ax.semilogy(noisy, color="black", linewidth=0.8)
     ax.annotate("noise drawn", (len(noisy), noisy[-1]), (4, 0), textcoords="offset points", fontsize=11, va="center")
-    ax.text(len(noisy) / 2, 12, f"{away} games that never arrive", color=GREY, fontsize=12, ha="center", va="bottom")
-    ax.set(xlim=(0, 1.55 * len(noisy)), ylim=(1e-23, 1e3), xticks=range(0, len(noisy), (len(noisy) - 1) // 2))
+    ax.text(20, 12, f"{away} games that never arrive", color=GREY, fontsize=12, va="bottom")
+    ax.set(
+        xlim=(0, 1.95 * len(noisy)), ylim=(1e-23, 1e3), box_aspect=1, xticks=range(0, len(noisy), (len(noisy) - 1) // 2)
+    )
     ax.set_title("norm, " + TITLES[order], fontsize=15, weight="bold", color=COLOURS[order])
     ax.set_xlabel("step", fontsize=12)
 
 
-def written(pair: Eigenvalues, digits: int = 4) -> str:
+def written(pair: Eigenvalues) -> str:
     """Two eigenvalues as people write them."""
     a, b = pair
     small = 1e-6
-    if abs(a.imag) < small:
-        together = abs(a - b) < small
-        return f"{a.real:.{digits}g} twice" if together else f"{a.real:.{digits}g} and {b.real:.{digits}g}"
-    real = f"{a.real:.{digits}g} " if abs(a.real) > small else ""
-    return f"{real}± {a.imag:.{digits}g}i".replace("-", "−")
+    if abs(a.imag) > small:
+        text = f"{a.real:.4g} ± {a.imag:.4g}i" if abs(a.real) > small else f"±{a.imag:.4g}i"
+    else:
+        text = f"{a.real:.4g} twice" if abs(a - b) < small else f"{a.real:.4g} and {b.real:.4g}"
+    return text.replace("-", "−")
 
 
 def _name(played: Played) -> str:
