@@ -19,6 +19,9 @@ alternating one stays on an orbit. Whether a remedy helps is whether it moves th
     R1 or R2, weight γ                       (0  ½;  −½  −γ)        −γ/2 ± √(γ²/4 − ¼)
     consensus optimisation, weight γ         J − γ JᵀJ              −γ/4 ± ½i
 
+The non-saturating game moves inwards, d|w|²/dt = 2 ψθ (σ(−ψθ) − σ(ψθ)) ≤ 0 for w = (θ, ψ), but by −(ψθ)² near 0, less
+than any linear rate. Against the outward drift of simultaneous steps it ends on a ring.
+
 At γ = 1 the two eigenvalues of R1 meet at −½: it does not circle at all. With more, one of them comes back. R1 and R2
 are one penalty here, for the slope of D is ψ everywhere; and so is WGAN-GP's wherever its points lie between real
 samples and fakes. It pulls ψ to 1 or −1, where dθ/dt = ψ ≠ 0, so that θ overshoots, D turns around, and so on for ever.
@@ -51,7 +54,7 @@ from ..penalties import R1, GradientPenalty
 from . import Finding, Say
 from .dirac_game import Consensus, Dirac, Floats, Game, Point, jacobian, walk
 from .dirac_linear import Linear, eigenvalues, error
-from .dirac_picture import portrait, written
+from .dirac_picture import TITLES, portrait, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,7 +122,7 @@ class Played(NamedTuple):
 class Found:
     """What was played: the rows, and walks with noise that is drawn."""
 
-    size = (16.0, 13.5)
+    size = (16.0, 13.2)
 
     def __init__(self, rows: list[Played], drawn: dict[str, Floats]) -> None:
         self.rows = rows
@@ -134,8 +137,10 @@ class Found:
         expected = Linear(0, NOISE**2 / 2, 0.5).spread(H, H**2 * NOISE**2 / (2 * DRAWS))
         for (order, points), spread in zip(self.drawn.items(), expected, strict=True):
             found = float(np.sqrt(np.mean(np.sum(points[STEPS // 2 :] ** 2, axis=1))))
-            what = f"instance noise, {DRAWS} draws: root mean square norm of the last {STEPS // 2} steps, {order}"
-            findings.append(Finding(what.replace("_", " "), f"{found:.4f}", f"{spread:.4f}", 0.5 < found / spread < 2))
+            what = (
+                f"instance noise, {DRAWS} draws: root mean square norm of the last {STEPS // 2} steps, {TITLES[order]}"
+            )
+            findings.append(Finding(what, f"{found:.4f}", f"{spread:.4f}", 0.5 < found / spread < 2))
         return findings
 
     def draw(self, figure: Figure) -> None:

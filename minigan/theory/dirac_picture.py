@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,9 +56,9 @@ def phases(ax: Axes, played: Played) -> None:
     field /= np.maximum(np.linalg.norm(field, axis=2, keepdims=True), np.finfo(float).tiny)  # its direction
     ax.quiver(at, at, *np.moveaxis(field, 2, 0), color="#cccccc", angles="xy", scale=20, width=0.005, zorder=1)
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
-    for (order, points), side in zip(walks.items(), ("left", "right"), strict=True):
+    for (order, points), side, dot in zip(walks.items(), ("left", "right"), (14, 8), strict=True):
         ax.plot(*points.T, color=COLOURS[order], linewidth=1.1, alpha=0.9, zorder=2)
-        ax.plot(*points[-1], "o", color=COLOURS[order], markersize=10, markeredgecolor="white", zorder=4)
+        ax.plot(*points[-1], "o", color=COLOURS[order], markersize=dot, markeredgecolor="white", zorder=4)
         x = 0.02 if side == "left" else 0.98
         ax.text(x, 0.98, _short(played.norms[order][-1]), color=COLOURS[order], transform=ax.transAxes, fontsize=14,
                 weight="bold", va="top", ha=side, bbox=box, zorder=6)  # fmt: skip
@@ -87,16 +88,19 @@ def spectrum(ax: Axes, rows: list[Played]) -> None:
             ax.plot(found.real, found.imag, "o", markersize=5, color="black", zorder=3)
         upper = played.row.linear.field[0]
         names.setdefault((round(upper.real, 6), round(upper.imag, 6)), []).append(_name(played))
-    beside = [(-4, 24), (-44, -36), (-4, 48)]  # in points: from left to right, labels above, below and higher above
+    higher = cycle([0.18, -0.22, 0.42])  # of labels off the axes, from left to right: neighbours keep out of the way
     for (x, y), which in sorted(names.items()):
-        if x == 0 or y == 0:
-            ax.annotate("\n".join(which), (x, y), (9, 0) if x == 0 else (-10, 14), textcoords="offset points",
-                        fontsize=11, va="center")  # fmt: skip
+        text = "\n".join(which)
+        if x == 0:
+            ax.annotate(text, (x, y), (0.06, y), fontsize=10, va="center")
+        elif y == 0:
+            ax.annotate(text, (x, y), (x, -0.2), fontsize=10, ha="center")
         else:
-            ax.annotate("\n".join(which), (x, y), beside[0], textcoords="offset points", fontsize=11, ha="right",
-                        va="center", arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6})  # fmt: skip
-            beside.append(beside.pop(0))
-    ax.set(xlim=(-0.6, 0.6), ylim=(-1.3, 1.3), xticks=(-0.5, 0), box_aspect=1)
+            line = {"arrowstyle": "-", "color": GREY, "shrinkB": 6}
+            ax.annotate(
+                text, (x, y), (x - 0.06, y + next(higher)), fontsize=10, ha="right", va="center", arrowprops=line
+            )
+    ax.set(xlim=(-1.4, 1.5), ylim=(-1.3, 1.3), xticks=(-0.5, 0), box_aspect=1)
     ax.set_title("eigenvalues λ of the field", fontsize=15, weight="bold")
     ax.set_xlabel("real part: it converges left of 0", fontsize=12)
     ax.set_ylabel("imaginary part", fontsize=12, labelpad=-4)
@@ -104,24 +108,22 @@ def spectrum(ax: Axes, rows: list[Played]) -> None:
 
 
 def distances(ax: Axes, rows: list[Played], drawn: Floats, order: str) -> None:
-    """|(θ, ψ)| of all games along their walks; those that do not arrive are grey."""
+    """|(θ, ψ)| of all games along their walks; those that have not arrived are grey."""
     away = 0
     for played in rows:
         norm = played.norms[order]
         if norm[-1] < ARRIVED:
             ax.semilogy(norm, color=COLOURS[order], linewidth=1.8)
-            ax.annotate(
-                _name(played), (len(norm), norm[-1]), (4, 0), textcoords="offset points", fontsize=11, va="center"
-            )
+            ax.annotate(_name(played), (1.03 * len(norm), norm[-1]), fontsize=10, va="center")
         else:
             away += 1
             ax.semilogy(norm, color=GREY, linewidth=0.9)
     noisy = np.linalg.norm(drawn, axis=1)
     ax.semilogy(noisy, color="black", linewidth=0.8)
-    ax.annotate("noise drawn", (len(noisy), noisy[-1]), (4, 0), textcoords="offset points", fontsize=11, va="center")
-    ax.text(20, 12, f"{away} games that never arrive", color=GREY, fontsize=12, va="bottom")
+    ax.annotate("noise drawn", (1.03 * len(noisy), noisy[-1]), fontsize=10, va="center")
+    ax.text(20, 12, f"{away} games have not arrived", color=GREY, fontsize=12, va="bottom")
     ax.set(
-        xlim=(0, 1.95 * len(noisy)), ylim=(1e-23, 1e3), box_aspect=1, xticks=range(0, len(noisy), (len(noisy) - 1) // 2)
+        xlim=(0, 2.25 * len(noisy)), ylim=(1e-23, 1e3), box_aspect=1, xticks=range(0, len(noisy), (len(noisy) - 1) // 2)
     )
     ax.set_title("norm, " + TITLES[order], fontsize=15, weight="bold", color=COLOURS[order])
     ax.set_xlabel("step", fontsize=12)
