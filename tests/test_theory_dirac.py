@@ -79,7 +79,7 @@ def consensus(theta: float, psi: float) -> tuple[float, float]:
 FIELDS = {
     "minimax, unregularised": minimax,
     "non-saturating": non_saturating,
-    "minimax, D 4 times faster": fast_d,
+    "minimax, D 4× faster": fast_d,
     "WGAN, clip 1": wasserstein,
     "WGAN-GP, weight 0.35": wgan_gp,
     "instance noise, s = 0.7": instance_noise,
@@ -143,7 +143,7 @@ S, i = 0.7, 1j
 CLOSED = {  # eigenvalues as the paper writes them
     "minimax, unregularised": (f1 * i, -f1 * i),
     "non-saturating": (f1 * i, -f1 * i),
-    "minimax, D 4 times faster": (2 * f1 * i, -2 * f1 * i),
+    "minimax, D 4× faster": (2 * f1 * i, -2 * f1 * i),
     "WGAN, clip 1": (i, -i),
     "instance noise, s = 0.7": tuple(f2 * S**2 + sign * (f2**2 * S**4 - f1**2 + 0j) ** 0.5 for sign in (1, -1)),
     "R1, γ = 0.3": tuple(-0.15 + sign * (0.3**2 / 4 - f1**2 + 0j) ** 0.5 for sign in (1, -1)),
@@ -159,7 +159,7 @@ def roots(trace: float, determinant: float) -> list[complex]:
 ALTERNATING = {  # trace and determinant of a step with G first, worked out by hand with h = 1/5
     "minimax, unregularised": (2 - 0.01, 1),
     "non-saturating": (2 - 0.01, 1),
-    "minimax, D 4 times faster": (2 - 0.04, 1),
+    "minimax, D 4× faster": (2 - 0.04, 1),
     "WGAN, clip 1": (2 - 0.04, 1),
     "instance noise, s = 0.7": (2 - 0.049 - 0.01, 1 - 0.049),
     "R1, γ = 0.3": (2 - 0.06 - 0.01, 1 - 0.06),

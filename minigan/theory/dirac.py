@@ -91,7 +91,7 @@ ROWS = [
     Row("minimax, unregularised", _minimax(), Linear(0, 0, 0.5), ("3.10", "1.42")),
     Row("non-saturating", lambda be: Dirac(H, backend=be, objective="non-saturating"), Linear(0, 0, 0.5),
         ("0.64", "0.28")),
-    Row("minimax, D 4 times faster", _minimax(d_lr=4 * H), Linear(0, 0, 1), None),
+    Row("minimax, D 4× faster", _minimax(d_lr=4 * H), Linear(0, 0, 1), None),
     Row("WGAN, clip 1", _wasserstein(clip=1.0), Linear(0, 0, 1), ("1.00", "1.02")),
     Row("WGAN-GP, weight 0.35", _wasserstein(penalties=[GradientPenalty(0.35)]), None,
         ("1.62 to 1.97", "1.14 to 1.44")),

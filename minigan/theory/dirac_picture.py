@@ -92,15 +92,15 @@ def spectrum(ax: Axes, rows: list[Played]) -> None:
     for (x, y), which in sorted(names.items()):
         text = "\n".join(which)
         if x == 0:
-            ax.annotate(text, (x, y), (0.06, y), fontsize=10, va="center")
+            ax.annotate(text, (x, y), (0.06, y), fontsize=9.5, va="center")
         elif y == 0:
-            ax.annotate(text, (x, y), (x, -0.2), fontsize=10, ha="center")
+            ax.annotate(text, (x, y), (x, -0.2), fontsize=9.5, ha="center")
         else:
-            line = {"arrowstyle": "-", "color": GREY, "shrinkB": 6}
+            line = {"arrowstyle": "-", "color": GREY, "shrinkB": 6, "relpos": (1, 0.5)}
             ax.annotate(
-                text, (x, y), (x - 0.06, y + next(higher)), fontsize=10, ha="right", va="center", arrowprops=line
+                text, (x, y), (x - 0.06, y + next(higher)), fontsize=9.5, ha="right", va="center", arrowprops=line
             )
-    ax.set(xlim=(-1.4, 1.5), ylim=(-1.3, 1.3), xticks=(-0.5, 0), box_aspect=1)
+    ax.set(xlim=(-1.75, 1.75), ylim=(-1.3, 1.3), xticks=(-0.5, 0), box_aspect=1)
     ax.set_title("eigenvalues λ of the field", fontsize=15, weight="bold")
     ax.set_xlabel("real part: it converges left of 0", fontsize=12)
     ax.set_ylabel("imaginary part", fontsize=12, labelpad=-4)
