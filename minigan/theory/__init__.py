@@ -21,7 +21,7 @@ __all__ = ["STUDIES", "Finding", "Say", "Study", "get_study"]
 
 Say = Callable[[str], None]
 
-STUDIES: dict[str, str] = {}  # the module of each, which is imported when it is run
+STUDIES: dict[str, str] = {"dirac": "dirac"}  # the module of each, which is imported when it is run
 
 
 class Finding(NamedTuple):
