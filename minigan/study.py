@@ -30,13 +30,13 @@ def study(
     Raises ValueError for an unknown study, ImportError if a library that pictures need is not installed, and OSError
     if a file cannot be written.
     """
-    module = get_study(name)
+    module, experiment = get_study(name)
     pictures.require()
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     be = get_backend(backend) if isinstance(backend, str) else backend
     began = time.perf_counter()
-    found: Study = module.experiment(seed=seed, backend=be, say=say or (lambda sentence: None), **options)
+    found = experiment(seed=seed, backend=be, say=say or (lambda sentence: None), **options)
     findings = found.findings()
     seconds = time.perf_counter() - began
     _picture(folder / f"{name}.png", found)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from functools import partial
 from pathlib import Path
 
 from ..backend import NAMES
+from ..recipes.options import Option, read_options
 from ..study import study, table
 from ..theory import STUDIES, get_study
 from . import whole
+from .train import argument_of
 
 _DESCRIPTION = """\
 See the theory of GANs hold and their failures happen. Each study is an experiment of about a minute; it writes
@@ -19,7 +22,7 @@ NAME.png, a picture, and NAME.md, a page of what was found and what should be.
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
-    width = max(map(len, STUDIES), default=0)
+    width = max(map(len, STUDIES))
     lines = [f"  {name:{width}}  {_title(name)}" for name in STUDIES]
     parser.description = _DESCRIPTION + "\n".join(lines)
     parser.add_argument("name", metavar="NAME", choices=list(STUDIES), help="one of the above")
@@ -31,14 +34,25 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         default="auto",
         help="auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)",
     )
+    name = next((word for word in argv if word in STUDIES), None)
+    for option in _options(name).values() if name else ():
+        parser.add_argument(option.flag, dest=option.name, default=argparse.SUPPRESS, **argument_of(option))
 
 
 def run(args: argparse.Namespace) -> int:
-    findings = study(args.name, args.out, args.seed, args.backend, say=lambda sentence: print(sentence, flush=True))
+    options = {name: getattr(args, name) for name in _options(args.name) if name in args}
+    findings = study(args.name, args.out, args.seed, args.backend, lambda said: print(said, flush=True), **options)
     print(table(findings))
     print(f"{args.out / args.name}.png and {args.out / args.name}.md")
     return 0 if all(finding.holds is not False for finding in findings) else 1
 
 
+def _options(name: str) -> dict[str, Option]:
+    """What the study's experiment takes beyond what all of them do, and what its name says already."""
+    _, experiment = get_study(name)
+    hidden = ("toy", "data") if isinstance(experiment, partial) else ("toy",)
+    return {key: option for key, option in read_options(experiment).items() if key not in hidden}
+
+
 def _title(name: str) -> str:
-    return (inspect.getdoc(get_study(name)) or name).splitlines()[0]
+    return (inspect.getdoc(get_study(name)[0]) or name).splitlines()[0]

@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         f"options of the recipe {recipe}", "Another recipe's: minigan train RECIPE --help, or minigan recipes RECIPE"
     )
     for option in recipe_options(recipe).values():
-        group.add_argument(option.flag, dest=_DEST + option.name, default=argparse.SUPPRESS, **_settings(option))
+        group.add_argument(option.flag, dest=_DEST + option.name, default=argparse.SUPPRESS, **argument_of(option))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,7 +88,8 @@ def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def _settings(option: Option) -> dict[str, Any]:
+def argument_of(option: Option) -> dict[str, Any]:
+    """What argparse should know of an option."""
     text = f"{option.help} (default: {option.shown(option.default)})".replace("%", "%%").strip()
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction, "help": text}

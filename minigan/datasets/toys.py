@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..spec import whole
 
-__all__ = ["NAMES", "Checkerboard", "Grid", "Mixture", "Toy", "get_toy"]
+__all__ = ["NAMES", "Checkerboard", "Grid", "Mixture", "Points", "Toy", "get_toy"]
 
 Floats = NDArray[np.float64]
 
@@ -139,6 +139,42 @@ class Checkerboard(Toy):
         overlap = np.clip(np.minimum(high, lines[1:]) - np.maximum(low, lines[:-1]), 0, None)  # (k, squares)
         black = np.add.outer(np.arange(self.squares), np.arange(self.squares)) % 2 == 0
         return np.asarray(overlap @ black @ overlap.T / 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Points(Toy):
+    """Points of one's own (N, d), of which a sample draws some again; no density is known, but shares of cells.
+
+    >>> Points.scaled(np.array([[1.0, 10.0], [3.0, 10.0]]), "two").points.tolist()
+    [[-2.0, 0.0], [2.0, 0.0]]
+    """
+
+    points: NDArray[np.float32]
+    name: str
+    bounds: tuple[float, float] = (-2.5, 2.5)
+
+    @classmethod
+    def scaled(cls, points: NDArray[np.float32], name: str) -> Points:
+        """With their middle in 0, all by one factor, so that the widest axis is from −2 to 2."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        half = float((high - low).max()) / 2
+        if not half > 0:
+            raise ValueError(f"the {len(points)} points of {name} all lie in one place; there is nothing to learn")
+        return cls(np.asarray((points - (low + high) / 2) * (2 / half), np.float32), name)
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        return int(self.points.shape[1])
+
+    def sample(self, n: int, seed: int = 0) -> NDArray[np.float32]:
+        rng = np.random.default_rng(whole("seed", seed, least=0))
+        return self.points[rng.integers(len(self.points), size=whole("n", n))]
+
+    def density(self, points: ArrayLike) -> Floats:
+        raise ValueError(f"the density of {self.name} is not known; compare shares of cells")
+
+    def mass(self, edges: Floats) -> Floats:
+        return np.histogramdd(np.asarray(self.points, np.float64), [edges] * self.dim)[0] / len(self.points)
 
 
 class Grid:

@@ -10,6 +10,7 @@ cores. Checked by tests/test_theory.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -21,7 +22,16 @@ __all__ = ["STUDIES", "Finding", "Say", "Study", "get_study"]
 
 Say = Callable[[str], None]
 
-STUDIES: dict[str, str] = {"dirac": "dirac"}  # the module of each, which is imported when it is run
+# The module of each, which is imported when it is run; behind a colon, the toy that it is about.
+STUDIES: dict[str, str] = {
+    "dirac": "dirac",
+    "ring": "plane:ring",
+    "grid": "plane:grid",
+    "spiral": "plane:spiral",
+    "moons": "plane:moons",
+    "checkerboard": "plane:checkerboard",
+    "points": "plane",
+}
 
 
 class Finding(NamedTuple):
@@ -45,8 +55,10 @@ class Study(Protocol):
         """The picture, on an empty Matplotlib figure with constrained layout."""
 
 
-def get_study(name: str) -> ModuleType:
-    """The module of a study. Raises ValueError for an unknown name, listing the known ones."""
+def get_study(name: str) -> tuple[ModuleType, Callable[..., Study]]:
+    """The module of a study, and its experiment. Raises ValueError for an unknown name, listing the known ones."""
     if name not in STUDIES:
         raise ValueError(f"unknown study {name!r}: choose one of {', '.join(STUDIES)}")
-    return import_module(f"minigan.theory.{STUDIES[name]}")
+    file, _, toy = STUDIES[name].partition(":")
+    module = import_module(f"minigan.theory.{file}")
+    return module, partial(module.experiment, toy=toy) if toy else module.experiment
