@@ -21,7 +21,12 @@ __all__ = ["STUDIES", "Finding", "Say", "Study", "get_study"]
 
 Say = Callable[[str], None]
 
-STUDIES: dict[str, str] = {}  # the module of each, which is imported when it is run
+STUDIES: dict[str, str] = {  # the module of each, which is imported when it is run
+    "optimal-discriminator": "optimal_discriminator",
+    "figure-1": "figure_1",
+    "figure-1-plane": "figure_1_plane",
+    "vanishing-gradient": "vanishing_gradient",
+}
 
 
 class Finding(NamedTuple):
