@@ -30,7 +30,7 @@ from ..backend import Backend
 from ..datasets.toys import Mixture, get_toy
 from ..gan import GAN
 from ..metrics import js_divergence
-from ..nn import Dense, Sequential, Softplus
+from ..nn import Dense, Sequential, Tanh
 from ..optim import Adam, Cosine
 from . import Finding, Say
 from .line import Floats, Line, bell, best, sigmoid, support, value
@@ -145,8 +145,8 @@ def _panel(ax: Axes, pair: Learned) -> None:
 def learn(pair: Pair, seed: int, backend: Backend, updates: int, batch: int) -> tuple[GAN, Line]:
     """A game whose D has been trained on this pair, and the line that holds it. G has not moved."""
     D = Sequential(
-        Dense(1, 32), Softplus(), Dense(32, 32), Softplus(), Dense(32, 1), backend=backend, seed=seed
-    )  # smooth, as log(p/q) is
+        Dense(1, 32, init="he"), Tanh(), Dense(32, 32, init="he"), Tanh(), Dense(32, 1), backend=backend, seed=seed
+    )
     gan = GAN(bell(pair.mean, pair.std, backend), D, d_optimizer=Adam(Cosine(1e-2, 0.0, updates)), seed=seed)
     data = pair.p.sample(updates * batch, seed)
     for real in data.reshape(updates, batch, 1):
@@ -155,7 +155,7 @@ def learn(pair: Pair, seed: int, backend: Backend, updates: int, batch: int) -> 
 
 
 def experiment(
-    seed: int, backend: Backend, say: Say, *, seeds: int = 3, updates: int = 2000, batch: int = 512
+    seed: int, backend: Backend, say: Say, *, seeds: int = 3, updates: int = 3000, batch: int = 512
 ) -> Discriminators:
     """Train a D on each of the pairs, with as many seeds from `seed` on; each sees updates · batch samples of p and q."""
     found = []
