@@ -67,7 +67,7 @@ def test_v_stays_finite_for_a_d_that_is_sure() -> None:
 
 def test_shares_are_masses() -> None:
     toy, line = get_toy("mixture"), Line(-11, 11)
-    np.testing.assert_allclose(line.shares(toy), toy.mass(line.edges), atol=1e-7)
+    np.testing.assert_allclose(line.shares(toy), toy.mass(line.edges), atol=2e-7)
     with pytest.raises(ValueError, match=r"of the distribution of mixture lies between -1 and 1, but all of it should"):
         Line(-1, 1).shares(toy)
 
@@ -128,7 +128,7 @@ def test_p_g_of_a_constant_is_one_cell() -> None:
 def test_p_g_agrees_with_samples(be: Backend) -> None:
     G, D = figure_1.networks(be, 5)
     gan = GAN(G, D, seed=1)
-    line, n = Line(-14, 18, 64), 20_000
+    line, n = Line(-10, 14, 48), 20_000
     shares = line.generated(gan)
     counts, _ = np.histogram(gan.sample(n)[:, 0], line.edges)
     np.testing.assert_array_less(np.abs(counts / n - shares), 5 * np.sqrt(shares / n) + 2 / n)
@@ -143,9 +143,8 @@ def test_d_learns_the_ratio_of_the_densities(be: Backend) -> None:
     for learned in found.learned:
         assert learned.mean_errors.max() < 0.05
         assert abs(learned.values[0] - learned.best_value) < 0.02
-    values = [learned.best_value for learned in found.learned]
-    assert values == sorted(values)  # from equal to nearly disjoint
-    assert values[0] == pytest.approx(-math.log(4)) and -0.05 < values[-1] < 0
+    assert found.learned[0].best_value == pytest.approx(-math.log(4))  # equal
+    assert -0.05 < found.learned[-1].best_value < 0  # nearly disjoint
 
 
 def test_a_d_that_has_not_learned_does_not_pass(be: Backend) -> None:
@@ -187,10 +186,10 @@ def test_a_step_of_g_moves_each_sample_up_the_slope_of_d(be: Backend) -> None:
 
 
 def test_a_line_goes_through_the_bells(be: Backend) -> None:
-    found = figure_1_plane.experiment(seed=0, backend=be, say=silent, steps=600, batch=64)
-    assert len(found.panels) == 6 and found.panels[-1].step == 600
+    found = figure_1_plane.experiment(seed=0, backend=be, say=silent, steps=800, batch=64)
+    assert len(found.panels) == 6 and found.panels[-1].step == 800
     assert found.panels[-1].coverage.modes >= 4
-    assert found.panels[-1].coverage.high_quality > 0.2
+    assert found.panels[-1].coverage.high_quality > 0.3
     assert abs(found.real.mean() - 0.5) < 0.15 and abs(found.fake.mean() - 0.5) < 0.15
 
 

@@ -114,7 +114,9 @@ def game(seed: int, backend: Backend, steps: int) -> GAN:
         Dense(2, 128, init="he"), LeakyReLU(), Dense(128, 128, init="he"), LeakyReLU(), Dense(128, 1), backend=backend,
         seed=2 * seed + 1,
     )  # fmt: skip
-    return GAN(G, D, prior="uniform", penalties=[R1(0.1)], optimizer=Adam(Cosine(1e-3, 0.0, steps), beta1=0.0), seed=seed)
+    return GAN(
+        G, D, prior="uniform", penalties=[R1(0.1)], optimizer=Adam(Cosine(1e-3, 0.0, steps), beta1=0.0), seed=seed
+    )
 
 
 def look(gan: GAN) -> Panel:
