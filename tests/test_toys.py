@@ -101,7 +101,8 @@ def test_samples_fall_into_cells_by_their_mass(name: str) -> None:
     grid = Grid(toy, 12)
     shares = grid.shares(toy.sample(n, seed=1))
     assert shares.shape == grid.truth.shape == (12**toy.dim + 1,)
-    assert shares.sum() == pytest.approx(1) and grid.truth.sum() == pytest.approx(1)
+    assert shares.sum() == pytest.approx(1)
+    assert grid.truth.sum() == pytest.approx(1)
     np.testing.assert_array_less(np.abs(shares - grid.truth), 5 * np.sqrt(grid.truth / n) + 2 / n)
     likely = grid.truth * n > 10
     chi = (n * (shares - grid.truth)[likely] ** 2 / grid.truth[likely]).sum()
@@ -171,7 +172,7 @@ def test_a_checkerboard_lies_on_black_squares(squares: int) -> None:
     board = Checkerboard(squares)
     x = board.sample(5000)
     assert (board.density(x) == 0.125).mean() > 0.999  # float32 may round a point onto a line
-    assert board.density(x + [board.side, 0]).mean() < 0.001
+    assert board.density([*x, board.side, 0]).mean() < 0.001
     assert len(np.unique(np.floor((x + 2) / board.side).clip(0, squares - 1), axis=0)) == squares**2 // 2
 
 
@@ -243,7 +244,8 @@ def test_coverage_of_far_modes_does_not_cancel() -> None:
     toy = Mixture("far", np.array([[1e6, 0.0], [-1e6, 0.0]]), 1.0, (-1, 1))
     x = toy.means[np.arange(1000) % 2] + np.random.default_rng(0).standard_normal((1000, 2))
     near = mode_coverage(x, toy.means, 1.0)
-    assert near.modes == 2 and near.high_quality == pytest.approx(0.989, abs=0.015)
+    assert near.modes == 2
+    assert near.high_quality == pytest.approx(0.989, abs=0.015)
 
 
 def test_coverage_says_what_is_wrong() -> None:
@@ -357,7 +359,7 @@ def test_files_as_people_write_them(tmp_path: Path, text: str, points: list[list
 )
 def test_a_file_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = written(tmp_path, text)
-    with pytest.raises(ValueError, match="points.csv") as caught:
+    with pytest.raises(ValueError, match="points") as caught:
         csv.read(path)
     assert message in str(caught.value)
 

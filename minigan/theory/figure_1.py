@@ -119,7 +119,7 @@ def _densities(ax: Axes, panel: Panel) -> None:
     ax.plot(x, panel.q / LINE.width, color="tab:green", linewidth=1.6, label="p_G, of x = G(z)")
     ax.plot(x, sigmoid(panel.logits), color="tab:blue", linestyle="--", linewidth=1.8, label="D(x)")
     ax.axhline(0.5, color="0.7", linewidth=0.8, zorder=0)
-    ax.set(xlim=VIEW, ylim=(0, 1.25), yticks=[0, 0.5, 1])
+    ax.set(xlim=VIEW, ylim=(0, 1.6), yticks=[0, 0.5, 1])
     ax.set_title(panel.title, loc="left", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelbottom=False)
