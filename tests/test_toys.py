@@ -1,4 +1,4 @@
-"""Toys against numerical integrals and many samples, files of points, and the figures that hold samples against a toy."""
+"""Toys against integrals and many samples, files of points, and the figures that hold samples against a toy."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ The density of x is a change of variables, p_G(x) = Σ_{z: G(z) = x} p_z(z)/|G�
 histogram and no kernel.
 
 Experiment. The data are N(2, 0.5²), z ~ N(0, 1), and G is one Dense layer, x = w z + b: (d) is within its reach, at
-w = 0.5 and b = 2, and it cannot fold the line. (In the paper's drawing z is uniform.) D is a small network. A GAN plays until JSD ≤ 0.12 (a). Then D
-alone is trained on that G, with a falling learning rate (b), G makes a few updates through that D (c), and they play
-on to the end, both learning rates falling to 0 (d). Checked by tests/test_theory_games.py.
+w = 0.5 and b = 2, and it cannot fold the line. (In the paper's drawing z is uniform.) D is a small network. A GAN plays
+until JSD ≤ 0.12 (a). Then D alone is trained on that G, with a falling learning rate (b), G makes a few updates through
+that D (c), and they play on to the end, both learning rates falling to 0 (d). Checked by tests/test_theory_games.py.
 """
 
 from __future__ import annotations

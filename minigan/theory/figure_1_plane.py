@@ -36,14 +36,19 @@ from .line import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 DATA = Mixture("eight", get_toy("ring").means, 0.1, (-1.6, 1.6))
 PIXELS = 121  # along each side of D's picture
 
 
 class Panel(NamedTuple):
-    """A moment. curve: G(z) for rising z (n, 2); chances: D on the plane (PIXELS, PIXELS); coverage: of 2,500 samples."""
+    """A moment. curve: G(z) for rising z (n, 2). chances: D on the plane (PIXELS, PIXELS).
+
+    coverage: of 2,500 samples.
+    """
 
     step: int
     curve: Floats
@@ -84,16 +89,17 @@ class Plane:
         figure.colorbar(line, ax=axes, label="z", ticks=[-1, 0, 1], location="bottom", shrink=0.4, aspect=40)
 
 
-def _panel(ax: Axes, panel: Panel) -> tuple[object, object]:
+def _panel(ax: Axes, panel: Panel) -> tuple[AxesImage, LineCollection]:
     """Draws a panel; returns what colours stand for D and for z."""
     from matplotlib.collections import LineCollection
 
     low, high = DATA.bounds
     plane = ax.imshow(panel.chances, extent=(low, high, low, high), origin="lower", cmap="RdBu", vmin=0, vmax=1,
                       alpha=0.55, interpolation="bilinear")  # fmt: skip
+    x, y = DATA.sample(400).T
     side = np.linspace(low, high, PIXELS)
     ax.contour(side, side, panel.chances, levels=[0.5], colors="0.3", linewidths=0.8, linestyles="--")
-    ax.scatter(*DATA.sample(400).T, s=3, color="black", alpha=0.35, linewidths=0)
+    ax.scatter(x, y, s=3, color="black", alpha=0.35, linewidths=0)
     z = np.linspace(-1, 1, len(panel.curve) - 1)
     pieces = np.stack([panel.curve[:-1], panel.curve[1:]], axis=1)
     line = LineCollection(list(pieces), array=z, cmap="viridis", linewidth=2)

@@ -58,7 +58,7 @@ class Line:
         low, high = np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])
         room = np.maximum(high - low, np.finfo(np.float64).tiny)  # a flat step has all of its share in one cell
         below = np.clip((self.edges[:, None] - low) / room, 0, 1) @ chances
-        return self._whole(np.diff(below), "G")
+        return self._whole(np.asarray(np.diff(below)), "G")
 
     def _whole(self, shares: Floats, name: str) -> Floats:
         if abs(shares.sum() - 1) > 1e-6:

@@ -15,7 +15,8 @@ samples, nothing tells D what to say.
 
 Experiment. G is one Dense layer with fixed weights, so that q is a bell that is known, and p is a mixture of bells.
 D is a network that `GAN.update_discriminator` trains on fresh samples of both until its learning rate is 0. Then D and
-V(D) are compared with the formulas, by sums over a fine grid and not over samples. Checked by tests/test_theory_games.py.
+V(D) are compared with the formulas, by sums over a fine grid and not over samples. Checked
+by tests/test_theory_games.py.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def learn(pair: Pair, seed: int, backend: Backend, updates: int, batch: int) -> 
 def experiment(
     seed: int, backend: Backend, say: Say, *, seeds: int = 3, updates: int = 3000, batch: int = 512
 ) -> Discriminators:
-    """Train a D on each of the pairs, with as many seeds from `seed` on; each sees updates · batch samples of p and q."""
+    """Train a D on each of the pairs, with as many seeds from `seed` on. Each sees updates · batch samples of p."""
     found = []
     for pair in pairs():
         logits = []
