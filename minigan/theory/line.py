@@ -58,7 +58,7 @@ class Line:
         low, high = np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])
         room = np.maximum(high - low, np.finfo(np.float64).tiny)  # a flat step has all of its share in one cell
         below = np.clip((self.edges[:, None] - low) / room, 0, 1) @ chances
-        return self._whole(np.asarray(np.diff(below)), "G")
+        return self._whole(np.diff(below), "G")
 
     def _whole(self, shares: Floats, name: str) -> Floats:
         if abs(shares.sum() - 1) > 1e-6:
@@ -72,7 +72,7 @@ class Line:
 def best(p: Floats, q: Floats) -> Floats:
     """D* = p/(p + q) of each cell; 1/2 where neither comes."""
     both = p + q
-    return np.divide(p, both, out=np.full(len(both), 0.5), where=both > 0)
+    return np.asarray(np.divide(p, both, out=np.full(len(both), 0.5), where=both > 0))
 
 
 def sigmoid(logits: Floats) -> Floats:
