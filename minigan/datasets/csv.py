@@ -18,21 +18,27 @@ def read(path: StrPath) -> NDArray[np.float32]:
     lengths, and for a file without any.
     """
     rows: list[list[float]] = []
+    begun = False
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            for line, row in enumerate(csv.reader(file), start=1):
+            reader = csv.reader(file)
+            for row in reader:
+                line = reader.line_num  # of the file: a row may go over several
                 if not any(cell.strip() for cell in row):
                     continue
+                first, begun = not begun, True
                 try:
                     numbers = [float(cell) for cell in row]
                 except ValueError:
-                    if line == 1 and not any(_is_number(cell) for cell in row):
+                    if first and not any(_is_number(cell) for cell in row):
                         continue
                     raise ValueError(
                         f"{path}, line {line}: expected numbers between commas, got {','.join(row)!r:.80}"
                     ) from None
-                if not np.isfinite(np.asarray(numbers, np.float32)).all():
-                    raise ValueError(f"{path}, line {line}: {','.join(row)!r:.80} is not finite; leave that row out")
+                if not (np.abs(numbers) <= np.finfo(np.float32).max).all():
+                    raise ValueError(
+                        f"{path}, line {line}: {','.join(row)!r:.80} is not finite in float32; leave that row out"
+                    )
                 if rows and len(numbers) != len(rows[0]):
                     raise ValueError(f"{path}, line {line}: {len(numbers)} numbers, but {len(rows[0])} in rows before")
                 rows.append(numbers)

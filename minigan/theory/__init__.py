@@ -24,6 +24,10 @@ Say = Callable[[str], None]
 
 # The module of each, which is imported when it is run; behind a colon, the toy that it is about.
 STUDIES: dict[str, str] = {
+    "optimal-discriminator": "optimal_discriminator",
+    "figure-1": "figure_1",
+    "figure-1-plane": "figure_1_plane",
+    "vanishing-gradient": "vanishing_gradient",
     "dirac": "dirac",
     "ring": "plane:ring",
     "grid": "plane:grid",
