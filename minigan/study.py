@@ -49,9 +49,9 @@ def study(
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """The findings as a Markdown table."""
+    """The findings as a Markdown table, in which a bar is written \\|."""
     verdicts = {True: "holds", False: "does not hold", None: ""}
-    rows = [(f.what, f.found, f.expected, verdicts[f.holds]) for f in findings]
+    rows = [tuple(cell.replace("|", "\\|") for cell in (*f[:3], verdicts[f.holds])) for f in findings]
     head = ("quantity", "found", "expected", "")
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
     lines = [head, tuple("-" * width for width in widths), *rows]

@@ -323,5 +323,5 @@ def test_the_picture_can_be_drawn() -> None:
 
 
 def test_the_study_is_known() -> None:
-    assert get_study("dirac").ROWS is ROWS
+    assert get_study("dirac")[0].ROWS is ROWS
     assert all(isinstance(row, Row) for row in ROWS)

@@ -251,7 +251,7 @@ def quick(name: str, be: Backend) -> Any:
         "figure-1-plane": {"steps": 80, "batch": 4},
         "vanishing-gradient": {"seeds": 2, "updates": 4, "batch": 4},
     }
-    return get_study(name).experiment(seed=0, backend=be, say=silent, **options[name])
+    return get_study(name)[1](seed=0, backend=be, say=silent, **options[name])
 
 
 @pytest.mark.parametrize("name", NAMES)

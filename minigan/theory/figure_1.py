@@ -141,12 +141,12 @@ def _arrows(ax: Axes, panel: Panel) -> None:
 
 
 def networks(backend: Backend, seed: int) -> tuple[Sequential, Sequential]:
-    """G, which makes N(0.8, 0.9²) at first, and D; in float64, for p_G asks for differences of G between neighbours."""
+    """G, which makes N(0.8, 0.6²) at first, and D; in float64, for p_G asks for differences of G between neighbours."""
     D = Sequential(
         Dense(1, 32, init="he"), Tanh(), Dense(32, 32, init="he"), Tanh(), Dense(32, 1), backend=backend,
         dtype="float64", seed=seed,
     )  # fmt: skip
-    return bell(0.8, 0.9, backend, "float64"), D
+    return bell(0.8, 0.6, backend, "float64"), D
 
 
 def look(gan: GAN, title: str, arrows: int = 25) -> Panel:
