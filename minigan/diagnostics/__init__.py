@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..nonfinite import NonFiniteError
+from ..objectives import Critic
 from ..spec import whole
-from .states import STATES, Means, Window, swings
+from .states import STATES, Figures, Window, swings
 from .variety import Look, Variety
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Diagnostics", "Notice"]
 
-_METRICS = Means._fields[:6]
+_METRICS = Figures._fields[:6]
 _PATIENCE = 5  # blocks of each half of a window
 _MEMORY, _PARTS = 52, 5  # blocks that an oscillation is looked for in, and points of its series in each
-_SERIES = 26  # blocks that it takes at least
 
 
 class Notice(NamedTuple):
@@ -69,11 +69,16 @@ class Diagnostics:
         self._variety = Variety(images)
         self._waiting: list[Mapping[str, Any]] = []
         self._count = 0  # of the steps that wait
-        self._rows = np.empty((0, len(Means._fields)))  # of the last blocks
-        self._series = np.empty(0)  # D's accuracy on fakes, _PARTS points for each of them
+        self._rows = np.empty((0, len(Figures._fields)))  # of the last blocks
+        self._series = np.empty(0)  # of what D says of fakes, _PARTS points for each of them
         self._look = Look(float(self._variety.cells), 1.0)  # until there are fakes to look at
         self._peak, self._varied = 0.0, False
         self._since: dict[str, int] = {}
+
+    @property
+    def variety(self) -> float:
+        """Of the fakes last looked at, over that of as many real samples."""
+        return self._look.variety
 
     @property
     def open(self) -> list[str]:
@@ -120,7 +125,9 @@ class Diagnostics:
             return self._not_finite(block, step)
         means = block.mean(axis=1)
         self._rows = np.concatenate([self._rows[1 - _MEMORY :], [[*means, *self._look]]])
-        points = block[_METRICS.index("d_accuracy_fake")].reshape(_PARTS, -1).mean(axis=1)
+        # a score has no scale, so of a critic the accuracy is followed
+        says = "d_accuracy_fake" if isinstance(self.gan.objective, Critic) else "d_fake"
+        points = block[_METRICS.index(says)].reshape(_PARTS, -1).mean(axis=1)
         self._series = np.concatenate([self._series[_PARTS - _MEMORY * _PARTS :], points])
         self._peak = max(self._peak, float(means[_METRICS.index("g_grad_norm")]))
         if len(self._rows) < 2 * _PATIENCE:
@@ -141,9 +148,10 @@ class Diagnostics:
         return notices
 
     def _window(self, step: int) -> Window:
-        halves = self._rows[-2 * _PATIENCE :].reshape(2, _PATIENCE, -1).mean(axis=1).tolist()
-        period, swing = swings(self._series) if len(self._rows) >= _SERIES else (0.0, 0.0)
-        before, recent = (Means(*half) for half in halves)
+        halves = self._rows[-2 * _PATIENCE :].reshape(2, _PATIENCE, -1)
+        medians = np.sort(halves, axis=1)[:, _PATIENCE // 2].tolist()
+        period, swing = swings(self._series) if len(self._rows) == _MEMORY else (0.0, 0.0)
+        before, recent = (Figures(*half) for half in medians)
         return Window(self.gan, step, before, recent, self._peak, self._varied, period * self.every / _PARTS, swing)
 
     def _not_finite(self, block: np.ndarray[Any, Any], step: int) -> list[Notice]:
@@ -176,7 +184,7 @@ class Diagnostics:
         """Go on from `state`. Raises ValueError for what is none."""
         try:
             rest = np.array([state["waiting"][name] for name in _METRICS], np.float64)
-            rows = np.array(state["rows"], np.float64).reshape(-1, len(Means._fields))
+            rows = np.array(state["rows"], np.float64).reshape(-1, len(Figures._fields))
             series, look = np.array(state["series"], np.float64), Look(*map(float, state["look"]))
             peak, varied = float(state["peak"]), bool(state["varied"])
             since = {str(kind): int(step) for kind, step in state["since"].items()}

@@ -7,10 +7,11 @@
     oscillation        the players go round in circles
     gradient-ratio     one player's gradient is thousands of times the other's
 
-A trouble begins when its condition holds for the means over the last 5 blocks of steps and for those over the 5 before,
-and is over when another, stricter one holds for the means over the last 5. Between the two lies a gap, so that a figure
-that wavers about a threshold is spoken of once. All conditions are on accuracies and on ratios, which mean the same
-under every objective; D(G(z)) is asked for only where D's output is a probability.
+Metrics are averaged over blocks of steps. A trouble begins when its condition holds for the medians of the last 5
+blocks and for those of the 5 before, and is over when another, stricter one holds for those of the last 5. Between the
+two lies a gap, so that a figure that wavers about a threshold is spoken of once; and one block out of line decides
+nothing. All conditions are on accuracies and on ratios, which mean the same under every objective; D(G(z)) is asked for
+only where D's output is a probability.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from ..penalties import R1, R2
 if TYPE_CHECKING:
     from ..gan import GAN
 
-__all__ = ["STATES", "Means", "State", "Window", "swings"]
+__all__ = ["STATES", "Figures", "State", "Window", "swings"]
 
 GRACE = 2_000  # steps in which a G may still have few kinds because it has only begun; measured on the slow recipes
 
 
-class Means(NamedTuple):
-    """Averages over some blocks: of metrics, and of looks at fakes (variety.py)."""
+class Figures(NamedTuple):
+    """Medians over some blocks, of the means of metrics and of looks at fakes (variety.py)."""
 
     d_real: float
     d_fake: float
@@ -55,13 +56,14 @@ class Window(NamedTuple):
     """What there is to judge by. before, recent: the two halves of the last blocks.
 
     peak: the largest gradient that G has had over a block. varied: fakes have been of many kinds before. period,
-    swing: of D's accuracy on fakes, see `swings`; period 0 if it does not go round.
+    swing: of what D says of fakes, see `swings`; 0 until there is enough of it, and a period of 0 if it does not go
+    round.
     """
 
     gan: GAN
     step: int
-    before: Means
-    recent: Means
+    before: Figures
+    recent: Figures
     peak: float
     varied: bool
     period: float
@@ -73,17 +75,17 @@ class State:
 
     kind: str
 
-    def ill(self, m: Means, w: Window) -> bool:
+    def ill(self, m: Figures, w: Window) -> bool:
         raise NotImplementedError
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         raise NotImplementedError
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         """What is so, what it usually means, and what to try."""
         raise NotImplementedError
 
-    def ends(self, m: Means, w: Window) -> str:
+    def ends(self, m: Figures, w: Window) -> str:
         raise NotImplementedError
 
     def remains(self) -> str:
@@ -101,18 +103,18 @@ class DWins(State):
 
     kind = "d-wins"
 
-    def ill(self, m: Means, w: Window) -> bool:
+    def ill(self, m: Figures, w: Window) -> bool:
         if min(m.d_accuracy_real, m.d_accuracy_fake) < 0.98:
             return False
         certain = 0.01 if _saturates(w.gan) else 0.001
         return (not _scores(w.gan) and m.d_fake <= certain) or m.g_grad_norm <= 0.01 * w.peak
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         return min(m.d_accuracy_real, m.d_accuracy_fake) < 0.95 or not (
             (not _scores(w.gan) and m.d_fake <= 0.05) or m.g_grad_norm <= 0.05 * w.peak
         )
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         gan = w.gan
         if _saturates(gan):
             gone = f"D(G(z)) is {m.d_fake:.1e}, and under {gan.objective} G's gradient is proportional to it"
@@ -132,7 +134,7 @@ class DWins(State):
             f"{gone}. Usually D is too strong, or fakes and data are too far apart, for G to be told anything; {advice}"
         )
 
-    def ends(self, m: Means, w: Window) -> str:
+    def ends(self, m: Figures, w: Window) -> str:
         return f"D no longer wins: it is right about {m.d_accuracy_fake:.1%} of fakes, and G learns again"
 
     def remains(self) -> str:
@@ -144,13 +146,13 @@ class OneWeakness(State):
 
     kind = "one-weakness"
 
-    def ill(self, m: Means, w: Window) -> bool:
+    def ill(self, m: Figures, w: Window) -> bool:
         return m.d_accuracy_fake <= 0.1 and m.d_fake > m.d_real
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         return m.d_accuracy_fake >= 0.25
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         says = "scores" if _scores(w.gan) else "D(x)"
         advice = _advice(
             (True, f"--d-steps {2 * w.gan.d_steps + 1}"), (True, "a larger --d-lr"), (True, "a smaller --lr")
@@ -161,7 +163,7 @@ class OneWeakness(State):
             f"mistake that G makes the most of, and a fresh D would tell such fakes at once; {advice}"
         )
 
-    def ends(self, m: Means, w: Window) -> str:
+    def ends(self, m: Figures, w: Window) -> str:
         return f"D has caught up: it is right about {m.d_accuracy_fake:.1%} of fakes again"
 
     def remains(self) -> str:
@@ -173,20 +175,20 @@ class PartialCollapse(State):
 
     kind = "partial-collapse"
 
-    def ill(self, m: Means, w: Window) -> bool:
+    def ill(self, m: Figures, w: Window) -> bool:
         rising = w.recent.variety > w.before.variety + 0.1
         return m.variety < 0.6 and not rising and (w.varied or w.step >= GRACE)
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         return m.variety > 0.7
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         return (
             f"mode collapse, partial: a batch of fakes is of {m.kinds:.1f} kinds, {m.variety:.0%} of what as many real "
             f"samples hold. Usually G has dropped modes that this D does not miss; {_variety_advice(w.gan)}"
         )
 
-    def ends(self, m: Means, w: Window) -> str:
+    def ends(self, m: Figures, w: Window) -> str:
         return f"fakes are varied again: a batch is of {m.kinds:.1f} kinds, {m.variety:.0%} of what real samples hold"
 
     def remains(self) -> str:
@@ -198,20 +200,20 @@ class CompleteCollapse(PartialCollapse):
 
     kind = "complete-collapse"
 
-    def ill(self, m: Means, w: Window) -> bool:
+    def ill(self, m: Figures, w: Window) -> bool:
         return min(m.kinds - 1.5, m.variety - 0.1) <= 0 and super().ill(m, w)
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         return m.kinds > 2.0 and m.variety > 0.2
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         return (
             f"mode collapse, complete: a batch of fakes is of {m.kinds:.1f} kinds, {m.variety:.0%} of what as many "
             f"real samples hold. Usually G puts all its fakes where D is weakest now, and moves on with it; "
             f"{_variety_advice(w.gan)}"
         )
 
-    def ends(self, m: Means, w: Window) -> str:
+    def ends(self, m: Figures, w: Window) -> str:
         return f"fakes are no longer all alike: a batch is of {m.kinds:.1f} kinds"
 
     def remains(self) -> str:
@@ -219,17 +221,17 @@ class CompleteCollapse(PartialCollapse):
 
 
 class Oscillation(State):
-    """D's accuracy on fakes comes back to the same values again and again."""
+    """What D says of fakes comes back to the same values again and again: D(G(z)), or a critic's accuracy."""
 
     kind = "oscillation"
 
-    def ill(self, m: Means, w: Window) -> bool:
-        return w.period > 0 and w.swing >= 0.2
+    def ill(self, m: Figures, w: Window) -> bool:
+        return w.period > 0 and w.swing >= 0.15
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         return w.swing < 0.1
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         gan, optimizer = w.gan, w.gan.optimizer
         advice = _advice(
             (not _has(gan, R1), "--r1 1"),
@@ -238,12 +240,12 @@ class Oscillation(State):
             (True, "a smaller --lr"),
         )
         return (
-            f"the game goes round in circles: D's accuracy on fakes swings by ±{w.swing:.0%} about every "
-            f"{w.period:.0f} steps. Usually the players chase each other around an equilibrium; {advice}"
+            f"the game goes round in circles: {_followed(gan)} swings by ±{w.swing:.2f} about every {w.period:.0f} "
+            f"steps. Usually the players chase each other around an equilibrium; {advice}"
         )
 
-    def ends(self, m: Means, w: Window) -> str:
-        return f"the game has calmed down: D's accuracy on fakes swings by ±{w.swing:.0%}"
+    def ends(self, m: Figures, w: Window) -> str:
+        return f"the game has calmed down: {_followed(w.gan)} swings by ±{w.swing:.2f}"
 
     def remains(self) -> str:
         return "the game goes round in circles"
@@ -254,13 +256,13 @@ class GradientRatio(State):
 
     kind = "gradient-ratio"
 
-    def ill(self, m: Means, w: Window) -> bool:
+    def ill(self, m: Figures, w: Window) -> bool:
         return not 1e-3 < m.ratio < 1e3
 
-    def well(self, m: Means, w: Window) -> bool:
+    def well(self, m: Figures, w: Window) -> bool:
         return 1 / 300 < m.ratio < 300
 
-    def begins(self, m: Means, w: Window) -> str:
+    def begins(self, m: Figures, w: Window) -> str:
         strong, weak = ("G", "D") if m.ratio > 1 else ("D", "G")
         return (
             f"{strong}'s gradient is {max(m.ratio, 1 / m.ratio):.0e} times {weak}'s ({m.g_grad_norm:.1e} of G, "
@@ -268,7 +270,7 @@ class GradientRatio(State):
             + _advice((not _has(w.gan, R1), "--r1 1"), (True, "another --lr or --d-lr"))
         )
 
-    def ends(self, m: Means, w: Window) -> str:
+    def ends(self, m: Figures, w: Window) -> str:
         return f"the gradients are comparable again: G's is {m.ratio:.2g} times D's"
 
     def remains(self) -> str:
@@ -281,7 +283,7 @@ STATES: tuple[State, ...] = (
 
 
 def swings(series: NDArray[np.float64]) -> tuple[float, float]:
-    """Period and amplitude of a series (n,): after how many points it comes back, and its standard deviation.
+    """Period and amplitude of a series (n,): after how many points it comes back; the deviation of its last half.
 
     The period is where the autocorrelation has its first peak behind its first trough, if that is 1/2 or more high:
     noise has none that high, and a drift none at all. Otherwise it is 0.
@@ -291,7 +293,7 @@ def swings(series: NDArray[np.float64]) -> tuple[float, float]:
     (25.0, 0.0)
     """
     n, centred = len(series), series - series.mean()
-    swing = float(centred.std())
+    swing = float(series[n // 2 :].std())  # what has calmed down since is no trouble
     if swing < 0.1:  # nothing to speak of
         return 0.0, swing
     power = np.abs(np.fft.rfft(centred, 2 * n)) ** 2
@@ -306,6 +308,10 @@ def swings(series: NDArray[np.float64]) -> tuple[float, float]:
 
 def _scores(gan: GAN) -> bool:
     return isinstance(gan.objective, Critic)
+
+
+def _followed(gan: GAN) -> str:
+    return "the critic's accuracy on fakes" if _scores(gan) else "D(G(z))"
 
 
 def _saturates(gan: GAN) -> bool:

@@ -21,7 +21,11 @@ __all__ = ["STUDIES", "Finding", "Say", "Study", "get_study"]
 
 Say = Callable[[str], None]
 
-STUDIES: dict[str, str] = {}  # the module of each, which is imported when it is run
+STUDIES: dict[str, str] = {  # the module of each, which is imported when it is run
+    "d-wins": "d_wins",
+    "one-weakness": "one_weakness",
+    "mode-collapse": "mode_collapse",
+}
 
 
 class Finding(NamedTuple):
