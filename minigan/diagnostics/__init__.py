@@ -140,8 +140,8 @@ class Diagnostics:
                 if state.well(window.recent, window):
                     del self._since[state.kind]
                     notices.append(Notice(step, state.kind, False, state.ends(window.recent, window)))
-            elif state.kind == "partial-collapse" and "complete-collapse" in self._since:
-                pass  # that is said already
+            elif state.follows & self._since.keys():
+                pass  # what is said already explains it
             elif state.ill(window.recent, window) and state.ill(window.before, window):
                 self._since[state.kind] = step
                 notices.append(Notice(step, state.kind, True, state.begins(window.recent, window)))

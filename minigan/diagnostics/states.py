@@ -71,9 +71,13 @@ class Window(NamedTuple):
 
 
 class State:
-    """One trouble. `ill` is asked of each half of the window at its beginning, `well` of the last half at its end."""
+    """One trouble. `ill` is asked of each half of the window at its beginning, `well` of the last half at its end.
+
+    follows: kinds that it is a consequence of. While there is one of them, it is not worth a sentence of its own.
+    """
 
     kind: str
+    follows: frozenset[str] = frozenset()
 
     def ill(self, m: Figures, w: Window) -> bool:
         raise NotImplementedError
@@ -174,6 +178,7 @@ class PartialCollapse(State):
     """Few kinds, for long, and not becoming more. A G that has never had many is given time first."""
 
     kind = "partial-collapse"
+    follows = frozenset({"d-wins", "one-weakness", "complete-collapse"})
 
     def ill(self, m: Figures, w: Window) -> bool:
         rising = w.recent.variety > w.before.variety + 0.1
@@ -199,6 +204,7 @@ class CompleteCollapse(PartialCollapse):
     """One kind, or next to none of the variety."""
 
     kind = "complete-collapse"
+    follows = frozenset({"d-wins", "one-weakness"})
 
     def ill(self, m: Figures, w: Window) -> bool:
         return min(m.kinds - 1.5, m.variety - 0.1) <= 0 and super().ill(m, w)
@@ -255,6 +261,7 @@ class GradientRatio(State):
     """Gradients that differ by orders of magnitude."""
 
     kind = "gradient-ratio"
+    follows = frozenset({"d-wins", "one-weakness"})
 
     def ill(self, m: Figures, w: Window) -> bool:
         return not 1e-3 < m.ratio < 1e3

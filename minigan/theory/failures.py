@@ -23,7 +23,7 @@ from ..match import Match
 from ..metrics import mode_coverage
 from ..nn import Dense, Layer, LeakyReLU, MinibatchStdDev, ReLU, Sequential
 from ..optim import SGD, Adam, Linear
-from ..penalties import R1, R2, Penalty
+from ..penalties import R1, R2, GradientPenalty, Penalty
 from . import Finding, Say
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ BLOCK = 50  # steps between two points of a signal
 class Game:
     """Settings of a game, a healthy one by default. Most are those of GAN.
 
-    lr, d_lr, beta1: of Adam. g_sgd: G moves by plain gradient descent of this rate instead. r1, r2: weights.
-    instance_noise: standard deviation, falling to 0 until the end of the game. pretrain: updates of D alone before it.
+    lr, d_lr, beta1: of Adam. g_sgd: G moves by plain gradient descent of this rate instead. d_stop: D's rate falls to 0
+    in so many updates; 0 for never. r1, r2, gradient_penalty: weights. instance_noise: standard deviation, falling to 0
+    until the end of the game. pretrain: updates of D alone before it.
     """
 
     objective: str = "non-saturating"
@@ -51,8 +52,10 @@ class Game:
     d_lr: float | None = None
     beta1: float = 0.5
     g_sgd: float | None = None
+    d_stop: int = 0
     r1: float = 0.0
     r2: float = 0.0
+    gradient_penalty: float = 0.0
     instance_noise: float = 0.0
     packing: int = 1
     minibatch_std: bool = False
@@ -66,14 +69,15 @@ class Game:
             Dense(LATENT, WIDTH), ReLU(), Dense(WIDTH, WIDTH), ReLU(), Dense(WIDTH, toy.dim),
             backend=backend, seed=2 * seed,
         )  # fmt: skip
-        penalties: list[Penalty] = [kind(weight) for kind, weight in ((R1, self.r1), (R2, self.r2)) if weight]
-        adam = Adam(self.lr, beta1=self.beta1)
+        wanted = (R1, self.r1), (R2, self.r2), (GradientPenalty, self.gradient_penalty)
+        penalties: list[Penalty] = [kind(weight) for kind, weight in wanted if weight]
+        rate = self.lr if self.d_lr is None else self.d_lr
         return GAN(
             G,
             self.discriminator(toy, 2 * seed + 1, backend),
             objective=self.objective,
-            optimizer=adam if self.g_sgd is None else SGD(self.g_sgd),
-            d_optimizer=adam if self.d_lr is None else Adam(self.d_lr, beta1=self.beta1),
+            optimizer=Adam(self.lr, beta1=self.beta1) if self.g_sgd is None else SGD(self.g_sgd),
+            d_optimizer=Adam(Linear(rate, 0.0, self.d_stop) if self.d_stop else rate, beta1=self.beta1),
             penalties=penalties,
             instance_noise=Linear(self.instance_noise, 0.0, steps) if self.instance_noise else 0.0,
             packing=self.packing,
@@ -215,20 +219,24 @@ def _draw(figure: Any, failure: Failure, outcomes: Mapping[str, Outcome]) -> Non
     shown = {"top": list(outcomes), "bottom": "signal"}
     axes = figure.subplot_mosaic([shown["top"], [shown["bottom"]] * len(outcomes)], height_ratios=(1.25, 1))
     data = failure.toy.sample(1_000, seed=10_000)
+    corners = np.vstack([failure.toy.means, np.zeros((1, 2))])  # and where G begins
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    low, high = low - 0.2 * (high - low)[1], high + 0.2 * (high - low)[1]
     for i, (name, outcome) in enumerate(outcomes.items()):
         sick, ax = name == failure.name, axes[name]
         colour = _SICK if sick else _CURED[(i - 1) % len(_CURED)]
         ax.scatter(*data.T, s=5, color=_DATA, linewidths=0)
         ax.scatter(*outcome.samples[:1_000].T, s=5, color=colour, alpha=0.6, linewidths=0)
-        ax.set(xlim=failure.toy.bounds, ylim=failure.toy.bounds, xticks=[], yticks=[], aspect="equal")
+        ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[], aspect="equal")
         ax.set_title(f"{name}\n{failure.measured}: {outcome.figure:.3g}", fontsize=11, color=colour)
         axes["signal"].plot(outcome.steps, outcome.signal, color=colour, lw=2.2 if sick else 1.4, label=name)
     ax, when = axes["signal"], outcomes[failure.name].noticed(failure.kinds)
     if when is not None:
         ax.axvline(when, color=_SICK, ls=":", lw=1.5)
         ax.annotate(
-            f"noticed at step {when:,}", (when, 1), xycoords=("data", "axes fraction"), xytext=(5, -6),
-            textcoords="offset points", va="top", color=_SICK, fontsize=11,
+            f"noticed at step {when:,}", (when, 0.4), xycoords=("data", "axes fraction"), xytext=(6, 0),
+            textcoords="offset points", va="center", color=_SICK, fontsize=11,
+            bbox={"boxstyle": "square,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )  # fmt: skip
     ax.set_yscale("log" if failure.logarithmic else "linear")
     ax.set(xlabel="step", ylabel=failure.label, xlim=(0, failure.steps))

@@ -6,7 +6,7 @@ next mode together. min_G max_D V has become max_D min_G V, and the best G for a
 2016, "NIPS 2016 Tutorial", section 5.1.1; Metz et al. 2017). Two settings make it happen, whatever the seed:
 
     a slow D     its learning rate is a third of G's, so that G goes to the best point of the moment before D answers
-    momentum     beta1 = 0.9 carries fakes on in the direction in which all of them moved (Adam's default; GANs take 0.5)
+    momentum     beta1 = 0.9, Adam's default, carries fakes on in the direction in which all of them moved
 
 On a grid of 25 modes three or four are left at a time; on a ring of 8, one. Modes are wider than in the literature
 (0.2 and 0.1), so that a short game can find them; one counts as covered if it has a sample within three standard
