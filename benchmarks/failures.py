@@ -27,7 +27,7 @@ from minigan.gan import GAN
 from minigan.match import Match
 from minigan.recipes import get_recipe
 from minigan.theory.d_wins import FAILURE as D_WINS
-from minigan.theory.failures import Failure, Game, play, widened
+from minigan.theory.failures import Failure, Game, modes_covered, play, widened
 from minigan.theory.mode_collapse import COMPLETE, PARTIAL
 from minigan.theory.one_weakness import FAILURE as ONE_WEAKNESS
 
@@ -38,7 +38,7 @@ Figures = dict[str, Any]
 _TOY_STEPS = 3_000
 _WGAN_GP = Game("wasserstein", lr=5e-4, d_steps=5, gradient_penalty=1.0)
 _TOYS = {  # healthy games of points
-    "non-saturating, ring": (widened("ring", 0.05), Game()),
+    "non-saturating with R1, ring": (widened("ring", 0.05), Game(r1=0.5)),
     "non-saturating, grid": (widened("grid", 0.2), Game()),
     "minimax, grid": (widened("grid", 0.2), Game("minimax")),
     "least-squares, grid": (widened("grid", 0.2), Game("least-squares")),
@@ -67,7 +67,8 @@ def healthy(seeds: list[int], backend: str) -> Iterator[Figures]:
     be = minigan.get_backend(backend)
     for (name, (toy, game)), seed in zip(_TOYS.items(), seeds, strict=False):
         gan = game.build(toy, _TOY_STEPS, seed, be)
-        yield watched(name, gan, toy.sample(10_000, seed=seed), _TOY_STEPS, game.batch)
+        row = watched(name, gan, toy.sample(10_000, seed=seed), _TOY_STEPS, game.batch)
+        yield row | ({} if toy.curve else {"modes": f"{modes_covered(gan, toy, seed):.0f} of {len(toy.means)}"})
     for (name, steps), seed in zip(_DIGITS.items(), seeds[len(_TOYS) :], strict=False):
         recipe = get_recipe(name)
         gan = recipe.build(digits.image_shape, backend=be, seed=seed)
