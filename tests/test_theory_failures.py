@@ -17,7 +17,7 @@ from minigan.theory.one_weakness import fresh_accuracy
 
 FAILURES = {failure.name: failure for failure in (D_WINS, ONE_WEAKNESS, PARTIAL, COMPLETE)}
 CURE = {  # the remedy that works fastest
-    "D wins": "non-saturating", "one weakness": "D goes on", "partial collapse": "D's rate as G's",
+    "D wins": "non-saturating", "one weakness": "D goes on, twice the rate", "partial collapse": "D's rate as G's",
     "complete collapse": "D's rate as G's, beta1 0.5",
 }  # fmt: skip
 
