@@ -121,7 +121,7 @@ class DWins(State):
     def begins(self, m: Figures, w: Window) -> str:
         gan = w.gan
         if _saturates(gan):
-            gone = f"D(G(z)) is {m.d_fake:.1e}, and under {gan.objective} G's gradient is proportional to it"
+            gone = f"D(G(z)) is {m.d_fake:.1e}, and under minimax G's gradient is proportional to it"
         elif m.g_grad_norm <= 0.01 * w.peak:
             gone = f"G's gradient has fallen to {m.g_grad_norm / w.peak:.1%} of what it was"
         else:

@@ -221,14 +221,19 @@ def _draw(figure: Any, failure: Failure, outcomes: Mapping[str, Outcome]) -> Non
     data = failure.toy.sample(1_000, seed=10_000)
     corners = np.vstack([failure.toy.means, np.zeros((1, 2))])  # and where G begins
     low, high = corners.min(axis=0), corners.max(axis=0)
-    low, high = low - 0.2 * (high - low)[1], high + 0.2 * (high - low)[1]
+    low, high = low - 0.3 * (high - low)[1], high + 0.3 * (high - low)[1]
     for i, (name, outcome) in enumerate(outcomes.items()):
         sick, ax = name == failure.name, axes[name]
         colour = _SICK if sick else _CURED[(i - 1) % len(_CURED)]
         ax.scatter(*data.T, s=5, color=_DATA, linewidths=0)
         ax.scatter(*outcome.samples[:1_000].T, s=5, color=colour, alpha=0.6, linewidths=0)
         ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xticks=[], yticks=[], aspect="equal")
-        ax.set_title(f"{name}\n{failure.measured}: {outcome.figure:.3g}", fontsize=11, color=colour)
+        outside = float(((outcome.samples < low) | (outcome.samples > high)).any(axis=1).mean())
+        if outside > 0.5:
+            far = float(np.median(np.linalg.norm(outcome.samples, axis=1)))
+            text = f"{outside:.0%} of fakes\nlie outside, at a\nmedian distance\nof {far:.0f}"
+            ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=9, color=colour)
+        ax.set_title(f"{name}\n{failure.measured}: {outcome.figure:.3g}", fontsize=10, color=colour)
         axes["signal"].plot(outcome.steps, outcome.signal, color=colour, lw=2.2 if sick else 1.4, label=name)
     ax, when = axes["signal"], outcomes[failure.name].noticed(failure.kinds)
     if when is not None:
