@@ -176,6 +176,7 @@ class GAN:
         self._nothing = self.backend.zeros((), D.dtype)
         self._average = Average(G, average) if average else None
         self.sample_shape: tuple[int, ...] = check_networks(self)
+        self.last_fakes: Array | None = None  # that G has learned from, in its arena; to be read between two steps
 
     # --- the algorithm -----------------------------------------------------------------------------------------
 
@@ -268,6 +269,7 @@ class GAN:
         dfake = dfake.reshape(fakes.samples.shape)
         fakes.back(dfake, inputs=False, consume=True)  # nobody needs dL/dz: it is never computed
         norm = self._finite_norm("G", loss, None, fakes, {"fakes": seen})
+        self.last_fakes = fakes.samples
         self.g_opt.step()
         if self._average is not None:
             self._average.update(self._steps)

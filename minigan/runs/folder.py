@@ -2,6 +2,7 @@
 
     config.json      everything needed to repeat the run          written last, so that a folder with it is whole
     metrics.csv      one row per step                             complete up to the checkpoint at least
+    notices.txt      what diagnostics had to say                  likewise; not there if it was nothing
     checkpoint.npz   the game, to play on or to sample from       replaced as a whole
     samples/         000200.png, ...: the same latents over time
     samples.png, training.gif, losses.png                         drawn when the run ends
@@ -27,11 +28,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import archive
 from ..archive import write_atomically
 from ..match import METRICS
 from .lock import LOCK_FILE, FolderLock
 
-__all__ = ["Config", "MetricsTable", "RunFolder", "naming"]
+__all__ = ["Config", "MetricsTable", "NoticesFile", "RunFolder", "naming"]
 
 
 @contextmanager
@@ -142,6 +144,43 @@ class MetricsTable:
         return [line for line in lines if whole.fullmatch(line)]
 
 
+class NoticesFile:
+    """`notices.txt`: lines that begin with the step that they are about. They wait in memory until `flush`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: list[str] = []
+
+    def append(self, line: str) -> None:
+        self._lines.append(line + "\n")
+
+    def flush(self) -> None:
+        """Put the waiting lines on the disk."""
+        if not self._lines:
+            return
+        with naming(self.path), open(self.path, "ab") as file:
+            file.write("".join(self._lines).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self._lines.clear()
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines about what is later than `step`, and one that was not written to its end."""
+        if not self.path.exists():
+            return
+        with naming(self.path):
+            whole = self.path.read_bytes().split(b"\n")[:-1]
+            kept = [line for line in whole if _step_of(line) <= step]
+            with write_atomically(self.path) as file:
+                file.write(b"".join(line + b"\n" for line in kept))
+
+
+def _step_of(line: bytes) -> int:
+    """The step that a line is about; 0 for what is no line of ours, and is left alone."""
+    found = re.match(rb"step ([\d,]+):", line)
+    return int(found[1].replace(b",", b"")) if found else 0
+
+
 class RunFolder:
     """An open run folder, locked against other writers until `close` or the end of the `with` block."""
 
@@ -149,6 +188,7 @@ class RunFolder:
         self.path = path
         self.checkpoint = path / "checkpoint.npz"
         self.metrics = MetricsTable(path / "metrics.csv")
+        self.notices = NoticesFile(path / "notices.txt")
         self.samples = path / "samples"
         self.pictures = {name: path / name for name in ("samples.png", "training.gif", "losses.png")}
         self._lock = FolderLock(path)
@@ -217,6 +257,12 @@ class RunFolder:
             for file in (*self.path.glob(".*.tmp"), *self.samples.glob(".*.tmp")):
                 file.unlink()
         self.metrics.rewind(step)
+        self.notices.rewind(step)
+
+    def noted(self) -> dict[str, Any]:
+        """What a run has noted in its checkpoint, beside the GAN."""
+        _, header = archive.load(self.checkpoint, only=())
+        return dict(header.get("extra", {}))
 
     def close(self) -> None:
         self._lock.release()

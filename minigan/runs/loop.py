@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from ..codes import Category
 from ..datasets import Dataset, to_uint8
+from ..diagnostics import Diagnostics
 from ..gan import GAN
 from ..match import Match
 from ..nonfinite import NonFiniteError, first_nonfinite
@@ -64,6 +66,10 @@ class Run:
         self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
         self.progress = Progress(gan.steps, config.steps, stop, quiet)
         self.saved = gan.steps  # the step that the checkpoint stands at
+        self.diagnostics = Diagnostics(gan, dataset)
+        if gan.steps and (state := folder.noted().get("diagnostics")) is not None:
+            with suppress(ValueError):  # of another version: it begins anew
+                self.diagnostics.load_state(state)
 
     def play(self) -> None:
         """Go on to the last step, draw the pictures of the whole run, and raise if it could not be.
@@ -77,6 +83,8 @@ class Run:
                     self._learn()
             except NonFiniteError as error:
                 self.folder.metrics.flush()  # the way to it is worth seeing
+                self.folder.notices.append(str(self.diagnostics.failed(error)))
+                self.folder.notices.flush()
                 self._draw_losses()
                 lr = config.options.get("lr")
                 raise NonFiniteError(
@@ -126,23 +134,30 @@ class Run:
                 self.save()
         if gan.steps > self.saved:
             self.save()
+        for sentence in self.diagnostics.remaining():
+            self.progress.say(f"still wrong {sentence}")
 
     def _note(self, played: dict[str, np.ndarray[Any, Any]]) -> None:
-        """Write down the metrics of the steps just played."""
+        """Write down the metrics of the steps just played, and what diagnostics has to say of them."""
         count, last = len(played["d_loss"]), self.gan.steps
         for i in range(count):
             metrics = {name: float(values[i]) for name, values in played.items()}
             step = last - count + 1 + i
             self.folder.metrics.append(step, metrics, self.gan.G.dtype)
             self.progress.update(step, metrics)
+        for notice in self.diagnostics.watch(played):
+            self.folder.notices.append(str(notice))
+            self.progress.say(str(notice))
 
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
         gan = self.gan
         _require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
         self.folder.metrics.flush()
+        self.folder.notices.flush()
+        noted = {"shape": self.config.images["shape"], "diagnostics": self.diagnostics.state()}
         with naming(self.folder.checkpoint):
-            gan.save(self.folder.checkpoint, {"shape": self.config.images["shape"]})
+            gan.save(self.folder.checkpoint, noted)
         self.saved = gan.steps
 
     # --- pictures ----------------------------------------------------------------------------------------------
