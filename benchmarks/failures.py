@@ -108,7 +108,7 @@ def table(games: list[Figures], quiet: list[Figures]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(100, 110)))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(110, 120)))
     parser.add_argument("--backend", default="numpy")
     args = parser.parse_args()
     games, quiet = [], []

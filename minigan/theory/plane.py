@@ -5,8 +5,8 @@ many samples lie where there is no data. The same networks, those of PacGAN (rec
 
     non-saturating      the game of 2014: D sees sample by sample, and nothing keeps G from making few of them well
     packing 4           D sees four samples at once (Lin et al. 2018): too little variety gives G away
-    relativistic        D compares fakes with real samples, its gradient held down at both (R1 + R2), as in R3GAN
-    + R1 + R2           (Huang et al. 2024): a smooth D shows G the way to modes it has lost
+    R1 + R2             D's gradient is held down at real samples and at fakes (Mescheder et al. 2018): a smooth D shows
+                        G the way to modes it has lost
 
 Two figures say how well, see minigan/metrics: modes covered, with the share of samples that lie within 3 standard
 deviations of one; and the divergence of Jensen and Shannon between samples and truth on a grid of cells, which is 0 for
@@ -38,15 +38,18 @@ if TYPE_CHECKING:
 
 Samples = np.ndarray[Any, Any]
 
+# Learning rates are those that went furthest in 6,000 to 12,000 steps on the grid, tried with a seed or two.
+_HELD_DOWN = {"r1": 0.1, "r2": 0.1, "lr": 4e-3, "d_lr": 5e-4}
 METHODS: dict[str, dict[str, Any]] = {
     "non-saturating": {},
     "minibatch deviation": {"minibatch_std": True},
     "packing 2": {"packing": 2},
     "packing 4": {"packing": 4},
     "WGAN-GP": {"objective": "wasserstein", "gradient_penalty": 1.0, "d_steps": 5},
-    "relativistic + R1 + R2": {"objective": "relativistic", "r1": 0.02, "r2": 0.02},
+    "R1 + R2": _HELD_DOWN,
+    "relativistic + R1 + R2": {"objective": "relativistic", **_HELD_DOWN},
 }
-SHOWN = ("non-saturating", "packing 4", "relativistic + R1 + R2")
+SHOWN = ("non-saturating", "packing 4", "R1 + R2")
 N = 2500  # samples that are judged, as in VEEGAN and PacGAN
 DATA = 100_000
 
