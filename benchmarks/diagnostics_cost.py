@@ -4,7 +4,7 @@
 
 Steps are played one at a time, as a run on a CPU plays them, and both parts are timed in turn, so that what else the
 machine does falls on both. The default run is the recipe gan on the digits; the small one has dense networks of 32
-units and learns points in batches of 32. Figures go to benchmarks/results/diagnostics_cost.json.
+units and learns points in batches of 32. Figures go to benchmarks/results/diagnostics-cost.json.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ import numpy as np
 import minigan
 from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential
 from minigan.archive import write_atomically
-from minigan.bench import environment
+from minigan.bench import environment, tables
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.match import Match
 from minigan.recipes import gan as recipe
 
-RESULTS = Path(__file__).resolve().parent / "results" / "diagnostics_cost.json"
+RESULTS = Path(__file__).resolve().parent / "results" / "diagnostics-cost.json"
 
 
 def cost(gan: GAN, data: Any, batch: int, blocks: int) -> dict[str, float]:
@@ -62,12 +63,17 @@ def main() -> None:
         "recipe gan on the digits, batch 64": cost(default, digits, recipe.BATCH, blocks=12),
         "points, width 32, batch 32": cost(small(backend), get_toy("ring").sample(10_000), 32, blocks=60),
     }
+    rows = [
+        [name, f"{row['step']:,.0f}", f"{row['diagnostics']:.1f}", f"{row['share']:.2%}"] for name, row in found.items()
+    ]
+    table = tables.markdown(["run", "µs/step", "of diagnostics", "share"], rows, left=(0,))
+    about = {
+        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": backend.name,
+        "note": "Medians over blocks of 50 steps.", "table": table,
+    }  # fmt: skip
     with write_atomically(RESULTS) as file:
-        about = {"environment": environment.facts(), "backend": backend.name}
         file.write(json.dumps(about | {"runs": found}, indent=1).encode() + b"\n")
-    print("| run | µs/step | of diagnostics | share |\n|---|---|---|---|")
-    for name, row in found.items():
-        print(f"| {name} | {row['step']:,.0f} | {row['diagnostics']:.1f} | {row['share']:.2%} |")
+    print(table)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
 """How often is each failure noticed, does each remedy work, and is anything said of healthy runs?
 
-    python benchmarks/failures.py                    ten seeds, on one core about ten minutes
-    python benchmarks/failures.py --seeds 100 101    fewer
+    python benchmarks/failures.py                    ten seeds
+    python benchmarks/failures.py --seeds 110 111    fewer
+    python benchmarks/readme_tables.py               update the README
 
-The settings of minigan/theory were chosen with seeds below 10; the seeds here are others. Figures go to
-benchmarks/results/failures.json, and a table of them is printed.
+The settings of minigan/theory were chosen with other seeds, below 110. Figures go to benchmarks/results/failures.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +24,14 @@ import numpy as np
 
 import minigan
 from minigan.archive import write_atomically
-from minigan.bench import environment
+from minigan.bench import environment, tables
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.gan import GAN
 from minigan.match import Match
 from minigan.recipes import get_recipe
 from minigan.theory.d_wins import FAILURE as D_WINS
-from minigan.theory.failures import Failure, Game, modes_covered, play, widened
+from minigan.theory.failures import Game, modes_covered, play, widened
 from minigan.theory.mode_collapse import COMPLETE, PARTIAL
 from minigan.theory.one_weakness import FAILURE as ONE_WEAKNESS
 
@@ -49,44 +53,43 @@ _TOYS = {  # healthy games of points
 _DIGITS = {"gan": 2_500, "r3gan": 1_000, "wgan-gp": 600}  # healthy recipes on the digits, and their steps
 
 
-def failed(failure: Failure, seed: int, backend: str) -> Iterator[Figures]:
-    """The game that fails and each remedy, with one seed."""
-    for name, game in failure.games.items():
-        began = time.perf_counter()
-        outcome = play(failure, game, seed, backend)
-        yield {
-            "failure": failure.name, "game": name, "seed": seed, "noticed": outcome.noticed(failure.kinds),
-            "kinds": [notice.kind for notice in outcome.notices if notice.entered], "figure": outcome.figure,
-            "well": bool(failure.healthy(outcome.figure)), "seconds": round(time.perf_counter() - began, 1),
-        }  # fmt: skip
+def failed(which: int, name: str, seed: int, backend: str) -> Figures:
+    """The game that fails, or the same with a remedy."""
+    began, failure = time.process_time(), FAILURES[which]
+    outcome = play(failure, failure.games[name], seed, backend)
+    return {
+        "failure": failure.name, "game": name, "seed": seed, "noticed": outcome.noticed(failure.kinds),
+        "kinds": [notice.kind for notice in outcome.notices if notice.entered], "figure": outcome.figure,
+        "well": bool(failure.healthy(outcome.figure)), "seconds": round(time.process_time() - began, 1),
+    }  # fmt: skip
 
 
-def healthy(seeds: list[int], backend: str) -> Iterator[Figures]:
-    """Runs of which nothing should be said, each with a seed of its own."""
-    digits = minigan.datasets.load("digits")
-    be = minigan.get_backend(backend)
-    for (name, (toy, game)), seed in zip(_TOYS.items(), seeds, strict=False):
-        gan = game.build(toy, _TOY_STEPS, seed, be)
+def healthy(run: int, seed: int, backend: str) -> Figures:
+    """One of the runs of which nothing should be said: first those of points, then those on the digits."""
+    if run < len(_TOYS):
+        name, (toy, game) = list(_TOYS.items())[run]
+        gan = game.build(toy, _TOY_STEPS, seed, minigan.get_backend(backend))
         row = watched(name, gan, toy.sample(10_000, seed=seed), _TOY_STEPS, game.batch)
-        yield row | ({} if toy.curve else {"modes": f"{modes_covered(gan, toy, seed):.0f} of {len(toy.means)}"})
-    for (name, steps), seed in zip(_DIGITS.items(), seeds[len(_TOYS) :], strict=False):
-        recipe = get_recipe(name)
-        gan = recipe.build(digits.image_shape, backend=be, seed=seed)
-        yield watched(f"{name}, digits", gan, digits, steps, recipe.BATCH)
+        return row | ({} if toy.curve else {"modes": f"{modes_covered(gan, toy, seed):.0f} of {len(toy.means)}"})
+    name, steps = list(_DIGITS.items())[run - len(_TOYS)]
+    recipe, digits = get_recipe(name), minigan.datasets.load("digits")
+    gan = recipe.build(digits.image_shape, backend=minigan.get_backend(backend), seed=seed)
+    return watched(f"{name}, digits", gan, digits, steps, recipe.BATCH)
 
 
 def watched(name: str, gan: GAN, data: Any, steps: int, batch: int) -> Figures:
-    began, alarms = time.perf_counter(), []
+    began, alarms = time.process_time(), []
     match, diagnostics = Match(gan, data, batch), Diagnostics(gan, data)
     while gan.steps < steps:
         alarms += [str(notice) for notice in diagnostics.watch(match.play(50))]
-    seconds = round(time.perf_counter() - began, 1)
+    seconds = round(time.process_time() - began, 1)
     return {"run": name, "seed": gan.seed, "steps": steps, "alarms": alarms, "seconds": seconds}
 
 
 def table(games: list[Figures], quiet: list[Figures]) -> str:
     """Markdown: a row for each failure and remedy, and one for the healthy runs."""
-    rows = ["| failure | game | noticed | median step | figure (median) | wanted | restored |", "|---" * 7 + "|"]
+    head = ["failure", "game", "noticed", "median step", "figure, median", "wanted", "reached"]
+    rows = list[list[str]]()
     for failure in FAILURES:
         for name in failure.games:
             those = [row for row in games if row["failure"] == failure.name and row["game"] == name]
@@ -100,30 +103,36 @@ def table(games: list[Figures], quiet: list[Figures]) -> str:
                 when = f"{np.median(steps):,.0f}" if steps else "never"
             figure = f"{failure.measured} {np.median([row['figure'] for row in those]):.3g}"
             well = f"{sum(row['well'] for row in those)} of {len(those)}"
-            rows.append(f"| {failure.name} | {name} | {noticed} | {when} | {figure} | {failure.wanted} | {well} |")
+            rows.append([failure.name, name, noticed, when, figure, failure.wanted, well])
     alarms = sum(bool(row["alarms"]) for row in quiet)
-    rows.append(f"| healthy | {len(quiet)} runs | {alarms} false alarms | | | none | |")
-    return "\n".join(rows)
+    rows.append(["none", f"{len(quiet)} healthy runs", f"{alarms} false alarms", "", "", "", ""])
+    return tables.markdown(head, rows, left=tuple(range(6)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(110, 120)))
     parser.add_argument("--backend", default="numpy")
+    parser.add_argument("--jobs", type=int, default=environment.usable_cores(), help="games at a time, a thread each")
     args = parser.parse_args()
-    games, quiet = [], []
-    for seed in args.seeds:
-        for failure in FAILURES:
-            for row in failed(failure, seed, args.backend):
-                print(row, flush=True)
-                games.append(row)
-    for row in healthy(args.seeds, args.backend):
-        print(row, flush=True)
-        quiet.append(row)
-    about = {"environment": environment.facts(), "backend": args.backend}
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"  # of the processes that are started
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+        runs = range(len(_TOYS) + len(_DIGITS))
+        watching = [pool.submit(healthy, run, seed, args.backend) for run, seed in zip(runs, args.seeds, strict=False)]
+        playing = [
+            pool.submit(failed, which, name, seed, args.backend)
+            for seed, (which, failure) in product(args.seeds, enumerate(FAILURES))
+            for name in failure.games
+        ]
+        games, quiet = ([future.result() for future in futures] for futures in (playing, watching))
+    shown = table(games, quiet)
+    about = {
+        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
+        "note": f"Seeds {min(args.seeds)} to {max(args.seeds)}; settings were chosen with others.", "table": shown,
+    }  # fmt: skip
     with write_atomically(RESULTS) as file:
         file.write(json.dumps(about | {"games": games, "healthy": quiet}, indent=1).encode() + b"\n")
-    print(table(games, quiet))
+    print(shown)
 
 
 if __name__ == "__main__":

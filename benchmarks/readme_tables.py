@@ -26,14 +26,14 @@ from minigan.bench.report import Figure, Report
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
-OTHERS = ("recipes", "critic", "conv")  # how the names of other results begin
+OTHERS = ("recipes", "critic", "conv", "failures", "diagnostics", "mode")  # how the names of other results begin
 LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 
 def bench_section(results: Path) -> list[str]:
     """Step times: a table for each machine."""
     reports = [
-        report.load(path) for path in sorted(results.glob("*.json")) if path.name.partition("-")[0] not in OTHERS
+        report.load(path) for path in sorted(results.glob("*.json")) if path.stem.partition("-")[0] not in OTHERS
     ]
     return [text for found in reports for text in machine(found)]
 
@@ -58,9 +58,27 @@ def codes_section(results: Path) -> list[str]:
     return [text for path in sorted(results.glob("recipes-*.json")) for text in asked(json.loads(path.read_text()))]
 
 
+def told(name: str) -> Callable[[Path], list[str]]:
+    """The table that a script of this folder has written beside its figures, and what they were measured with."""
+
+    def section(results: Path) -> list[str]:
+        file = results / f"{name}.json"
+        if not file.exists():
+            return []
+        found = json.loads(file.read_text(encoding="utf-8"))
+        facts = found["environment"]
+        libraries = "".join(f"; {n} {facts[n]}" for n in ("numpy", "numba") if n in facts)
+        machine = f"{facts['CPU']}, {facts['cores']} cores{libraries}; backend {found['backend']}"
+        script = f"`python benchmarks/{name.replace('-', '_')}.py --backend {found['backend']}`"
+        return [found["table"], f"*({found['note']} {machine}. {script}, {found['when']}.)*"]
+
+    return section
+
+
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "conv": conv_section,
-    "bench": bench_section,
+    "bench": bench_section, "mode-coverage": told("mode-coverage"), "failures": told("failures"),
+    "diagnostics-cost": told("diagnostics-cost"),
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .archive import StrPath, write_atomically
 from .backend import Backend, get_backend
-from .bench import environment
+from .bench import environment, tables
 from .runs import pictures
 from .theory import Finding, Say, Study, get_study
 
@@ -51,13 +51,8 @@ def study(
 def table(findings: Sequence[Finding]) -> str:
     """The findings as a Markdown table, in which a bar is written \\|."""
     verdicts = {True: "holds", False: "does not hold", None: ""}
-    rows = [tuple(cell.replace("|", "\\|") for cell in (*f[:3], verdicts[f.holds])) for f in findings]
-    head = ("quantity", "found", "expected", "")
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
-    lines = [head, tuple("-" * width for width in widths), *rows]
-    return "\n".join(
-        "| " + " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) + " |" for row in lines
-    )
+    rows = [[cell.replace("|", "\\|") for cell in (*f[:3], verdicts[f.holds])] for f in findings]
+    return tables.markdown(["quantity", "found", "expected", ""], rows, left=range(4))
 
 
 def _page(name: str, text: str, findings: Sequence[Finding], command: str, seconds: float) -> str:

@@ -20,6 +20,7 @@ from minigan import (
     Layer,
     LayerNorm,
     LeakyReLU,
+    Maxout,
     ReLU,
     Sequential,
     SpectralNorm,
@@ -54,6 +55,15 @@ CRITICS: dict[str, Callable[..., list[Layer]]] = {
     "one layer": lambda n=FEATURES: [Dense(n, 1)],
     "spectral norm": lambda n=FEATURES: leaky(n, norm=SpectralNorm()),
     "weight norm": lambda n=FEATURES: leaky(n, norm=WeightNorm()),
+    "maxout": lambda n=FEATURES: [Dense(n, 12), Maxout(3), Dense(4, 10), Maxout(2), Dense(5, 1)],
+    "maxout first and last": lambda n=FEATURES: [
+        Dense(n, 2 * n),
+        Maxout(2),
+        Dense(n, 3),
+        LeakyReLU(0.2),
+        Dense(3, 2),
+        Maxout(2),
+    ],
 }
 
 

@@ -7,8 +7,9 @@ With φ″ = 0 a penalty's part of a Dense layer's gradient is a product like th
 
 So samples and points go forward as one batch. The points' g goes back first, for the penalty depends on where it
 arrives; then their activations x, of no more use, give way to ẋ, and at last, while the samples' g goes back, each
-layer has one product for both. Fewer and larger products are worth up to a fifth of a critic's update at small batches
-(`minigan bench --critic`). The result is that of two passes, but for rounding: tests/test_joint.py.
+Dense layer has one product for both. Maxout, without parameters, only hands g and ẋ on. Fewer and larger products are
+worth up to a fifth of a critic's update at small batches (`minigan bench --critic`). The result is that of two passes,
+but for rounding: tests/test_joint.py.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from ..backend import Heap, Stream
 from .activations import Activation
 from .dense import Dense
 from .layer import Pass
+from .maxout import Maxout, collect, spread
 from .sequential import Sequential, ones
 
 Array = Any
 
 
 def piecewise_linear(net: Sequential) -> bool:
-    """Whether this is Dense layers, each with an activation without curvature or none, and nothing else."""
-    return all(type(layer) is Dense and not (act and act.curved) for _, layer, act in net._plan)
+    """Whether this is Dense layers, each with an activation without curvature or none, and Maxout, nothing else."""
+    return all(
+        (type(layer) is Dense and not (act and act.curved)) or type(layer) is Maxout for _, layer, act in net._plan
+    )
 
 
 def joint_gradient(
@@ -55,14 +59,13 @@ def joint_gradient(
     ([[7.0, 7.0]], [1.0])
     """
     if not piecewise_linear(net):
-        raise ValueError("joint_gradient needs Dense layers and activations without curvature, and nothing else")
+        raise ValueError("joint_gradient needs Dense layers and activations without curvature, or Maxout, nothing else")
     run = net._pass(True, True, arena, stream)
     y = x = net.as_batch(x)
     ways, stamp = list[_Way](), run.arena.stamp
     for i, layer, act in net._plan:
-        assert isinstance(layer, Dense)
         run.lane = i
-        y, way = _joint(layer, y, run, act, n)
+        y, way = _joint(layer, y, run, act, n) if isinstance(layer, Dense) else _joint_maxout(layer, y, run, n)
         ways.append(way)
     dx = ones(y[n:].shape, outputs, run)
     for way in reversed(ways):
@@ -118,3 +121,15 @@ def _joint(layer: Dense, x: Array, run: Pass, act: Activation | None, n: int) ->
         return dx
 
     return y, _Way(back, push, pull)
+
+
+def _joint_maxout(layer: Any, x: Array, run: Pass, n: int) -> tuple[Array, _Way]:
+    y, wins = layer.choose(x, run)
+
+    def push() -> None:
+        run.backend.xp.copyto(y[n:], collect(x[n:], wins[n:], run))
+
+    def pull(dy: Array, inputs: bool) -> Array | None:
+        return spread(dy, wins[:n], run) if inputs else None
+
+    return y, _Way(lambda dy: spread(dy, wins[n:], run), push, pull)

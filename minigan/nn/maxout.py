@@ -31,15 +31,15 @@ class Maxout(Layer):
         self.pieces = whole("pieces", pieces, least=2)
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        y, wins = self._choose(x, run)
-        return y, lambda dy, params, inputs: _spread(dy, wins, run) if inputs else None
+        y, wins = self.choose(x, run)
+        return y, lambda dy, params, inputs: spread(dy, wins, run) if inputs else None
 
     def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        y, wins = self._choose(x, run)
-        return linear(y, lambda dy: _spread(dy, wins, run), lambda xdot: _collect(xdot, wins, run))
+        y, wins = self.choose(x, run)
+        return linear(y, lambda dy: spread(dy, wins, run), lambda xdot: collect(xdot, wins, run))
 
-    def _choose(self, x: Array, run: Pass) -> tuple[Array, Array]:
-        """y (N, F) and w (N, k, F)."""
+    def choose(self, x: Array, run: Pass) -> tuple[Array, Array]:
+        """y (N, F) and w (N, k, F), see above."""
         if x.ndim != 2 or x.shape[1] % self.pieces:
             raise ValueError(
                 f"Maxout({self.pieces}) needs a batch (N, {self.pieces} F), got {tuple(x.shape)}: "
@@ -59,14 +59,15 @@ class Maxout(Layer):
         return y, wins
 
 
-def _spread(dy: Array, wins: Array, run: Pass) -> Array:
+def spread(dy: Array, wins: Array, run: Pass) -> Array:
+    """dL/dx (N, k F)."""
     dx = run.empty(wins.shape)
     run.backend.xp.multiply(wins, dy[:, None], out=dx)
     return dx.reshape(len(dx), -1)
 
 
-def _collect(xdot: Array, wins: Array, run: Pass) -> Array:
-    """The tangent of the piece that is the largest."""
+def collect(xdot: Array, wins: Array, run: Pass) -> Array:
+    """ẏ (N, F): of the piece that is the largest."""
     xp, pieces = run.backend.xp, xdot.reshape(wins.shape)
     ydot, part = run.empty(wins[:, 0].shape), run.empty(wins[:, 0].shape)
     xp.multiply(wins[:, 0], pieces[:, 0], out=ydot)
