@@ -48,10 +48,10 @@ def study(
     return findings
 
 
-def table(findings: Sequence[Finding]) -> str:
-    """The findings as a Markdown table, in which a bar is written \\|."""
+def table(findings: Sequence[Finding], bar: str = "\\|") -> str:
+    """The findings as a Markdown table. bar: how a bar within a cell is written; for a terminal, as it is."""
     verdicts = {True: "holds", False: "does not hold", None: ""}
-    rows = [[cell.replace("|", "\\|") for cell in (*f[:3], verdicts[f.holds])] for f in findings]
+    rows = [[cell.replace("|", bar) for cell in (*f[:3], verdicts[f.holds])] for f in findings]
     return tables.markdown(["quantity", "found", "expected", ""], rows, left=range(4))
 
 

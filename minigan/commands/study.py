@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     options = {name: getattr(args, name) for name in _options(args.name) if name in args}
     findings = study(args.name, args.out, args.seed, args.backend, lambda said: print(said, flush=True), **options)
-    print(table(findings).replace("\\|", "|"))
+    print(table(findings, bar="|"))
     print(f"{args.out / args.name}.png and {args.out / args.name}.md")
     return 0 if all(finding.holds is not False for finding in findings) else 1
 
