@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,7 +74,4 @@ def _picture(path: Path, found: Study) -> None:
 
     figure = Figure(figsize=found.size, layout="constrained")
     found.draw(figure)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130)
-    with write_atomically(path) as out:
-        out.write(file.getvalue())
+    pictures.save_figure(path, figure)

@@ -6,14 +6,13 @@ Matplotlib comes with `pip install "minigan[cli]"` and is imported only here, wh
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..archive import write_atomically
+from ..runs.pictures import save_figure
 from .growth import crossover, curves, fixed
 from .report import Figure, Report
 from .tables import label
@@ -40,11 +39,8 @@ def draw(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
     paths = []
     for name, paint in pictures.items():
         figure = paint(report)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=130)
         paths.append(Path(folder) / name)
-        with write_atomically(paths[-1]) as out:
-            out.write(file.getvalue())
+        save_figure(paths[-1], figure)
     return paths
 
 

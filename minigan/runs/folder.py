@@ -110,11 +110,7 @@ class MetricsTable:
 
     def flush(self) -> None:
         """Put the waiting rows on the disk."""
-        with naming(self.path), open(self.path, "ab") as file:
-            file.write("".join(self._rows).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        self._rows.clear()
+        _append(self.path, self._rows)
 
     def rewind(self, step: int) -> None:
         """Drop the rows after `step`, and one that was not written to its end.
@@ -156,13 +152,8 @@ class NoticesFile:
 
     def flush(self) -> None:
         """Put the waiting lines on the disk."""
-        if not self._lines:
-            return
-        with naming(self.path), open(self.path, "ab") as file:
-            file.write("".join(self._lines).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        self._lines.clear()
+        if self._lines:
+            _append(self.path, self._lines)
 
     def rewind(self, step: int) -> None:
         """Drop the lines about what is later than `step`, and one that was not written to its end."""
@@ -173,6 +164,15 @@ class NoticesFile:
             kept = [line for line in whole if _step_of(line) <= step]
             with write_atomically(self.path) as file:
                 file.write(b"".join(line + b"\n" for line in kept))
+
+
+def _append(path: Path, waiting: list[str]) -> None:
+    """Put lines that wait on the disk; none waits any more."""
+    with naming(path), open(path, "ab") as file:
+        file.write("".join(waiting).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    waiting.clear()
 
 
 def _step_of(line: bytes) -> int:

@@ -19,9 +19,10 @@ from ..archive import StrPath, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from PIL.Image import Image
 
-__all__ = ["grid", "plot_losses", "require", "save_gif", "save_png"]
+__all__ = ["grid", "plot_losses", "require", "save_figure", "save_gif", "save_png"]
 
 Pixels = NDArray[np.uint8]
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
@@ -139,6 +140,11 @@ def plot_losses(
         outputs.set_ylim(0, 1)
     outputs.set_title("What D makes of real images, D(x), and of generated ones, D(G(z))", loc="left")
     outputs.set_xlabel("step")
+    save_figure(path, figure)
+
+
+def save_figure(path: StrPath, figure: Figure) -> None:
+    """Write a Matplotlib figure as PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130)
     with write_atomically(path) as out:
