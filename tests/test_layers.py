@@ -159,6 +159,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "BatchNorm, no eps": (lambda: BatchNorm(2, eps=0.0), ValueError, "positive eps, got 0"),
     "LayerNorm of no features": (lambda: LayerNorm(0), ValueError, "n_features must be an integer"),
     "LayerNorm, no eps": (lambda: LayerNorm(2, eps=0.0), ValueError, "positive eps, got 0"),
+    "Maxout of too many": (lambda: Maxout(257), ValueError, "at most 256 pieces, got 257"),
     "Maxout of one piece": (lambda: Maxout(1), ValueError, "pieces must be an integer of 2 or more, got 1"),
     "MinibatchStdDev, no eps": (lambda: MinibatchStdDev(-1.0), ValueError, "positive eps, got -1"),
     "a layer for a norm": (lambda: Dense(2, 2, norm=LayerNorm(2)), TypeError, r"norm must be None, .*got LayerNorm\(2"),

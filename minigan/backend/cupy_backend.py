@@ -249,6 +249,18 @@ class CupyBackend(Backend):
         self._launch("bias_act_grad", dy, *grid, *args)
 
     @fused
+    def maxout(self, x: Array, out: Array, winners: Array) -> None:
+        self._launch("maxout", x, *_tiles(out), x, out, winners, _int(x.shape[1]), *_shape(out))
+
+    @fused
+    def maxout_grad(self, dy: Array, winners: Array, out: Array) -> None:
+        self._launch("maxout_grad", dy, *_tiles(dy), dy, winners, out, _int(out.shape[1]), *_shape(dy))
+
+    @fused
+    def maxout_tangent(self, xdot: Array, winners: Array, out: Array) -> None:
+        self._launch("maxout_tangent", out, *_tiles(out), xdot, winners, out, _int(xdot.shape[1]), *_shape(out))
+
+    @fused
     def batchnorm(
         self,
         x: Array,

@@ -166,6 +166,38 @@ __global__ void bias_act_grad(
     if (c < cols && threadIdx.y == 0) total[c] = accumulate ? total[c] + sum : sum;
 }
 
+// Of x (rows, pieces, cols) the largest pieces, and which they are: the first of equal ones.
+__global__ void maxout(const REAL *x, REAL *out, int *winners, int pieces, int rows, int cols) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c < cols) EACH_ROW(r) {
+        const REAL *piece = x + r * (u64)pieces * cols + c;
+        REAL best = piece[0];
+        int won = 0;
+        for (int j = 1; j < pieces; j++) {
+            REAL one = piece[j * (u64)cols];
+            if (one > best || one != one) best = one, won = j;  // a NaN wins, and stays
+        }
+        out[r * (u64)cols + c] = best;
+        winners[r * (u64)cols + c] = won;
+    }
+}
+
+__global__ void maxout_grad(const REAL *dy, const int *winners, REAL *out, int pieces, int rows, int cols) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c < cols) EACH_ROW(r) {
+        u64 i = r * (u64)cols + c;
+        for (int j = 0; j < pieces; j++) out[(r * (u64)pieces + j) * cols + c] = winners[i] == j ? dy[i] : REAL(0);
+    }
+}
+
+__global__ void maxout_tangent(const REAL *xdot, const int *winners, REAL *out, int pieces, int rows, int cols) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c < cols) EACH_ROW(r) {
+        u64 i = r * (u64)cols + c;
+        out[i] = xdot[(r * (u64)pieces + winners[i]) * cols + c];
+    }
+}
+
 __global__ void batchnorm(
     const REAL *x, const REAL *gamma, const REAL *beta, REAL eps, REAL *out, REAL *mean, REAL *var, REAL *inv_std,
     int rows, int cols, int act, REAL leak

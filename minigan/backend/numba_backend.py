@@ -93,6 +93,15 @@ class NumbaBackend(NumpyBackend):
             np.add(dbias, total, out=dbias)
         return None
 
+    def maxout(self, x: Array, out: Array, winners: Array) -> None:
+        self._share_rows(lambda rows: self._run.maxout(x[rows], out[rows], winners[rows]), x)
+
+    def maxout_grad(self, dy: Array, winners: Array, out: Array) -> None:
+        self._share_rows(lambda rows: self._run.maxout_grad(dy[rows], winners[rows], out[rows]), out)
+
+    def maxout_tangent(self, xdot: Array, winners: Array, out: Array) -> None:
+        self._share_rows(lambda rows: self._run.maxout_tangent(xdot[rows], winners[rows], out[rows]), xdot)
+
     def _batchnorm(
         self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:

@@ -170,6 +170,42 @@ class NumpyBackend(ConvOnCpu):
         else:
             self._sweep_and_sum(work, dy, out=dbias, accumulate=accumulate)
 
+    def maxout(self, x: Array, out: Array, winners: Array) -> None:
+        def work(rows: slice) -> None:
+            y = out[rows]
+            larger, here, won = (self._temporary(role, y.shape, UINT8) for role in ("larger", "here", "won"))
+            np.copyto(y, x[rows, 0])
+            won.fill(0)
+            for j in range(1, x.shape[1]):
+                np.greater(x[rows, j], y, out=larger.view(BOOL))
+                np.maximum(x[rows, j], y, out=y)
+                np.multiply(larger, UINT8.type(j), out=here)  # of bytes, for a store by a mask takes far longer
+                np.maximum(won, here, out=won)
+            np.copyto(winners[rows], won)
+
+        self._share(work, self._parts(len(x), x.size))
+
+    def maxout_grad(self, dy: Array, winners: Array, out: Array) -> None:
+        def work(rows: slice) -> None:
+            wins = self._temporary("wins", dy[rows].shape, BOOL)
+            for j in range(out.shape[1]):
+                np.equal(winners[rows], j, out=wins)
+                np.multiply(dy[rows], wins, out=out[rows, j])
+
+        self._share(work, self._parts(len(out), out.size))
+
+    def maxout_tangent(self, xdot: Array, winners: Array, out: Array) -> None:
+        def work(rows: slice) -> None:
+            ydot = out[rows]
+            wins, piece = self._temporary("wins", ydot.shape, BOOL), self._temporary("piece", ydot.shape, out.dtype)
+            ydot.fill(0)
+            for j in range(xdot.shape[1]):
+                np.equal(winners[rows], j, out=wins)
+                np.multiply(xdot[rows, j], wins, out=piece)
+                np.add(ydot, piece, out=ydot)
+
+        self._share(work, self._parts(len(xdot), xdot.size))
+
     def _batchnorm(
         self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:

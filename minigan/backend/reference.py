@@ -178,6 +178,20 @@ class Backend:
         if dbias is not None:
             self.column_sum(out, dbias, accumulate)
 
+    def maxout(self, x: Array, out: Array, winners: Array) -> None:
+        """out_nf = max_j x_njf, and the winner, the first j that reaches it, as an int32. x (N, k, F), k ≤ 256."""
+        winners[...] = x.argmax(axis=1)
+        out[...] = x.max(axis=1)
+
+    def maxout_grad(self, dy: Array, winners: Array, out: Array) -> None:
+        """out_njf = dy_nf where j is the winner, 0 elsewhere."""
+        pieces = self.xp.arange(out.shape[1])[:, None]
+        out[...] = self.xp.where(winners[:, None] == pieces, dy[:, None], dy.dtype.type(0))
+
+    def maxout_tangent(self, xdot: Array, winners: Array, out: Array) -> None:
+        """out_nf = xdot_njf of the winner j."""
+        out[...] = self.xp.take_along_axis(xdot, winners[:, None], axis=1)[:, 0]
+
     def batchnorm(
         self,
         x: Array,

@@ -136,6 +136,38 @@ def batchnorm_back(g: Array, x: Array, mean: Array, slope: Array, shift: Array, 
             g[i, j] = scale[j] * (g[i, j] - shift[j] - (x[i, j] - mean[j]) * slope[j])
 
 
+def maxout(x: Array, out: Array, winners: Array) -> None:
+    """out_nf = max_j x_njf, and the first j that reaches it."""
+    for n in range(x.shape[0]):
+        best, won = out[n], winners[n]
+        best[:] = x[n, 0]
+        won[:] = 0
+        for j in range(1, x.shape[1]):
+            piece = x[n, j]
+            for f in range(best.size):
+                larger = piece[f] > best[f] or piece[f] != piece[f]  # a NaN wins, and stays
+                best[f] = piece[f] if larger else best[f]  # stores that are always made
+                won[f] = j if larger else won[f]
+
+
+def maxout_grad(dy: Array, winners: Array, out: Array) -> None:
+    """out_njf = dy_nf where j is the winner, 0 elsewhere."""
+    none = dy.dtype.type(0)
+    for n in range(out.shape[0]):
+        g, won = dy[n], winners[n]
+        for j in range(out.shape[1]):
+            to = out[n, j]
+            for f in range(to.size):
+                to[f] = g[f] if won[f] == j else none
+
+
+def maxout_tangent(xdot: Array, winners: Array, out: Array) -> None:
+    """out_nf = xdot_njf of the winner j."""
+    for n in range(out.shape[0]):
+        for f in range(out.shape[1]):
+            out[n, f] = xdot[n, winners[n, f], f]
+
+
 def patches(x: Array, out: Array, channels: int, down: int, right: int, above: int, left: int) -> None:
     """out (n, oh, ow, kh, kw·C) = the windows of x (n, H, W·C), `down` and `right` apart, with zeros beyond the edges.
 

@@ -21,7 +21,7 @@ from ..backend import Heap, Stream
 from .activations import Activation
 from .dense import Dense
 from .layer import Pass
-from .maxout import Maxout, collect, spread
+from .maxout import Maxout
 from .sequential import Sequential, ones
 
 Array = Any
@@ -124,12 +124,12 @@ def _joint(layer: Dense, x: Array, run: Pass, act: Activation | None, n: int) ->
 
 
 def _joint_maxout(layer: Any, x: Array, run: Pass, n: int) -> tuple[Array, _Way]:
-    y, wins = layer.choose(x, run)
+    y, winners = layer.choose(x, run)
 
     def push() -> None:
-        run.backend.xp.copyto(y[n:], collect(x[n:], wins[n:], run))
+        run.backend.xp.copyto(y[n:], layer.collect(x[n:], winners[n:], run))
 
     def pull(dy: Array, inputs: bool) -> Array | None:
-        return spread(dy, wins[:n], run) if inputs else None
+        return layer.spread(dy, winners[:n], run) if inputs else None
 
-    return y, _Way(lambda dy: spread(dy, wins[n:], run), push, pull)
+    return y, _Way(lambda dy: layer.spread(dy, winners[n:], run), push, pull)
