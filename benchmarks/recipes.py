@@ -24,7 +24,7 @@ from minigan.archive import write_atomically
 from minigan.bench import environment
 from minigan.evaluation import Report, evaluate
 from minigan.recipes import RECIPES
-from minigan.runs.folder import Config
+from minigan.runs.config import Config
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Figures = dict[str, Any]

@@ -26,8 +26,9 @@ from .nonfinite import NonFiniteError
 from .recipes import get_recipe
 from .recipes.options import complete_options
 from .runs import pictures
+from .runs.config import Config
 from .runs.data import described, fingerprint, load_again, load_data, slug_of, source_of
-from .runs.folder import Config, RunFolder
+from .runs.folder import RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run
 

@@ -21,7 +21,7 @@ from minigan.diagnostics.states import STATES, swings
 from minigan.diagnostics.variety import Variety
 from minigan.match import Match
 from minigan.nonfinite import NonFiniteError
-from minigan.runs.folder import NoticesFile
+from minigan.runs.lines import NoticesFile
 from minigan.train import resume, train
 
 EVERY = 50

@@ -28,8 +28,8 @@ from minigan.evaluation.codes import _centred, _correlation, judge_codes
 from minigan.evaluation.components import Components
 from minigan.evaluation.evaluator import _hold_out
 from minigan.evaluation.strokes import slant, thickness
+from minigan.runs.config import Config
 from minigan.runs.data import fingerprint
-from minigan.runs.folder import Config
 from minigan.runs.loop import sample_images
 
 Array = np.ndarray[Any, Any]

@@ -28,8 +28,8 @@ from minigan.backend import get_backend
 from minigan.cli import main
 from minigan.match import METRICS, Match
 from minigan.nonfinite import NonFiniteError
-from minigan.runs.folder import MetricsTable
 from minigan.runs.interrupt import Interrupted, StopRequest
+from minigan.runs.lines import MetricsTable
 from minigan.runs.lock import FolderLock
 from minigan.train import resume, train
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..backend import NAMES
 from ..recipes import RECIPES, get_recipe
 from ..recipes.options import Option, recipe_options
-from ..runs.folder import Config
+from ..runs.config import Config
 from ..train import resume, train
 from . import whole
 

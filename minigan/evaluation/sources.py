@@ -15,7 +15,7 @@ from ..archive import StrPath
 from ..backend import Backend
 from ..gan import GAN
 from ..nonfinite import NonFiniteError
-from ..runs.folder import Config
+from ..runs.config import Config
 from ..runs.loop import sample_images
 
 

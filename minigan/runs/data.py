@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import datasets
 from ..datasets import Dataset
-from .folder import Config
+from .config import Config
 
 __all__ = ["described", "fingerprint", "load_again", "load_data", "slug_of", "source_of"]
 

@@ -14,171 +14,17 @@ that covers them, so what a killed run leaves behind is a checkpoint and perhaps
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .. import archive
-from ..archive import write_atomically
-from ..match import METRICS
+from .config import Config
+from .lines import MetricsTable, NoticesFile, naming
 from .lock import LOCK_FILE, FolderLock
-
-__all__ = ["Config", "MetricsTable", "NoticesFile", "RunFolder", "naming"]
-
-
-@contextmanager
-def naming(what: Any) -> Iterator[None]:
-    """Errors of the operating system in this block say which file they are about."""
-    try:
-        yield
-    except OSError as error:
-        if error.strerror is not None:
-            error.filename = str(what)
-        raise
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything needed to repeat a run.
-
-    options: all of the recipe's. data: a name or an absolute path. images: count, shape and SHA-256 of the pixels.
-    versions: of minigan, Python and NumPy (and CuPy) that wrote it.
-    """
-
-    recipe: str
-    options: dict[str, Any]
-    data: str
-    images: dict[str, Any]
-    steps: int
-    batch: int
-    seed: int
-    backend: str
-    dtype: str
-    d_pretrain: int
-    sample_every: int
-    checkpoint_every: int
-    versions: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Raises ValueError for a file that is not whole or not one of ours."""
-        kinds = {"int": int, "str": str}
-        try:
-            data = json.loads(path.read_bytes())
-            values = {field.name: data[field.name] for field in fields(cls)}
-            for field in fields(cls):
-                if type(values[field.name]) is not kinds.get(str(field.type), dict):
-                    raise ValueError(f"{field.name} cannot be {values[field.name]!r}")
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path} is no config.json of a run: {what}") from None
-        return cls(**values)
-
-    def write(self, path: Path) -> None:
-        with naming(path), write_atomically(path) as file:
-            file.write(json.dumps(asdict(self), indent=2).encode() + b"\n")
-
-
-class MetricsTable:
-    """`metrics.csv`: a header, then one row per step. Numbers are the shortest that read back as they were.
-
-    Rows wait in memory until `flush`.
-    """
-
-    _header = ",".join(("step", *METRICS)).encode()
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._rows: list[str] = []
-
-    def create(self) -> None:
-        """An empty table."""
-        self._write([])
-
-    def append(self, step: int, metrics: Mapping[str, float], dtype: np.dtype[Any]) -> None:
-        self._rows.append(",".join([str(step), *(str(dtype.type(metrics[name])) for name in METRICS)]) + "\n")
-
-    def flush(self) -> None:
-        """Put the waiting rows on the disk."""
-        _append(self.path, self._rows)
-
-    def rewind(self, step: int) -> None:
-        """Drop the rows after `step`, and one that was not written to its end.
-
-        Raises ValueError, and changes nothing, if the table has other columns than those of this version.
-        """
-        header = self.path.read_bytes().split(b"\n")[0] if self.path.exists() else self._header
-        if header and header != self._header:
-            raise ValueError(f"{self.path} was written by another version: it has the columns {header.decode()!r}")
-        self._write([row for row in self._lines() if int(row.split(b",")[0]) <= step])
-
-    def read(self) -> dict[str, NDArray[np.float64]]:
-        """Every column by its name."""
-        rows = [[float(value) for value in row.split(b",")] for row in self._lines()]
-        table = np.array(rows, np.float64).reshape(len(rows), 1 + len(METRICS))
-        return dict(zip(("step", *METRICS), table.T, strict=True))
-
-    def _write(self, lines: list[bytes]) -> None:
-        with naming(self.path), write_atomically(self.path) as file:
-            file.write(b"".join(line + b"\n" for line in (self._header, *lines)))
-
-    def _lines(self) -> list[bytes]:
-        """Whole rows, without the header."""
-        number = rb"-?\d[\d.e+-]*"
-        whole = re.compile(rb"\d+(," + number + rb"){%d}" % len(METRICS))
-        lines = self.path.read_bytes().split(b"\n")[1:] if self.path.exists() else []
-        return [line for line in lines if whole.fullmatch(line)]
-
-
-class NoticesFile:
-    """`notices.txt`: lines that begin with the step that they are about. They wait in memory until `flush`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines: list[str] = []
-
-    def append(self, line: str) -> None:
-        self._lines.append(line + "\n")
-
-    def flush(self) -> None:
-        """Put the waiting lines on the disk."""
-        if self._lines:
-            _append(self.path, self._lines)
-
-    def rewind(self, step: int) -> None:
-        """Drop the lines about what is later than `step`, and one that was not written to its end."""
-        if not self.path.exists():
-            return
-        with naming(self.path):
-            whole = self.path.read_bytes().split(b"\n")[:-1]
-            kept = [line for line in whole if _step_of(line) <= step]
-            with write_atomically(self.path) as file:
-                file.write(b"".join(line + b"\n" for line in kept))
-
-
-def _append(path: Path, waiting: list[str]) -> None:
-    """Put lines that wait on the disk; none waits any more."""
-    with naming(path), open(path, "ab") as file:
-        file.write("".join(waiting).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    waiting.clear()
-
-
-def _step_of(line: bytes) -> int:
-    """The step that a line is about; 0 for what is no line of ours, and is left alone."""
-    found = re.match(rb"step ([\d,]+):", line)
-    return int(found[1].replace(b",", b"")) if found else 0
 
 
 class RunFolder:

@@ -21,8 +21,10 @@ from ..match import Match
 from ..nonfinite import NonFiniteError, first_nonfinite
 from ..objectives import Critic
 from . import pictures
-from .folder import Config, RunFolder, naming
+from .config import Config
+from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
+from .lines import naming
 from .progress import Progress
 
 __all__ = ["Run", "images_of", "in_turn", "sample_images"]

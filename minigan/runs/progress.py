@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from .folder import naming
 from .interrupt import StopRequest
+from .lines import naming
 
 __all__ = ["Progress"]
 

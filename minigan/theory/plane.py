@@ -65,9 +65,8 @@ class Look(NamedTuple):
 
 def look(samples: Samples, toy: Toy, step: int = 0) -> Look:
     """Judge samples (n, 2) of a toy."""
-    cover = None
-    if isinstance(toy, Mixture) and not toy.curve:
-        cover = mode_coverage(samples, toy.means, toy.std)
+    bells = _bells(toy)
+    cover = None if bells is None else mode_coverage(samples, bells.means, bells.std)
     grid = Grid(toy)
     return Look(step, samples, cover, js_divergence(grid.truth, grid.shares(samples)))
 
@@ -148,6 +147,11 @@ def experiment(
     return Plane(subject, truth, games)
 
 
+def _bells(toy: Toy) -> Mixture | None:
+    """The toy, if its modes can be counted."""
+    return toy if isinstance(toy, Mixture) and not toy.curve else None
+
+
 def _said(seen: Look, long: bool = False) -> str:
     words = f"divergence {seen.jsd:.3f}"
     if seen.coverage is None:
@@ -158,9 +162,16 @@ def _said(seen: Look, long: bool = False) -> str:
 
 def _scatter(ax: Axes, seen: Look, toy: Toy, colour: str, title: str) -> None:
     low, high = toy.bounds
-    if isinstance(toy, Mixture) and not toy.curve:
+    bells = _bells(toy)
+    if bells is not None:
         ax.scatter(
-            toy.means[:, 0], toy.means[:, 1], s=120, facecolors="none", edgecolors="#c8501e", linewidths=0.8, zorder=3
+            bells.means[:, 0],
+            bells.means[:, 1],
+            s=120,
+            facecolors="none",
+            edgecolors="#c8501e",
+            linewidths=0.8,
+            zorder=3,
         )
     ax.scatter(seen.samples[:, 0], seen.samples[:, 1], s=3, color=colour, alpha=0.35, linewidths=0, zorder=2)
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xticks=[], yticks=[])
