@@ -216,7 +216,7 @@ def _grid() -> Toy:
 
 
 def _spiral() -> Toy:
-    """Two turns, r = φ/2π, at equal distances along the curve."""
+    """A turn and a half, r = φ/2π, at nearly equal distances along the curve."""
     phi = np.sqrt(np.linspace(0.05, 1, 400)) * (4 * math.pi)  # arc length grows nearly with φ²
     radius = phi / (2 * math.pi)
     return Mixture("spiral", np.stack([radius * np.cos(phi), radius * np.sin(phi)], axis=1), 0.05, (-2.5, 2.5), True)

@@ -107,7 +107,7 @@ class Plane:
         looks = len(next(iter(self.games.values())))
         rows = figure.subplots(len(self.games), looks + 1, squeeze=False, sharex=True, sharey=True)
         figure.suptitle(
-            f"{N:,} samples on {self.toy.name}: three games of the same networks", fontsize=17, weight="bold"
+            f"{self.toy.name}: {N:,} samples of three games between the same networks", fontsize=17, weight="bold"
         )
         for axes, (name, seen) in zip(rows, self.games.items(), strict=True):
             _scatter(axes[0], self.truth, self.toy, "#3a3a3a", "the data itself")
@@ -156,7 +156,8 @@ def _said(seen: Look, long: bool = False) -> str:
     words = f"divergence {seen.jsd:.3f}"
     if seen.coverage is None:
         return words
-    modes = f"{seen.coverage.modes} modes, {100 * seen.coverage.high_quality:.1f} % near one"
+    plural = "" if seen.coverage.modes == 1 else "s"
+    modes = f"{seen.coverage.modes} mode{plural}, {100 * seen.coverage.high_quality:.1f} % near one"
     return f"{modes}, reverse KL {seen.coverage.reverse_kl:.3f}, {words}" if long else modes
 
 
