@@ -216,12 +216,13 @@ def compare(failures: Sequence[Failure], seed: int, backend: Backend | str, say:
 
 def _draw(figure: Any, failure: Failure, outcomes: Mapping[str, Outcome]) -> None:
     """Above, the samples of each game over the data; below, the signal over the steps, with the notice."""
-    shown = {"top": list(outcomes), "bottom": "signal"}
-    axes = figure.subplot_mosaic([shown["top"], [shown["bottom"]] * len(outcomes)], height_ratios=(1.25, 1))
-    data = failure.toy.sample(1_000, seed=10_000)
     corners = np.vstack([failure.toy.means, np.zeros((1, 2))])  # and where G begins
     low, high = corners.min(axis=0), corners.max(axis=0)
     low, high = low - 0.3 * (high - low)[1], high + 0.3 * (high - low)[1]
+    width, height = high - low
+    above = 9.5 / len(outcomes) * height / width  # inches that the samples need; the signal gets what is left of 4.4
+    axes = figure.subplot_mosaic([[*outcomes], ["signal"] * len(outcomes)], height_ratios=(above, 4.4 - above))
+    data = failure.toy.sample(1_000, seed=10_000)
     for i, (name, outcome) in enumerate(outcomes.items()):
         sick, ax = name == failure.name, axes[name]
         colour = _SICK if sick else _CURED[(i - 1) % len(_CURED)]
