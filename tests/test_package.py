@@ -16,6 +16,7 @@ import minigan
 
 ROOT = Path(minigan.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+README = Path(__file__).parents[1] / "README.md"
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
     ("spec", "archive", "backend", "datasets", "metrics"),
@@ -152,6 +153,12 @@ def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
 def test_no_module_seeds_or_draws_from_numpys_global_generator() -> None:
     legacy = re.compile(r"np\.random\.(seed|rand|randn|randint|normal|uniform|choice|shuffle|permutation)\b")
     assert not [path.name for path in FILES if legacy.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", [*FILES, README], ids=lambda path: path.name)
+def test_a_file_that_is_pointed_at_is_there(path: Path) -> None:
+    named = re.findall(r"\b(?:minigan|tests|benchmarks)/[\w/-]+\.\w+", path.read_text("utf-8"))
+    assert [name for name in named if not (README.parent / name).exists()] == []
 
 
 def test_the_version_is_a_version() -> None:

@@ -6,7 +6,7 @@ components.py    the same for images without labels: principal components of the
 codes.py         are labels obeyed, have codes found a meaning?          strokes.py   slant and thickness
 compare.py       several GANs side by side        sources.py  what can be judged        report.py  tables and JSON
 
-The formulas are in minigan/metrics.py.
+The formulas are in minigan/metrics/.
 """
 
 from .compare import evaluate

@@ -4,7 +4,7 @@
     experiment(seed, backend, say)      does it, and returns a Study; `say` is called with sentences along the way
 
 `minigan study NAME` runs one and writes its picture and a page of its findings. Each takes about a minute on two
-cores. Checked by tests/test_theory.py.
+cores. Checked by tests/test_study.py, test_theory_games.py, test_theory_dirac.py and test_theory_failures.py.
 """
 
 from __future__ import annotations
