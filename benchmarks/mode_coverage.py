@@ -1,7 +1,7 @@
 """Which method finds all modes? Ring and grid, ten seeds for each method, in the set-up of PacGAN at half the width.
 
-    python benchmarks/mode_coverage.py                              all of it: hours on two cores
-    python benchmarks/mode_coverage.py --methods "packing 4" --toys grid --seeds 0 1
+    python benchmarks/mode_coverage.py                              every method: an hour and a half on two cores
+    python benchmarks/mode_coverage.py --methods "R1 + R2" --toys grid --updates 32000      the longer game
     python benchmarks/readme_tables.py                              update the README
 
 Lin et al. (2018), section 4.1, with G of four layers of 200 instead of 400 units, D of three layers of 100 instead of
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--toys", nargs="+", choices=TOYS, default=TOYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
-    parser.add_argument("--updates", type=int, default=32_000, help="of D in a game (default: 32000)")
+    parser.add_argument("--updates", type=int, default=12_000, help="of D in a game (default: 12000)")
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--jobs", type=int, default=environment.usable_cores(), help="games at a time, a thread each")
     args = parser.parse_args()
@@ -123,9 +123,10 @@ def keep(rows: list[Figures], backend: str) -> None:
     rows = sorted(rows, key=lambda row: (row["toy"], row["method"], row.get("updates", 0), row["seed"]))
     note = (
         f"{N:,} samples; means over the seeds, modes with their range. HQ: within three standard deviations of a mode; "
-        f"rKL: of the shares of modes from equal shares. G has four layers of {WIDTH} units, half of the paper's; the "
-        "last three rows are those of the paper, section 4.1, for full width and far longer games: they are beside "
-        "ours, not against them."
+        "rKL: of the shares of modes from equal shares. Updates are those of D; WGAN-GP makes five for each of G, the "
+        "others one. `--methods 'R1 + R2' --toys grid --updates 32000` makes the longer game. G has four layers of "
+        f"{WIDTH} units, half of the paper's; the last three rows are those of the paper, section 4.1, for full width "
+        "and far longer games: they are beside ours, not against them."
     )
     about = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d"), "width": WIDTH, "batch": BATCH, "backend": backend,
