@@ -127,7 +127,7 @@ def _joint_maxout(layer: Any, x: Array, run: Pass, n: int) -> tuple[Array, _Way]
     y, winners = layer.choose(x, run)
 
     def push() -> None:
-        run.backend.xp.copyto(y[n:], layer.collect(x[n:], winners[n:], run))
+        layer.collect(x[n:], winners[n:], run, out=y[n:])
 
     def pull(dy: Array, inputs: bool) -> Array | None:
         return layer.spread(dy, winners[:n], run) if inputs else None

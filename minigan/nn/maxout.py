@@ -41,7 +41,11 @@ class Maxout(Layer):
 
     def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
         y, winners = self.choose(x, run)
-        return linear(y, lambda dy: self.spread(dy, winners, run), lambda xdot: self.collect(xdot, winners, run))
+        return linear(
+            y,
+            lambda dy: self.spread(dy, winners, run),
+            lambda xdot: self.collect(xdot, winners, run, out=run.empty(y.shape)),
+        )
 
     def choose(self, x: Array, run: Pass) -> tuple[Array, Array]:
         """y (N, F), and which piece that is, integers (N, F)."""
@@ -62,8 +66,7 @@ class Maxout(Layer):
         run.backend.maxout_grad(dy, winners, dx)
         return dx.reshape(n, -1)
 
-    def collect(self, xdot: Array, winners: Array, run: Pass) -> Array:
-        """ẏ (N, F): that of the winners."""
-        ydot = run.empty(winners.shape)
-        run.backend.maxout_tangent(xdot.reshape(len(xdot), self.pieces, -1), winners, ydot)
-        return ydot
+    def collect(self, xdot: Array, winners: Array, run: Pass, out: Array) -> Array:
+        """ẏ (N, F), written to `out`: that of the winners."""
+        run.backend.maxout_tangent(xdot.reshape(len(xdot), self.pieces, -1), winners, out)
+        return out

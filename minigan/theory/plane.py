@@ -165,15 +165,8 @@ def _scatter(ax: Axes, seen: Look, toy: Toy, colour: str, title: str) -> None:
     low, high = toy.bounds
     bells = _bells(toy)
     if bells is not None:
-        ax.scatter(
-            bells.means[:, 0],
-            bells.means[:, 1],
-            s=120,
-            facecolors="none",
-            edgecolors="#c8501e",
-            linewidths=0.8,
-            zorder=3,
-        )
+        x, y = bells.means.T
+        ax.scatter(x, y, s=120, facecolors="none", edgecolors="#c8501e", linewidths=0.8, zorder=3)
     ax.scatter(seen.samples[:, 0], seen.samples[:, 1], s=3, color=colour, alpha=0.35, linewidths=0, zorder=2)
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xticks=[], yticks=[])
     ax.set_title(f"{title}\n{_said(seen)}", fontsize=11)
