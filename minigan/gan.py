@@ -40,6 +40,7 @@ from .spec import build, plain, whole
 
 Array = Any
 Metrics = dict[str, float]
+Judgement = tuple[Array, Array, Array, Array]  # what `Objective.judge` returns
 
 
 class Fakes(NamedTuple):
@@ -174,6 +175,7 @@ class GAN:
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
         self._nothing = self.backend.zeros((), D.dtype)
+        self._rooms: dict[int, Array] = {}
         self._average = Average(G, average) if average else None
         self.sample_shape: tuple[int, ...] = check_networks(self)
         self.last_fakes: Array | None = None  # that G has learned from, in its arena; to be read between two steps
@@ -192,7 +194,7 @@ class GAN:
         """
         with self.backend.explained():
             metrics = self.turn(real, self.one_hot(labels, len(real)))
-            return {name: float(metrics[name]) for name in METRICS}
+            return dict(zip(METRICS, self.backend.numbers([metrics[name] for name in METRICS]), strict=True))
 
     def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
         """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
@@ -238,10 +240,9 @@ class GAN:
         self._arena_D.rewind()
         fakes = fakes or self._fakes_for_D(len(real), labels)
         learn = self._joint_update if self.updates == "joint" else self._separate_updates
-        metrics, on_real, on_fake = learn(real, fakes, labels)
+        metrics, judgement, on_real, on_fake = learn(real, fakes, labels)
         self._d_updates.advance()
         names = "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake"
-        judgement = self.objective.judge(on_real.logits, on_fake.logits, self.backend)
         codes = on_real.codes_loss + on_fake.codes_loss if self._codes.outputs else self._nothing
         return {**metrics, **dict(zip(names, judgement, strict=True)), "d_codes": codes}
 
@@ -287,8 +288,8 @@ class GAN:
 
     def _joint_update(
         self, real: Array, fakes: Fakes, labels: Array | None
-    ) -> tuple[dict[str, Array], Verdict, Verdict]:
-        """One update of D on real samples and fakes: metrics, and what D said of both."""
+    ) -> tuple[dict[str, Array], Judgement, Verdict, Verdict]:
+        """One update of D on real samples and fakes: metrics, how D judged, and what it said of both."""
         D, arena, n, t = self.D, self._arena_D, len(real) // self.packing, self._d_updates.now()
         of_real, of_fakes = Stream(self.seed, Purpose.D_REAL, t), Stream(self.seed, Purpose.D_FAKE, t)
         penalties = [(penalty, Stream(self.seed, Purpose.PENALTY + i, t)) for i, penalty in enumerate(self.penalties)]
@@ -296,8 +297,8 @@ class GAN:
         dlogits = arena.empty((2 * n, 1), D.dtype)
         halves = dlogits[:n], dlogits[n:]
         D.zero_grad()
-        if self.batches == "one" or (self.batches == "auto" and not D.mixes_samples):
-            shown = self._shown(arena.stacked([real, fakes.samples], D.dtype), arena, of_real)
+        if self._one_batch:
+            shown = self._shown(self._together(real, fakes.samples), arena, of_real)
             shown_real, shown_fake = shown[:n], shown[n:]
             both = Seen(shown, of_real, None if told is None else arena.stacked([told, told], D.dtype))
             seen = {"real and fake samples": both}
@@ -328,7 +329,7 @@ class GAN:
                 back_fake(dfake, inputs=False, consume=True)
 
         says_real, says_fake = self._verdict(on_real, arena, labels=labels), self._verdict(on_fake, arena, fakes=fakes)
-        loss, _ = self.objective.discriminator(says_real.logits, says_fake.logits, arena, out=halves)
+        loss, judgement = self.objective.classify(says_real.logits, says_fake.logits, arena, halves)
         backward(*map(Verdict.gradient, (says_real, says_fake), halves))
         for penalty, drawn in penalties:
             value, x = penalty.add(D, shown_real, shown_fake, arena, drawn, told)
@@ -336,18 +337,19 @@ class GAN:
             seen[_points_of(penalty)] = Seen(x, drawn, told)
         norm = self._finite_norm("D", loss, real, fakes, seen)
         self._update_D()
-        return {"d_loss": loss, "d_penalty": total, "d_grad_norm": norm}, says_real, says_fake
+        return {"d_loss": loss, "d_penalty": total, "d_grad_norm": norm}, judgement, says_real, says_fake
 
     def _separate_updates(
         self, real: Array, fakes: Fakes, labels: Array | None
-    ) -> tuple[dict[str, Array], Verdict, Verdict]:
+    ) -> tuple[dict[str, Array], Judgement, Verdict, Verdict]:
         """An update of D on real samples, then one on fakes, through weights that the first has changed."""
         objective = self.objective
         loss_real, norm_real, on_real = self._half_update(objective.real, real, None, labels)
         loss_fake, norm_fake, on_fake = self._half_update(objective.fake, None, fakes, labels)
         loss_real += loss_fake
         norm = self.backend.xp.hypot(norm_real, norm_fake, out=self._arena_D.empty((), self.D.dtype))
-        return {"d_loss": loss_real, "d_penalty": self._nothing, "d_grad_norm": norm}, on_real, on_fake
+        judgement = objective.judge(on_real.logits, on_fake.logits, self.backend)
+        return {"d_loss": loss_real, "d_penalty": self._nothing, "d_grad_norm": norm}, judgement, on_real, on_fake
 
     def _half_update(
         self,
@@ -408,6 +410,31 @@ class GAN:
             samples = noisy
         return self._packs(samples)
 
+    @property
+    def _one_batch(self) -> bool:
+        """Whether D sees real samples and fakes as one batch."""
+        return self.updates == "joint" and (
+            self.batches == "one" or (self.batches == "auto" and not self.D.mixes_samples)
+        )
+
+    def room(self, n: int) -> Array | None:
+        """Where n real samples and then n fakes become one batch of D, for whoever makes them; None if they do not."""
+        if not self._one_batch:
+            return None
+        if n not in self._rooms:
+            self._rooms[n] = self.backend.empty((2 * n, *self.sample_shape), self.D.dtype)
+        self.backend.keep((self._rooms[n],))
+        return self._rooms[n]
+
+    def _together(self, real: Array, fakes: Array) -> Array:
+        """Both as one batch. What is in its place already is not copied."""
+        n, be, room = len(real), self.backend, self.room(len(real))
+        assert room is not None
+        for samples, place in ((real, room[:n]), (fakes, room[n:])):
+            if be.address(samples) != be.address(place):
+                be.xp.copyto(place, samples.reshape(place.shape))
+        return room
+
     def _packs(self, samples: Array) -> Array:
         m, (first, *rest) = self.packing, samples.shape[1:]
         return samples.reshape(len(samples) // m, m * first, *rest)
@@ -416,19 +443,30 @@ class GAN:
         """n fakes for G's own update, which alone moves G's running statistics."""
         self._arena_G.rewind()
         latent, dropout = (Stream(self.seed, p, self._steps.now()) for p in (Purpose.LATENT_G, Purpose.G_FOR_G))
-        return self._make_fakes(n, self._arena_G, latent, dropout, labels, train=True, track=True)
+        room = self.room(n) if self.reuse_fakes and self.d_steps == 1 else None  # D sees them first
+        return self._make_fakes(n, self._arena_G, latent, dropout, labels, train=True, track=True, room=room)
 
     def _fakes_for_D(self, n: int, labels: Array | None) -> Fakes:
         """n fakes for D's update."""
         latent, dropout = (Stream(self.seed, p, self._d_updates.now()) for p in (Purpose.LATENT_D, Purpose.G_FOR_D))
         train = self.fake_statistics == "batch"
-        return self._make_fakes(n, self._arena_D, latent, dropout, labels, train, track=False)
+        return self._make_fakes(n, self._arena_D, latent, dropout, labels, train, track=False, room=self.room(n))
 
     def _make_fakes(
-        self, n: int, arena: Arena, latent: Stream, dropout: Stream, labels: Array | None, train: bool, track: bool
+        self,
+        n: int,
+        arena: Arena,
+        latent: Stream,
+        dropout: Stream,
+        labels: Array | None,
+        train: bool,
+        track: bool,
+        room: Array | None,
     ) -> Fakes:
-        z = self._latents(n, latent, arena, labels)
-        samples, back = self.G(z, train=train, track=track, arena=arena, stream=dropout)
+        z, out = self._latents(n, latent, arena, labels), None
+        if room is not None and room.dtype == self.G.dtype:
+            out = room[n:]
+        samples, back = self.G(z, train=train, track=track, arena=arena, stream=dropout, out=out)
         return Fakes(z, samples, back, train, dropout)
 
     def _latents(self, n: int, stream: Stream, arena: Heap, labels: Array | None = None) -> Array:
@@ -638,8 +676,8 @@ class GAN:
 
         seen: the batches that D has judged in this update.
         """
-        norm = self.backend.norm((self.G if player == "G" else self.D).flat_grad)
-        if not self.backend.finite(loss, norm):
+        norm, finite = self.backend.grad_norm((self.G if player == "G" else self.D).flat_grad, loss)
+        if not finite:
             raise explain(self, player, loss, real, fakes, seen)
         return norm
 

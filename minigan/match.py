@@ -69,8 +69,8 @@ class Match:
                 count = len(self._data)
                 raise ValueError(f"{name} has no labels, which {label} needs: integers, one for each of {count} images")
             self._known = gan.one_hot(known, len(self._data))
-            self._indices = be.empty((rows,), np.int64)
-            self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype)
+            room = gan.room(rows) if gan.d_steps == 1 else None
+            self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype) if room is None else room[:rows]
             self._labels = None if self._known is None else be.empty((rows, self._known.shape[1]), gan.D.dtype)
             self._table = be.zeros((be.ahead, len(METRICS)), gan.D.dtype)  # metrics of the last steps
             self._turn = be.repeat(self._play_once)
@@ -112,12 +112,11 @@ class Match:
 
     def _draw(self, count: int, update: Count) -> tuple[Array, Array | None]:
         """The images of D's next updates, of which there have been so many, and their labels."""
-        indices, real, labels, gan = self._indices[:count], self._real[:count], None, self.gan
-        self._be.minibatch(indices, len(self._data), update, self._size, gan.seed)
-        self._be.gather(self._data, indices, real)
+        real, labels, seed = self._real[:count], None, self.gan.seed
+        self._be.draw(self._data, update, self._size, seed, real)
         if self._known is not None and self._labels is not None:
             labels = self._labels[:count]
-            self._be.gather(self._known, indices, labels)
+            self._be.draw(self._known, update, self._size, seed, labels)
         return real, labels
 
     def _explain(self, begin: int, d_begin: int) -> None:

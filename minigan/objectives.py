@@ -80,6 +80,13 @@ class Objective(Spec):
         loss += self.fake(fake, dfake, arena.backend)
         return loss, (dreal, dfake)
 
+    def classify(
+        self, real: Array, fake: Array, arena: Heap, out: tuple[Array, Array]
+    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+        """D's loss, its gradient into `out`, as of `discriminator`, and with it what `judge` says."""
+        loss, _ = self.discriminator(real, fake, arena, out)
+        return loss, self.judge(real, fake, arena.backend)
+
     def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
         """G's loss and its gradient with respect to D's outputs on fakes.
 
@@ -132,6 +139,14 @@ class Minimax(Objective):
 
     def fake(self, logits: Array, grad: Array, be: Backend) -> Array:
         return be.logistic(logits, 0.0, grad)
+
+    def classify(
+        self, real: Array, fake: Array, arena: Heap, out: tuple[Array, Array]
+    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+        terms = ("real", "fake", "discriminator", "judge")
+        if any(getattr(type(self), name) is not getattr(Minimax, name) for name in terms):
+            return super().classify(real, fake, arena, out)  # a class of somebody's own, which plays otherwise
+        return arena.backend.classify(real, fake, self.real_target, *out)
 
     def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
         loss = be.logistic(logits, 0.0, grad)  # log(1 − D) = −BCE(l, 0)

@@ -190,7 +190,7 @@ class BoundOptimizer:
         self.rule = rule
         self.net = net
         self._t = net.backend.counter()
-        self.memory = {name: net.backend.zeros((net.size,), net.dtype) for name in rule.memory}
+        self.memory = {name: net.backend.zeros(net.flat.shape, net.dtype) for name in rule.memory}
 
     @property
     def t(self) -> int:
@@ -206,19 +206,19 @@ class BoundOptimizer:
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the memory, and the number of updates `t`, as NumPy arrays."""
-        state = {name: self.net.backend.to_numpy(array) for name, array in self.memory.items()}
+        state = {name: self.net.packed(array) for name, array in self.memory.items()}
         return {**state, "t": np.array(self.t, np.int64)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`. Raises ValueError, and changes nothing, if it does not fit."""
-        expected = {name: array.shape for name, array in self.memory.items()} | {"t": ()}
+        expected: dict[str, tuple[int, ...]] = {**dict.fromkeys(self.memory, (self.net.size,)), "t": ()}
         given = {name: np.shape(array) for name, array in state.items()}
         if given != expected:
             raise ValueError(f"the state of {self.rule} must hold {expected}, got {given}")
         if any(np.asarray(array).dtype.kind != ("i" if name == "t" else "f") for name, array in state.items()):
             raise ValueError(f"the state of {self.rule} must hold floats, and an integer t")
         for name, array in self.memory.items():
-            array[...] = self.net.backend.asarray(state[name], self.net.dtype)
+            array[...] = self.net.unpacked(np.asarray(state[name]))
         self._t.value = int(state["t"])
 
 

@@ -136,7 +136,7 @@ def _row(be: Backend, dtype: str, layer: str, seed: int) -> Row:
         net = Sequential(
             Dense(4, FEATURES), *LAYERS[layer](), Dense(FEATURES, outputs), backend=be, dtype="float64", seed=seed
         )
-        net.flat[...] = be.asarray(rng.standard_normal(net.size) * 0.7)
+        net.flat[...] = be.asarray(rng.standard_normal(net.flat.shape) * 0.7)
         for name, buffer in net.buffers.items():
             values = rng.standard_normal(buffer.shape)
             buffer[...] = be.asarray(values**2 + 0.1 if name.endswith("var") else values)

@@ -161,7 +161,7 @@ class Moment:
         self.G, self.D = flat_of(gan.G), flat_of(gan.D)
         self.G_state, self.D_state = gan.G.state_dict(), gan.D.state_dict()
         net = gan.G if player == "G" else gan.D
-        self.gradient = net.backend.to_numpy(net.flat_grad)
+        self.gradient = net.packed(net.flat_grad)
 
 
 def record(gan: GAN) -> list[Moment]:

@@ -1,8 +1,8 @@
 // Lets a CPU run CUDA kernels, slowly, so that they can be tested where there is no GPU.
 //
 // Blocks run one after the other, and so do the threads of a block: each until it waits at a barrier or ends, then the
-// next. In the other order, the last thread first, kernels must give the same bits: a thread that reads what another
-// has yet to write, for want of a barrier, does not.
+// next. In the other order, the last block and the last thread first, kernels must give the same bits: a thread that
+// reads what another has yet to write, for want of a barrier, does not.
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@
 #include <vector>
 
 using std::exp, std::expm1, std::fabs, std::fmax, std::isfinite, std::log, std::log1p, std::pow, std::sin, std::cos;
-using std::sqrt, std::tanh;
+using std::min, std::sqrt, std::tanh;
 
 struct Index { unsigned x = 0, y = 0, z = 0; };
 static Index threadIdx, blockIdx, blockDim, gridDim;
@@ -120,11 +120,11 @@ static void run(const unsigned *dims, bool reversed, std::function<void()> f) {
     backwards = reversed;
     if (idle.empty())
         for (Stack &stack : stacks) idle.push_back(&stack);
-    for (unsigned y = 0; y < gridDim.y; y++)
-        for (unsigned x = 0; x < gridDim.x; x++) {
-            blockIdx = {x, y, 0};
-            run_block();
-        }
+    for (unsigned blocks = gridDim.x * gridDim.y, b = 0; b < blocks; b++) {
+        unsigned i = backwards ? blocks - 1 - b : b;
+        blockIdx = {i % gridDim.x, i / gridDim.x, 0};
+        run_block();
+    }
 }
 
 #define __global__ static
@@ -139,6 +139,14 @@ static void forget_shared_memory() { std::memset(__start_shared, 0xff, __stop_sh
 #define __shared__ static
 static void forget_shared_memory() {}
 #endif
+
+static inline void __threadfence() {}
+
+static inline unsigned atomicAdd(unsigned *place, unsigned value) {
+    unsigned before = *place;
+    *place += value;
+    return before;
+}
 
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return (unsigned long long)(((unsigned __int128)a * b) >> 64);

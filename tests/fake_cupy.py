@@ -1,12 +1,15 @@
-"""A module that passes for CuPy where there is none: NumPy arrays that behave like those of a device.
+"""A module that passes for CuPy where there is none: arrays "of the device", streams, and graphs.
 
 What goes wrong on a GPU and not on a CPU is an error here, on any machine:
 
-* arrays of the device do not mix with those of the host;
+* arrays of the device are no NumPy arrays: they do not mix with those of the host, and nothing converts them silently;
 * kernels run on the CPU (kernels_on_cpu.py) and are held to their signatures; each array lies between guards, so that
-  writing beside it is found; cuBLAS is a function of NumPy on addresses, as particular as the real one;
+  writing beside it is found; cuBLAS is a function of NumPy on addresses, as particular as the real one, and adds up in
+  an order of its own;
 * while a stream records a graph nothing is computed: it is only noted, and happens when the graph is launched. To read
-  a number, to wait, to multiply by CuPy's cuBLAS, or to take memory but from the graph's own pool, is then an error.
+  a number, to wait, to multiply by CuPy's cuBLAS, or to take memory but from the graph's own pool, is then an error,
+  and so is the death of a graph, a pool or a handle: CUDA forbids its calls during a capture, and loses the recording;
+* branches of a recording (events) must be joined, and what two of them do at once must not touch the same memory.
 
 `device` counts what was asked for. This says nothing about speed or CuPy's own behaviour; for that there are the tests
 marked `gpu`.
@@ -19,8 +22,8 @@ import ctypes
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import kernels_on_cpu
 import numpy as np
@@ -35,29 +38,94 @@ class CaptureError(RuntimeError):
     """What CUDA answers to a call that cannot be recorded."""
 
 
+class Node(NamedTuple):
+    """An operation of a recording: what it is, what it does, the bytes that it reads and writes, and what is before it.
+
+    before: a set of nodes, a bit for each.
+    """
+
+    what: str
+    work: Callable[[], None]
+    reads: list[tuple[int, int]]
+    writes: list[tuple[int, int]]
+    before: int
+
+
+class Recording:
+    """What a stream records, and the streams that have branched off: for each, the nodes before its next one."""
+
+    def __init__(self, stream: Stream, mode: int) -> None:
+        self.origin, self.mode = stream, mode
+        self.nodes: list[Node] = []
+        self.before: dict[Stream, int] = {stream: 0}
+        self.broken = ""  # by a call that cannot be recorded
+
+    def add(self, what: str, reads: Iterable[Any], writes: Iterable[Any], work: Callable[[], None]) -> None:
+        stream = Stream.current
+        if stream not in self.before:
+            raise CaptureError(f"{what} on a stream that does not record would be computed now")
+        node = Node(what, work, _ranges(reads), _ranges(writes), self.before[stream])
+        for i, earlier in enumerate(self.nodes):
+            if not node.before >> i & 1 and _conflict(node, earlier):
+                raise CaptureError(f"{what} and {earlier.what} run side by side and touch the same memory")
+        self.before[stream] |= 1 << len(self.nodes)
+        self.nodes.append(node)
+
+    def finish(self) -> None:
+        if self.broken:
+            raise CaptureError(f"the capture was broken by an earlier error: {self.broken}")
+        if self.before[self.origin] != (1 << len(self.nodes)) - 1:
+            raise CaptureError("the capture has branches that were not joined")
+
+
+def _ranges(arrays: Iterable[Any]) -> list[tuple[int, int]]:
+    """First and last byte of each array."""
+    hosts = (_host(a) for a in arrays)
+    return [np.lib.array_utils.byte_bounds(a) for a in hosts if isinstance(a, np.ndarray) and a.size]
+
+
+def _conflict(one: Node, other: Node) -> bool:
+    pairs = ((one.writes, other.writes), (one.writes, other.reads), (one.reads, other.writes))
+    return any(a < d and c < b for these, those in pairs for a, b in these for c, d in those)
+
+
 class Device:
     """The state of the device, and what it was asked for: `log` has (operation, addresses) in order."""
 
     def __init__(self) -> None:
-        self.recorded: list[Callable[[], None]] | None = None  # while a stream records
-        self.broken = False  # the recording, by a call that cannot be recorded
+        self.recording: Recording | None = None
         self.log: list[tuple[str, tuple[int, ...]]] = []
         self.allocations = self.pooled = self.reads = 0  # arrays made, those made while recording, numbers read
+        self.reductions = 0  # arrays that CuPy's reductions made for themselves while recording, `out` or not
         self.pool = False  # whether memory comes from a pool of somebody's own
         self.memory: list[np.ndarray[Any, Any]] = []  # every array's, guards included: nothing is ever freed
+        self.deaths: list[str] = []  # of graphs, pools and handles while a stream recorded
 
-    def do(self, what: str, arrays: Any, work: Callable[[], None]) -> None:
-        """Compute now, or note it for the graph."""
-        self.log.append((what, tuple(a.ctypes.data for a in arrays if isinstance(a, np.ndarray))))
-        if self.recorded is None:
+    def do(
+        self, what: str, arrays: Iterable[Any], work: Callable[[], None], writes: Iterable[Any] | None = None
+    ) -> None:
+        """Compute now, or note it for the graph. writes: those of the arrays that are changed, all if not given."""
+        arrays = [a for a in arrays if isinstance(a, (np.ndarray, DeviceArray))]
+        self.log.append((what, tuple(a.ctypes.data for a in arrays)))
+        if self.recording is None:
             work()
         else:
-            self.recorded.append(work)
+            try:
+                self.recording.add(what, arrays, arrays if writes is None else writes, work)
+            except CaptureError as error:
+                self.recording.broken = str(error)
+                raise
 
     def refuse_while_recording(self, what: str) -> None:
-        if self.recorded is not None:
-            self.broken = True
+        if self.recording is not None:
+            self.recording.broken = what
             raise CaptureError(f"{what} is not permitted when a stream is capturing")
+
+    def died(self, what: str) -> None:
+        """A destructor cannot raise: the recording is lost, as its end will tell."""
+        if self.recording is not None:
+            self.deaths.append(what)
+            self.recording.broken = f"a {what} was destroyed"
 
     def read(self) -> None:
         self.refuse_while_recording("reading from the device")
@@ -67,7 +135,7 @@ class Device:
         if not self.pool:
             self.refuse_while_recording("taking memory")
         self.allocations += 1
-        self.pooled += self.recorded is not None
+        self.pooled += self.recording is not None
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         memory = np.zeros(size + 2 * GUARD, dtype)
         garbage = memory.view(np.uint8)
@@ -76,13 +144,14 @@ class Device:
         else:  # cuBLAS's workspace: the operating system need not find the memory that nobody touches
             garbage[: GUARD * dtype.itemsize] = garbage[-GUARD * dtype.itemsize :] = 255
         self.memory.append(memory)
-        return memory[GUARD : GUARD + size].reshape(shape).view(DeviceArray)
+        return DeviceArray(memory[GUARD : GUARD + size].reshape(shape))
 
-    def make(self, what: str, inputs: Any, work: Callable[[], Any]) -> Any:
+    def make(self, what: str, inputs: Iterable[Any], work: Callable[[], Any]) -> Any:
         """A new array that holds what `work` returns, or will when the graph is launched."""
         result = _device(work())
-        if self.recorded is not None:
-            self.do(what, (*inputs, result), lambda: np.copyto(_host(result), work()))
+        if self.recording is not None:
+            inputs = list(inputs)
+            self.do(what, (*inputs, result), lambda: np.copyto(_host(result), work()), (result,))
         return result
 
     def check_guards(self) -> None:
@@ -95,77 +164,185 @@ class Device:
 device = Device()
 
 
+# --- arrays ----------------------------------------------------------------------------------------------------
+
+
 def _check(values: Any) -> None:
     for value in values:
         if isinstance(value, (list, tuple)):
             _check(value)
-        elif isinstance(value, np.ndarray) and not isinstance(value, DeviceArray):
+        elif isinstance(value, np.ndarray):
             raise TypeError(f"an array of the host, {value.dtype} {value.shape}, met one of the device")
 
 
 def _host(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_host(v) for v in value)
-    return value.view(np.ndarray) if isinstance(value, DeviceArray) else value
+    return value.memory if isinstance(value, DeviceArray) else value
 
 
 def _device(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_device(v) for v in value)
-    if isinstance(value, DeviceArray) or not isinstance(value, (np.ndarray, np.generic)):
+    if not isinstance(value, (np.ndarray, np.generic)):
         return value
     array = device.allocate(np.shape(value), value.dtype)  # reductions give 0-d arrays of the device, not scalars
-    array.view(np.ndarray)[...] = value
+    array.memory[...] = value
     return array
 
 
-class DeviceArray(np.ndarray[Any, Any]):
-    """An array "of the device"."""
+def _found_in(values: Iterable[Any]) -> Iterator[Any]:
+    """The arrays among arguments, lists of them included."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _found_in(value)
+        elif isinstance(value, DeviceArray):
+            yield value
 
-    @property  # type: ignore[override]
+
+def _same(name: str) -> Any:
+    """An attribute that is as NumPy's."""
+    return property(lambda self: getattr(self.memory, name))
+
+
+def _reduction(name: str) -> Any:
+    """A method that reduces. With `out`, CuPy's takes a result and a workspace all the same, and copies."""
+
+    def reduce(self: DeviceArray, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        pooled = device.pooled
+        result = device.make(name, (self,), lambda: np.asarray(getattr(self.memory, name)(*args, **kwargs)))
+        if out is None:
+            return result
+        device.allocate((1,), np.uint8)
+        device.pooled, device.reductions = pooled, device.reductions + device.pooled - pooled
+        device.do("copy", (out,), lambda: np.copyto(out.memory, result.memory.reshape(out.shape)))
+        return out
+
+    return reduce
+
+
+class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array "of the device"; like CuPy's it is no `np.ndarray`, and refuses to become one by itself."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, memory: np.ndarray[Any, Any]) -> None:
+        self.memory = memory
+
+    shape, dtype, ndim, size = _same("shape"), _same("dtype"), _same("ndim"), _same("size")
+    nbytes, itemsize, strides, ctypes = _same("nbytes"), _same("itemsize"), _same("strides"), _same("ctypes")
+    sum, mean, max, min, argmax = (_reduction(name) for name in ("sum", "mean", "max", "min", "argmax"))
+    any, all, std, var = (_reduction(name) for name in ("any", "all", "std", "var"))
+
+    @property
     def data(self) -> Any:
-        return types.SimpleNamespace(ptr=self.ctypes.data)
+        return types.SimpleNamespace(ptr=self.memory.ctypes.data)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        out = kwargs.get("out", ())
-        _check((inputs, out, kwargs.get("where", ())))
-        kwargs = {name: _host(value) for name, value in kwargs.items()}
-        if ufunc is np.matmul:
-            device.refuse_while_recording("cuBLAS through CuPy")
+    @property
+    def flags(self) -> Any:
+        """Those that CuPy's arrays have: nobody can ask whether one is writeable."""
+        names = "c_contiguous", "f_contiguous", "owndata"
+        return types.SimpleNamespace(**{name: getattr(self.memory.flags, name) for name in names})
 
-        def work() -> Any:
-            return getattr(ufunc, method)(*_host(inputs), **kwargs)
+    @property
+    def T(self) -> DeviceArray:
+        return self.transpose()
 
-        if not out:
-            return device.make(ufunc.__name__, inputs, work)
-        device.do(ufunc.__name__, (*inputs, *out), work)
-        return out[0]
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
 
-    def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
-        _check((args, tuple(kwargs.values())))
-        named = {name: _host(value) for name, value in kwargs.items()}
-        return device.make(func.__name__, (), lambda: func(*_host(args), **named))
+    def __len__(self) -> int:
+        return len(self.memory)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        _check((value,))
-        device.do("copy", (self, value), lambda: self.view(np.ndarray).__setitem__(key, _host(value)))
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, key: Any) -> Any:
-        result = self.view(np.ndarray)[_host(key)]
-        if isinstance(result, np.ndarray) and np.shares_memory(result, self.view(np.ndarray)):
-            return result.view(DeviceArray)
+    def __repr__(self) -> str:
+        return f"device {self.memory!r}"
+
+    def _viewed(self, result: np.ndarray[Any, Any]) -> DeviceArray:
+        if np.shares_memory(result, self.memory) or result.size == 0:
+            return DeviceArray(result)
         device.refuse_while_recording("taking memory")
-        return _device(result)
+        return _device(result)  # type: ignore[no-any-return]
+
+    def reshape(self, *shape: Any) -> DeviceArray:
+        return self._viewed(self.memory.reshape(*shape))
+
+    def ravel(self) -> DeviceArray:
+        return self.reshape(-1)
+
+    def transpose(self, *axes: Any) -> DeviceArray:
+        return DeviceArray(self.memory.transpose(*axes))
+
+    def swapaxes(self, a: int, b: int) -> DeviceArray:
+        return DeviceArray(self.memory.swapaxes(a, b))
+
+    def view(self, dtype: Any) -> DeviceArray:
+        return DeviceArray(self.memory.view(dtype))
+
+    def copy(self) -> DeviceArray:
+        return device.make("copy", (self,), self.memory.copy)  # type: ignore[no-any-return]
+
+    def astype(self, dtype: Any, copy: bool = True) -> DeviceArray:
+        return device.make("astype", (self,), lambda: self.memory.astype(dtype))  # type: ignore[no-any-return]
 
     def fill(self, value: Any) -> None:
         self[...] = value
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        return _device(self.view(np.ndarray).astype(dtype))
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out", ())
+        _check((inputs, out, kwargs.get("where", ())))
+        named = {name: _host(value) for name, value in kwargs.items()}
+        if ufunc is np.matmul:
+            device.refuse_while_recording("cuBLAS through CuPy")
+
+        def work() -> Any:
+            return getattr(ufunc, method)(*_host(inputs), **named)
+
+        if not out:
+            return device.make(ufunc.__name__, inputs, work)
+        device.do(ufunc.__name__, (*inputs, *out), work, out)
+        return out[0]
+
+    def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
+        if func is np.shape:
+            return self.shape
+        out = kwargs.get("out")
+        _check((args, tuple(kwargs.values())))
+        named = {name: _host(value) for name, value in kwargs.items() if name != "out"}
+        inputs = [*_found_in(args), *_found_in(kwargs.values())]
+        result = device.make(func.__name__, inputs, lambda: func(*_host(args), **named))
+        if out is None:
+            return result
+        out[...] = result.reshape(out.shape)
+        return out
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        _check((value,))
+        key = _host(key)
+        target = self.memory[key]
+        whole = target if isinstance(target, np.ndarray) and np.shares_memory(target, self.memory) else self
+        device.do("copy", (self, value), lambda: self.memory.__setitem__(key, _host(value)), (whole,))
+
+    def __getitem__(self, key: Any) -> Any:
+        result = self.memory[_host(key)]
+        if isinstance(result, np.generic):  # a number is a view of one element
+            places = tuple(slice(i, i + 1 or None) for i in (key if isinstance(key, tuple) else (key,)))
+            return DeviceArray(self.memory[places].reshape(()))
+        return self._viewed(result)
+
+    def get(self) -> np.ndarray[Any, Any]:
+        device.read()
+        return self.memory.copy()
 
     def item(self, *args: Any) -> Any:
         device.read()
-        return self.view(np.ndarray).item(*args)
+        return self.memory.item(*args)
+
+    def tolist(self) -> Any:
+        device.read()
+        return self.memory.tolist()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -173,8 +350,14 @@ class DeviceArray(np.ndarray[Any, Any]):
     def __int__(self) -> int:
         return int(self.item())
 
+    def __index__(self) -> int:
+        return int(self.item())
+
     def __bool__(self) -> bool:
         return bool(self.item())
+
+
+# --- streams and graphs ----------------------------------------------------------------------------------------
 
 
 class Stream:
@@ -198,30 +381,68 @@ class Stream:
 
     def begin_capture(self, mode: int) -> None:
         assert self.non_blocking, "the default stream cannot record"
-        assert mode == 1, "only in this mode is taking memory an error"
-        device.recorded, device.broken = [], False
+        assert device.recording is None, "a stream is recording already"
+        device.recording = Recording(self, mode)
 
     def end_capture(self) -> Graph:
-        recorded, device.recorded = device.recorded, None
-        if device.broken or recorded is None:
-            raise CaptureError("the capture was broken by an earlier error")
-        return Graph(recorded)
+        recording, device.recording = device.recording, None
+        if recording is None:
+            raise CaptureError("no stream is recording")
+        recording.finish()
+        return Graph(recording.nodes)
+
+    def record(self, event: Event) -> Event:
+        if device.recording is not None:
+            event.before = device.recording.before[self]
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        if device.recording is not None:
+            device.recording.before[self] = device.recording.before.get(self, 0) | event.before
+
+
+class Event:
+    """A mark in a stream."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self.before = 0
 
 
 Stream.current = Stream()
 
 
+class Pool:
+    """Memory of somebody's own."""
+
+    def malloc(self, size: int) -> None:
+        return None
+
+    def __del__(self) -> None:
+        if device is not None:  # at the end of the process
+            device.died("pool")
+
+
 class Graph:
     """A recorded graph."""
 
-    def __init__(self, recorded: list[Callable[[], None]]) -> None:
-        self.recorded = recorded
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
 
     def launch(self) -> None:
         device.refuse_while_recording("launching a graph")
         device.log.append(("graph", ()))
-        for work in self.recorded:
-            work()
+        for node in self.nodes:
+            node.work()
+
+    def debug_dot_str(self, flags: int = 0) -> str:
+        """As CUDA prints a graph: a line for each node, and one for each edge."""
+        lines = [f'"graph_1_node_{i}"[shape="rectangle" label="{i} | {n.what}"];' for i, n in enumerate(self.nodes)]
+        edges = [f'"graph_1_node_{i}" -> "graph_1_node_{i + 1}"[headlabel=0];' for i in range(len(self.nodes) - 1)]
+        return "\n".join(["digraph dot {", *lines, *edges, "}"])
+
+    def __del__(self) -> None:
+        if device is not None:
+            device.died("graph")
 
 
 class RawModule:
@@ -233,10 +454,15 @@ class RawModule:
 
     def get_function(self, name: str) -> Callable[..., None]:
         device.refuse_while_recording("loading a module")
+        types = kernels_on_cpu.signatures(self.code)[name]
 
         def kernel(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
             arrays = tuple(_host(a) for a in args)
-            device.do(name, args, lambda: kernels_on_cpu.launch(name, self.real, grid, block, arrays, self.code))
+            for a in args:
+                assert not isinstance(a, np.ndarray), f"{name} was given an array of the host"
+            written = [a for t, a in zip(types, args, strict=True) if not t.startswith("const ")]
+            work = lambda: kernels_on_cpu.launch(name, self.real, grid, block, arrays, self.code)  # noqa: E731
+            device.do(name, args, work, written)
 
         return kernel
 
@@ -254,6 +480,10 @@ class FakeCublas:
         self.streams[handle._obj.value] = 0
         return 0
 
+    def cublasDestroy_v2(self, handle: Any) -> int:
+        device.died("handle")
+        return 0
+
     def cublasSetStream_v2(self, handle: Any, stream: Any) -> int:
         self.streams[handle.value] = stream.value
         self.workspaces.pop(handle.value, None)
@@ -262,6 +492,13 @@ class FakeCublas:
     def cublasSetWorkspace_v2(self, handle: Any, pointer: Any, size: Any) -> int:
         self.workspaces[handle.value] = size.value
         return 0
+
+    def cublasGetVersion_v2(self, handle: Any, version: Any) -> int:
+        version._obj.value = 130000
+        return 0
+
+    def cublasGetStatusString(self, status: int) -> bytes:
+        return b"the requested functionality is not supported"
 
     def cublasGemmEx(
         self, handle: Any, ta: int, tb: int, m: int, n: int, k: int, alpha: Any, a: Any, a_type: int, lda: int,
@@ -285,7 +522,7 @@ class FakeCublas:
             product = scale * ((left.T if ta else left) @ (right.T if tb else right))
             out[...] = product + keep * out if keep else product  # beta = 0: what was there may be NaN
 
-        device.do("gemm", (left, right, out), multiply)
+        device.do("gemm", (left, right, out), multiply, (out,))
         return 0
 
 
@@ -295,11 +532,16 @@ def _columns(address: int, rows: int, cols: int, distance: int, real: Any) -> np
     return np.lib.stride_tricks.as_strided(flat, (rows, cols), (flat.itemsize, flat.itemsize * distance))
 
 
+# --- the module ------------------------------------------------------------------------------------------------
+
+
 @contextlib.contextmanager
 def _using_allocator(malloc: Any) -> Iterator[None]:
-    before, device.pool = device.pool, True
-    yield
-    device.pool = before
+    before, device.pool = device.pool, malloc is not None
+    try:
+        yield
+    finally:
+        device.pool = before
 
 
 class FakeCupy(types.ModuleType):
@@ -314,17 +556,26 @@ class FakeCupy(types.ModuleType):
         errors = {name: type(name, (RuntimeError,), {}) for name in ("CUDARuntimeError", "CUDADriverError")}
         self.cuda = types.SimpleNamespace(
             Stream=Stream,
+            Event=Event,
+            Device=lambda: types.SimpleNamespace(id=0),
             get_current_stream=lambda: Stream.current,
-            MemoryPool=lambda: types.SimpleNamespace(malloc=lambda size: None),
+            MemoryPool=Pool,
             using_allocator=_using_allocator,
             memory=types.SimpleNamespace(OutOfMemoryError=type("OutOfMemoryError", (MemoryError,), {})),
             driver=types.SimpleNamespace(CUDADriverError=errors["CUDADriverError"]),
             runtime=types.SimpleNamespace(
                 getDeviceCount=lambda: devices,
+                getDeviceProperties=lambda i: {"name": b"a stand-in"},
+                streamCaptureModeGlobal=0,
                 streamCaptureModeThreadLocal=1,
+                streamCaptureModeRelaxed=2,
                 CUDARuntimeError=errors["CUDARuntimeError"],
             ),
         )
+        self._default_pool = Pool()
+
+    def get_default_memory_pool(self) -> Pool:
+        return self._default_pool
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
@@ -332,7 +583,7 @@ class FakeCupy(types.ModuleType):
             return found
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            if any(isinstance(a, DeviceArray) for a in args):
+            if next(_found_in(args), None) is not None:
                 return found(*args, **kwargs)
             return device.make(name, (), lambda: found(*args, **kwargs))
 
@@ -343,16 +594,19 @@ class FakeCupy(types.ModuleType):
 
     def zeros(self, shape: Any, dtype: Any = float) -> Any:
         array = device.allocate(shape, dtype)
-        array.view(np.ndarray)[...] = 0
+        array.memory[...] = 0
         return array
 
     def asarray(self, a: Any, dtype: Any = None) -> Any:
-        if isinstance(a, DeviceArray) and dtype in (None, a.dtype):
-            return a
-        return _device(np.asarray(_host(a), dtype=dtype))
+        if isinstance(a, DeviceArray):
+            return a if dtype in (None, a.dtype) else a.astype(dtype)
+        return _device(np.asarray(a, dtype=dtype))
+
+    def array(self, a: Any, dtype: Any = None, order: str = "K", copy: bool = True) -> Any:
+        return device.make("array", (a,), lambda: np.array(_host(a), dtype=dtype, order=order))  # type: ignore[call-overload]
 
     def ascontiguousarray(self, a: Any) -> Any:
-        return a if a.flags.c_contiguous else _device(np.ascontiguousarray(_host(a)))
+        return a if a.flags.c_contiguous else device.make("copy", (a,), lambda: np.ascontiguousarray(_host(a)))
 
     def asnumpy(self, a: Any) -> Any:
         device.read()
@@ -360,8 +614,8 @@ class FakeCupy(types.ModuleType):
 
     def copyto(self, out: Any, a: Any, **kwargs: Any) -> None:
         _check((out, a))
-        kwargs = {name: _host(value) for name, value in kwargs.items()}
-        device.do("copy", (out, a), lambda: np.copyto(_host(out), _host(a), **kwargs))
+        named = {name: _host(value) for name, value in kwargs.items()}
+        device.do("copy", (out, a), lambda: np.copyto(_host(out), _host(a), **named), (out,))
 
 
 def install(monkeypatch: Any, devices: int = 1) -> Device:

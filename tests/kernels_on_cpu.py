@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 SHIM = Path(__file__).parent / "cuda_on_cpu.cpp"
-_INTEGERS = {"int": np.int32, "u64": np.uint64, "long long": np.int64, "u8": np.uint8}
+_INTEGERS = {"int": np.int32, "u32": np.uint32, "u64": np.uint64, "long long": np.int64, "u8": np.uint8}
 _CTYPES = {
-    np.int32: ctypes.c_int32, np.uint64: ctypes.c_uint64, np.int64: ctypes.c_int64, np.uint8: ctypes.c_uint8,
+    np.int32: ctypes.c_int32, np.uint32: ctypes.c_uint32,
+    np.uint64: ctypes.c_uint64, np.int64: ctypes.c_int64, np.uint8: ctypes.c_uint8,
     np.float32: ctypes.c_float, np.float64: ctypes.c_double,
 }  # fmt: skip
 
@@ -32,7 +33,7 @@ def source() -> str:
 @functools.cache
 def signatures(code: str) -> dict[str, list[str]]:
     """The kernels and the types of their arguments, as kernels.cu declares them: "const REAL*", "u64", ..."""
-    for name, text in re.findall(r"#define (UPDATE|WINDOWS) (.*)", code):
+    for name, text in re.findall(r"#define (UPDATE|WINDOWS|TRACK) (.*)", code):
         code = re.sub(rf"\b{name}\s*\)", f"{text})", code)
     found = {}
     for name, arguments in re.findall(r"__global__ void (\w+)\(([^)]*)\)", code):

@@ -401,7 +401,7 @@ def worst(errors: dict[str, float]) -> float:
 
 
 def flat_of(net: Sequential) -> Array:
-    return net.backend.to_numpy(net.flat)
+    return net.packed(net.flat)
 
 
 def quadratic(

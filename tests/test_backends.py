@@ -344,6 +344,20 @@ def test_logistic_and_judge(backend: Backend, bench: tuple[int, str], n: int, m:
     b.same(lambda be, wide: be.judge(wide[:, 1:], wide[:, :1]), b.draw(n, 2))  # not contiguous
 
 
+@given(benches, sides, sides, st.floats(0, 1))
+def test_classify_is_logistic_of_both_sides_and_judge(
+    backend: Backend, bench: tuple[int, str], n: int, m: int, target: float
+) -> None:
+    b = Bench(backend, *bench)
+    logits, others = (b.draw(k, 1) * b.rng.choice([1, 30, 1000]).astype(b.dtype) for k in (n, m))
+
+    def call(be: Backend, *arrays: Any) -> tuple[Any, ...]:
+        loss, judgement = be.classify(*arrays[:2], target, *arrays[2:])
+        return loss, *judgement
+
+    b.same(call, logits, others, b.junk(n, 1), b.junk(m, 1))
+
+
 def test_judge_counts_logits_on_the_right_side(backend: Backend) -> None:
     values = np.array([-1000, -0.01, 0, 0.01, 1000], np.float32).reshape(-1, 1)
     both = backend.asarray(values)
@@ -362,12 +376,21 @@ def test_metrics_are_kept_row_by_row(backend: Backend) -> None:
     assert backend.to_numpy(table).tolist() == [[3, -3], [4, -4], [2, -2]]
 
 
-def test_finite_is_asked_of_all(backend: Backend) -> None:
-    good, nan, infinity = backend.asarray(np.array([1, np.nan, np.inf], "float32"))
-    assert backend.finite(good, good)
-    assert not backend.finite(good, nan)
-    assert not backend.finite(infinity, good)
-    assert backend.finite(good, good)  # one bad answer is not remembered
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_gradient_is_finite_if_its_norm_and_the_loss_are(backend: Backend, dtype: str) -> None:
+    good, nan, infinity = backend.asarray(np.array([1, np.nan, np.inf], dtype))
+    gradient, bad = (backend.asarray(np.array([3, last], dtype)) for last in (4, np.nan))
+    for grad, loss, finite in ((gradient, good, True), (bad, good, False), (gradient, nan, False)):
+        assert backend.grad_norm(grad, loss)[1] == finite
+    assert not backend.grad_norm(gradient, infinity)[1]
+    norm, finite = backend.grad_norm(gradient, good)  # one bad answer is not remembered
+    assert finite
+    assert float(norm) == 5
+
+
+def test_numbers_come_as_the_hosts(backend: Backend) -> None:
+    scalars = backend.asarray(np.array([0.1, -2, np.inf], "float32"))
+    assert backend.numbers(list(scalars)) == [float(np.float32(0.1)), -2, np.inf]
 
 
 def test_a_counter_counts_and_can_be_set(backend: Backend) -> None:
@@ -568,6 +591,19 @@ def test_gather(backend: Backend, bench: tuple[int, str], n: int, count: int, by
     expected = data[picks] / 127.5 - 1 if bytes_ else data[picks]
     np.testing.assert_allclose(backend.to_numpy(out), expected, rtol=0, atol=2e-7 if bytes_ else 0)
     assert out.dtype == b.dtype
+
+
+@given(benches, st.integers(1, 9), st.integers(0, 40), st.integers(1, 9), st.integers(1, 5), any_seed, st.booleans())
+def test_draw_is_gather_of_a_minibatch(
+    backend: Backend, bench: tuple[int, str], n: int, turn: int, size: int, count: int, seed: int, bytes_: bool
+) -> None:
+    b = Bench(backend, *bench)
+    data = b.rng.integers(0, 256, (n, 3, 2)).astype(np.uint8) if bytes_ else b.draw(n, 3, 2)
+    out, picks = backend.empty((count, 3, 2), b.dtype), reference.empty((count,), np.int64)
+    backend.draw(backend.asarray(data), turn, size, seed, out)
+    reference.minibatch(picks, n, turn, size, seed)
+    expected = data[picks] / 127.5 - 1 if bytes_ else data[picks]
+    np.testing.assert_allclose(backend.to_numpy(out), expected, rtol=0, atol=2e-7 if bytes_ else 0)
 
 
 def test_bytes_map_to_the_ends_of_the_interval_and_stay_in_it(backend: Backend) -> None:

@@ -208,7 +208,7 @@ def test_gradients(backend: Backend, what: str, train: bool) -> None:
 
     assert_gradient(lambda x: loss(flat_of(net), x), x, dx, rng)
     if net.size:
-        assert_gradient(lambda flat: loss(flat, x), flat_of(net), backend.to_numpy(net.flat_grad), rng)
+        assert_gradient(lambda flat: loss(flat, x), flat_of(net), net.packed(net.flat_grad), rng)
 
 
 SIZES = [

@@ -139,7 +139,7 @@ def check_by_hand(case: Case, train: bool) -> None:
     np.testing.assert_allclose(net.backend.to_numpy(y), evaluate(net, flat, x, train, STREAM), rtol=1e-9, atol=1e-9)
     assert_gradient(lambda x: loss(flat, x), x, dx, rng)
     if net.size:
-        assert_gradient(lambda flat: loss(flat, x), flat, net.backend.to_numpy(net.flat_grad), rng)
+        assert_gradient(lambda flat: loss(flat, x), flat, net.packed(net.flat_grad), rng)
 
 
 @settings(max_examples=150)

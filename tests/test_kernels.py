@@ -19,7 +19,7 @@ import kernels_on_cpu
 import numpy as np
 import pytest
 
-from minigan.backend import absent, cupy_backend, get_backend
+from minigan.backend import absent, cuda_arguments, factors, get_backend
 from minigan.backend.cupy_backend import FLAGS
 
 NULL = np.uint64(0)
@@ -84,18 +84,19 @@ def test_nvcc_compiles_the_kernels(tmp_path: Path) -> None:
 def test_activations_have_the_numbers_of_the_kernels() -> None:
     names = re.search(r"enum \{ IDENTITY, (.*) \};", kernels_on_cpu.source())
     assert names
-    assert {name.lower(): i for i, name in enumerate(names[1].split(", "), 1)} == cupy_backend._ACTIVATIONS
+    assert {name.lower(): i for i, name in enumerate(names[1].split(", "), 1)} == cuda_arguments.ACTIVATIONS
 
 
 def test_a_missing_barrier_is_found() -> None:
     code = kernels_on_cpu.source()
-    partial, norm = np.arange(8.0), np.zeros(1, np.float32)
-    run("root", partial, np.int32(8), norm)
-    assert norm[0] == pytest.approx(np.sqrt(28))
+    x, norm = np.arange(8, dtype=np.float32), np.zeros(1, np.float32)
+    args = x, np.uint64(8), np.zeros(1), np.zeros(1, np.uint32), norm, NULL, NULL, np.int32(0)
+    run("grad_norm", *args)
+    assert norm[0] == pytest.approx(np.sqrt(140))
     broken = code.replace("sums[1][i] = b;\n    __syncthreads();", "sums[1][i] = b;")
     assert broken != code
     with pytest.raises(AssertionError, match="depends on the order of the threads"):
-        run("root", partial, np.int32(8), norm, code=broken)
+        run("grad_norm", *args, code=broken)
 
 
 def test_arguments_of_another_type_are_refused() -> None:
@@ -115,18 +116,22 @@ def test_arguments_of_another_type_are_refused() -> None:
 
 def test_a_block_has_at_most_1024_threads() -> None:
     with pytest.raises(AssertionError, match="block"):
-        run("root", np.zeros(1), np.int32(1), np.zeros(1, np.float32), block=(8, 256))
+        run("grad_norm", *[NULL] * 8, block=(8, 256))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 8, 31, 1031])
 @pytest.mark.parametrize("cols", [1, 7, 8, 9])
 def test_column_sums_of_any_shape(rows: int, cols: int) -> None:
-    """With as many threads as the backend would take, and with one."""
+    """By a few threads or many, and by blocks that share the rows."""
     x = np.random.default_rng(rows).standard_normal((rows, cols)).astype(np.float32)
     shape = np.int32(rows), np.int32(cols), np.int32(0), np.float32(0)
-    for grid, block in (cupy_backend._strips(x), ((cols,), (1, 1))):
-        total = np.full(cols, np.nan, np.float32)
-        run("bias_act_grad", x, NULL, NULL, total, np.int32(0), *shape, grid=grid, block=block)
+    for threads, chunks in ((1, 1), (4, 1), (128, 1), (2, 3), (16, 7)):
+        total, partial = np.full(cols, np.nan, np.float32), np.full((chunks, cols), np.nan, np.float32)
+        grid, block = (-(-cols // 8), chunks), (8, threads)
+        shared = partial if chunks > 1 else NULL
+        run("bias_act_grad", x, NULL, NULL, total, shared, np.int32(0), *shape, grid=grid, block=block)
+        if chunks > 1:
+            run("add_chunks", partial, np.int32(chunks), total, np.int32(0), np.int32(cols), block=(32,))
         np.testing.assert_allclose(total, x.sum(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-4)
 
 
@@ -134,7 +139,8 @@ def test_column_sums_of_any_shape(rows: int, cols: int) -> None:
 def test_flat_kernels_do_not_depend_on_their_grid(grid: int) -> None:
     """Fewer threads than elements, and more."""
     p, g, m, v = (np.linspace(a, 1, 1000, dtype=np.float32) for a in (-1, -2, 0.5, 0.1))
-    args = np.uint64(1000), *map(np.float64, (0.1, 0.5, 0.9, 1e-8)), NULL, NULL, np.uint64(3), NULL, NULL
+    numbers = map(np.float64, (0.5, 0.9, *factors.adam(0.1, 0.5, 0.9, 1e-8, 3)))
+    args = np.uint64(1000), *numbers, NULL, np.uint64(1), np.uint64(0), NULL, NULL
     run("adam", p, g, m, v, *args, grid=(grid,), block=(32,))
     expected = [np.linspace(a, 1, 1000, dtype=np.float32) for a in (-1, -2, 0.5, 0.1)]
     get_backend("reference").adam(*expected, 0.1, 0.5, 0.9, 1e-8, 3)

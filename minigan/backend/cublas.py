@@ -8,6 +8,8 @@ columns, so out = a b is asked for as outᵀ = bᵀ aᵀ, and a transposed view 
 from __future__ import annotations
 
 import ctypes
+import functools
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ _DEFAULT_ALGORITHM = -1
 
 
 class Cublas:
-    """cuBLAS on whatever stream is current: each has its handle and its workspace.
+    """cuBLAS on whatever stream is current.
 
     precision: of float32 products. "fp32" is exact float32; "tf32" and "bf16" round the factors to 10 and 7 bits of
     mantissa for the tensor cores and add up in float32. Raises ValueError for another name.
@@ -32,8 +34,7 @@ class Cublas:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self._cupy, self._precision = cupy, PRECISIONS[precision]
-        self._library = load()
-        self._handles: dict[int, tuple[ctypes.c_void_p, Array]] = {}  # and workspaces, by stream
+        self._handles = _handles(cupy)
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         """out = a b, or out += a b; views with a unit stride are taken as they are, others copied."""
@@ -44,27 +45,25 @@ class Cublas:
         kind, real = _TYPES[out.dtype]
         compute = _COMPUTE_64F if kind else self._precision
         (a, transpose_a, lda), (b, transpose_b, ldb) = self._factor(a), self._factor(b)
-        handle, one, beta = self._handle(), real(1), real(accumulate)
-        self._check(
-            self._library.cublasGemmEx(
+        handle, one, beta = self._handles.current(), real(1), real(accumulate)
+        self._handles.check(
+            f"a product ({m}, {k}) x ({k}, {n}) of {out.dtype}",
+            self._handles.library.cublasGemmEx(
                 *(handle, transpose_b, transpose_a, n, m, k, ctypes.byref(one)),
                 *(ctypes.c_void_p(b.data.ptr), kind, ldb, ctypes.c_void_p(a.data.ptr), kind, lda),
                 *(ctypes.byref(beta), ctypes.c_void_p(out.data.ptr), kind, out.strides[0] // out.itemsize),
                 *(compute, _DEFAULT_ALGORITHM),
-            )
+            ),
         )
 
-    def _handle(self) -> ctypes.c_void_p:
-        """The handle of the current stream."""
-        stream = self._cupy.cuda.get_current_stream().ptr
-        if stream not in self._handles:
-            handle, workspace = ctypes.c_void_p(), self._cupy.empty((WORKSPACE,), np.uint8)
-            self._check(self._library.cublasCreate_v2(ctypes.byref(handle)))
-            self._check(self._library.cublasSetStream_v2(handle, ctypes.c_void_p(stream)))
-            size, pointer = ctypes.c_size_t(WORKSPACE), ctypes.c_void_p(workspace.data.ptr)
-            self._check(self._library.cublasSetWorkspace_v2(handle, pointer, size))  # after the stream, which resets it
-            self._handles[stream] = handle, workspace
-        return self._handles[stream][0]
+    def about(self) -> str:
+        """The version of the library, and where it was found."""
+        version = ctypes.c_int()
+        self._handles.check(
+            "its version",
+            self._handles.library.cublasGetVersion_v2(self._handles.current(), ctypes.byref(version)),
+        )
+        return f"cuBLAS {version.value} ({getattr(self._handles.library, '_name', 'unknown place')})"
 
     def _factor(self, x: Array) -> tuple[Array, int, int]:
         """The array, whether it is the transpose of one by rows, and the distance of its rows."""
@@ -75,14 +74,70 @@ class Cublas:
             return x, 1, max(rows, right // item)
         return self._factor(self._cupy.ascontiguousarray(x))
 
-    @staticmethod
-    def _check(status: int) -> None:
+
+class Handles:
+    """One handle and one workspace for each stream, for the whole process: a handle costs milliseconds and memory.
+
+    They live as long as the process does. Streams are few and live as long (`cupy_backend.streams`).
+    """
+
+    def __init__(self, cupy: Any) -> None:
+        self.library = load()
+        self._cupy = cupy
+        self._handles: dict[tuple[int, int], tuple[ctypes.c_void_p, Array]] = {}  # by device and stream
+
+    def current(self) -> ctypes.c_void_p:
+        """The handle of the current stream."""
+        stream = self._cupy.cuda.get_current_stream().ptr
+        key = self._cupy.cuda.Device().id, stream
+        if key not in self._handles:
+            pool = self._cupy.get_default_memory_pool()
+            with self._cupy.cuda.using_allocator(pool.malloc):  # not from the pool of a graph, which dies with it
+                handle, workspace = ctypes.c_void_p(), self._cupy.empty((WORKSPACE,), np.uint8)
+            self.check("a handle", self.library.cublasCreate_v2(ctypes.byref(handle)))
+            self.check("its stream", self.library.cublasSetStream_v2(handle, ctypes.c_void_p(stream)))
+            size, pointer = ctypes.c_size_t(WORKSPACE), ctypes.c_void_p(workspace.data.ptr)
+            # after the stream, which resets it
+            self.check("its workspace", self.library.cublasSetWorkspace_v2(handle, pointer, size))
+            self._handles[key] = handle, workspace
+        return self._handles[key][0]
+
+    def check(self, what: str, status: int) -> None:
         if status:
-            raise RuntimeError(f"cuBLAS failed with status {status} (see cublasStatus_t)")
+            raise RuntimeError(f"cuBLAS failed at {what}: {self._words(status)} (status {status})")
+
+    def _words(self, status: int) -> str:
+        describe = getattr(self.library, "cublasGetStatusString", None)  # older libraries have none
+        return "see cublasStatus_t" if describe is None else (describe(status) or b"unknown").decode(errors="replace")
+
+
+@functools.cache
+def _handles(cupy: Any) -> Handles:
+    return Handles(cupy)
 
 
 def load() -> Any:
-    """The library that CuPy uses, found as CuPy finds it."""
-    from cuda.pathfinder import load_nvidia_dynamic_lib
+    """The library that CuPy uses, found as CuPy finds it; else by its name, where the system has it.
 
-    return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
+    Raises RuntimeError where there is none.
+    """
+    tried = []
+    try:
+        from cuda.pathfinder import load_nvidia_dynamic_lib
+
+        return _declared(ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path))
+    except Exception as error:  # not installed, or finds nothing, in its own words
+        tried.append(" ".join(str(error).split()) or type(error).__name__)
+    for name in ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll"):
+        try:
+            return _declared(ctypes.CDLL(name))
+        except OSError as error:
+            tried.append(str(error))
+    raise RuntimeError(f"cuBLAS was not found: {'; '.join(tried)}")
+
+
+def _declared(library: Any) -> Any:
+    """With the results that are no integers declared."""
+    with suppress(AttributeError):
+        library.cublasGetStatusString.restype = ctypes.c_char_p
+    return library

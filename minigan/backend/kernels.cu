@@ -1,10 +1,11 @@
-// The operations of reference.py as CUDA kernels: one each, where array code takes several.
+// The operations of reference.py as CUDA kernels: one each, where array code takes several, and one for some that follow
+// each other (fusion.py).
 //
 // Arrays are row-major, (rows, cols); REAL is float or double. The threads of a block work together through shared
 // memory only, and every sum is a fixed tree without atomics: two runs agree in every bit, and the tests can run this
-// file on a CPU. `counter`, `rates` and `halted` are null except in a CUDA graph, which is replayed with the very
-// arguments of its first time: there the count of steps, the learning rates, and whether the game has met a number
-// that is not finite are read from the device.
+// file on a CPU. `counter`, `table` and `halted` are null except in a CUDA graph, which is replayed with the very
+// arguments of its first time: there the count of steps, numbers that follow a schedule, and whether the game has met a
+// number that is not finite are read from the device.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -12,9 +13,33 @@ typedef unsigned long long u64;
 
 #define EACH_ELEMENT(i, size) \
     for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < (size); i += gridDim.x * (u64)blockDim.x)
-#define EACH_ROW(r) for (int r = blockIdx.y * blockDim.y + threadIdx.y; r < rows; r += gridDim.y * blockDim.y)
 
-__device__ u64 now(u64 value, const u64 *counter) { return counter ? *counter : value; }
+// The column of element i of an array (rows, cols): a division of 64 bits takes three times as long as one of 32.
+__device__ int column(u64 i, int cols) { return i >> 32 ? (int)(i % cols) : (int)((u32)i % (u32)cols); }
+
+// A thread goes through the rows of its column in steps of blockDim.y: AHEAD of them are loaded before the first is
+// used, so that memory answers all at once. Where there are many rows, blocks share them: chunk blockIdx.y of gridDim.y.
+#define AHEAD 4
+template <class Load, class Use> __device__ void each_row(int rows, Load load, Use use) {
+    int chunk = (rows + gridDim.y - 1) / gridDim.y, begin = blockIdx.y * chunk, end = min(rows, begin + chunk);
+    for (int r = begin + threadIdx.y; r < end; r += AHEAD * blockDim.y) {
+        decltype(load(0)) loaded[AHEAD];
+        for (int k = 0; k < AHEAD; k++)
+            if (r + k * (int)blockDim.y < end) loaded[k] = load(r + k * blockDim.y);
+        for (int k = 0; k < AHEAD; k++)
+            if (r + k * (int)blockDim.y < end) use(r + k * blockDim.y, loaded[k]);
+    }
+}
+
+// Σ over the chunks of one column, in their order.
+template <class T> __device__ T over_chunks(const T *partial, int chunks, int cols, int c) {
+    T sum = 0;
+    for (int k = 0; k < chunks; k++) sum += partial[k * (u64)cols + c];
+    return sum;
+}
+
+// A count: a number, or so many more than the device has counted.
+__device__ u64 now(u64 value, const u64 *counter) { return counter ? *counter + value : value; }
 
 // Σ of a and of b over threadIdx.y, a power of two of them; every thread gets the sums.
 template <class T> __device__ void add_up(T &a, T &b) {
@@ -49,12 +74,12 @@ __device__ REAL phi(REAL x, int act, REAL leak) {
     }
 }
 
-__device__ REAL slope(const REAL *y, u64 i, int act, REAL leak) {
+__device__ REAL slope(REAL y, int act, REAL leak) {
     switch (act) {
-        case LEAKY: return y[i] > 0 ? REAL(1) : leak;
-        case TANH: return 1 - y[i] * y[i];
-        case SIGMOID: return y[i] * (1 - y[i]);
-        case SOFTPLUS: return -expm1(-y[i]);
+        case LEAKY: return y > 0 ? REAL(1) : leak;
+        case TANH: return 1 - y * y;
+        case SIGMOID: return y * (1 - y);
+        case SOFTPLUS: return -expm1(-y);
         default: return 1;
     }
 }
@@ -76,13 +101,6 @@ __device__ void words(u32 *out, u64 block, u64 seed, u64 purpose, u64 step, u64 
     }
     const u64 c[4] = {c0, c1, c2, c3};
     for (int j = 0; j < 8; j++) out[j] = (u32)(c[j / 2] >> (j % 2 ? 32 : 0));
-}
-
-// lr · m̂/(√v̂ + ε) = a m/(√v + b) in the update that makes it `updates`.
-__device__ void adam_factors(REAL &a, REAL &b, double lr, double beta1, double beta2, double eps, double updates) {
-    double c = sqrt((1 - beta2) / (1 - pow(beta2, updates)));
-    a = lr * (1 - beta1) / (1 - pow(beta1, updates)) / c;
-    b = eps / c;
 }
 
 __device__ float unit(u32 word) { return (float)(word >> 8) * (1.0f / 16777216); }  // in [0, 1)
@@ -109,338 +127,525 @@ __global__ void normal(REAL *out, u64 size, u64 seed, u64 purpose, u64 step, con
 }
 
 // Positions turn · size, ... of the endless sequence of shuffled epochs of n items; `half` bits make half a number.
-__global__ void minibatch(
-    long long *out, u64 count, u64 n, int half, u64 turn, const u64 *counter, u64 size, u64 seed
-) {
-    EACH_ELEMENT(i, count) {
-        u64 position = now(turn, counter) * size + i;
-        u32 keys[8], value = (u32)(position % n), mask = (1u << half) - 1;
-        words(keys, 1, seed, 3, position / n, 0);  // 3: Purpose.SHUFFLE
-        do {
-            u32 left = value >> half, right = value & mask;
-            for (int k = 0; k < 6; k++) {
-                u32 mixed = (right + keys[k]) * 0x85EBCA6Bu, old = right;
-                mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35u;
-                right = left ^ ((mixed ^ (mixed >> 16)) & mask);
-                left = old;
-            }
-            value = (left << half) | right;
-        } while (value >= n);
-        out[i] = value;
-    }
+__device__ u64 shuffled(u64 position, u64 n, int half, u64 seed) {
+    u32 keys[8], value = (u32)(position % n), mask = (1u << half) - 1;
+    words(keys, 1, seed, 3, position / n, 0);  // 3: Purpose.SHUFFLE
+    do {
+        u32 left = value >> half, right = value & mask;
+        for (int k = 0; k < 6; k++) {
+            u32 mixed = (right + keys[k]) * 0x85EBCA6Bu, old = right;
+            mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35u;
+            right = left ^ ((mixed ^ (mixed >> 16)) & mask);
+            left = old;
+        }
+        value = (left << half) | right;
+    } while (value >= n);
+    return value;
 }
 
-// Rows of data: bytes are mapped to [−1, 1], REALs are copied.
-__global__ void gather(const void *data, int bytes, const long long *indices, REAL *out, int rows, int cols) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < cols) EACH_ROW(r) {
-        u64 from = indices[r] * (u64)cols + c;
-        out[r * (u64)cols + c] = bytes ? ((const u8 *)data)[from] * REAL(2.0 / 255) - 1 : ((const REAL *)data)[from];
-    }
+// One block for each row: bytes are mapped to [−1, 1], REALs are copied.
+__global__ void draw(
+    const void *data, int bytes, REAL *out, int cols, u64 n, int half, u64 turn, const u64 *counter, u64 size, u64 seed
+) {
+    __shared__ u64 from;
+    if (threadIdx.x == 0) from = shuffled(now(turn, counter) * size + blockIdx.x, n, half, seed) * cols;
+    __syncthreads();
+    for (int c = threadIdx.x; c < cols; c += blockDim.x)
+        out[blockIdx.x * (u64)cols + c] =
+            bytes ? ((const u8 *)data)[from + c] * REAL(2.0 / 255) - 1 : ((const REAL *)data)[from + c];
 }
 
 // --- layers
 
-__global__ void bias_act(const REAL *x, const REAL *bias, REAL *out, int rows, int cols, int act, REAL leak) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < cols) EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        out[i] = phi(bias ? x[i] + bias[c] : x[i], act, leak);
-    }
+__global__ void bias_act(const REAL *x, const REAL *bias, REAL *out, u64 size, int cols, int act, REAL leak) {
+    EACH_ELEMENT(i, size) out[i] = phi(bias ? x[i] + bias[column(i, cols)] : x[i], act, leak);
 }
 
-// out = φ′ · dy if out is there, and its column sums if total is; a block takes blockDim.x columns.
+// out = φ′ · dy.
+__global__ void act_grad(const REAL *dy, const REAL *y, REAL *out, u64 size, int act, REAL leak) {
+    EACH_ELEMENT(i, size) out[i] = dy[i] * slope(act ? y[i] : 0, act, leak);
+}
+
+// out = φ′ · dy if out is there, and its column sums; a block takes blockDim.x columns. chunks: null, or where the sum
+// of each chunk goes instead.
 __global__ void bias_act_grad(
-    const REAL *dy, const REAL *y, REAL *out, REAL *total, int accumulate, int rows, int cols, int act, REAL leak
+    const REAL *dy, const REAL *y, REAL *out, REAL *total, REAL *chunks, int accumulate, int rows, int cols, int act,
+    REAL leak
 ) {
+    struct Two { REAL g, y; };
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     REAL sum = 0, none = 0;
-    if (c < cols) EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        REAL g = dy[i] * slope(y, i, act, leak);
-        if (out) out[i] = g;
+    auto load = [=](int r) { u64 i = r * (u64)cols + c; return Two{dy[i], act ? y[i] : 0}; };
+    auto use = [&](int r, Two at) {
+        REAL g = at.g * slope(at.y, act, leak);
+        if (out) out[r * (u64)cols + c] = g;
         sum += g;
-    }
-    if (!total) return;
+    };
+    if (c < cols) each_row(rows, load, use);
     add_up(sum, none);
-    if (c < cols && threadIdx.y == 0) total[c] = accumulate ? total[c] + sum : sum;
+    if (c >= cols || threadIdx.y) return;
+    if (chunks) chunks[blockIdx.y * (u64)cols + c] = sum;
+    else total[c] = accumulate ? total[c] + sum : sum;
+}
+
+__global__ void add_chunks(const REAL *partial, int chunks, REAL *total, int accumulate, int cols) {
+    EACH_ELEMENT(c, cols) {
+        REAL sum = over_chunks(partial, chunks, cols, (int)c);
+        total[c] = accumulate ? total[c] + sum : sum;
+    }
 }
 
 // Of x (rows, pieces, cols) the largest pieces, and which they are: the first of equal ones.
-__global__ void maxout(const REAL *x, REAL *out, int *winners, int pieces, int rows, int cols) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < cols) EACH_ROW(r) {
-        const REAL *piece = x + r * (u64)pieces * cols + c;
+__global__ void maxout(const REAL *x, REAL *out, int *winners, int pieces, u64 size, int cols) {
+    EACH_ELEMENT(i, size) {
+        int c = column(i, cols);
+        const REAL *piece = x + (i - c) * pieces + c;
         REAL best = piece[0];
         int won = 0;
         for (int j = 1; j < pieces; j++) {
             REAL one = piece[j * (u64)cols];
             if (one > best || one != one) best = one, won = j;  // a NaN wins, and stays
         }
-        out[r * (u64)cols + c] = best;
-        winners[r * (u64)cols + c] = won;
+        out[i] = best;
+        winners[i] = won;
     }
 }
 
-__global__ void maxout_grad(const REAL *dy, const int *winners, REAL *out, int pieces, int rows, int cols) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < cols) EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        for (int j = 0; j < pieces; j++) out[(r * (u64)pieces + j) * cols + c] = winners[i] == j ? dy[i] : REAL(0);
+__global__ void maxout_grad(const REAL *dy, const int *winners, REAL *out, int pieces, u64 size, int cols) {
+    EACH_ELEMENT(i, size) {
+        int c = column(i, cols);
+        for (int j = 0; j < pieces; j++) out[(i - c) * pieces + j * (u64)cols + c] = winners[i] == j ? dy[i] : REAL(0);
     }
 }
 
-__global__ void maxout_tangent(const REAL *xdot, const int *winners, REAL *out, int pieces, int rows, int cols) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < cols) EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        out[i] = xdot[(r * (u64)pieces + winners[i]) * cols + c];
+__global__ void maxout_tangent(const REAL *xdot, const int *winners, REAL *out, int pieces, u64 size, int cols) {
+    EACH_ELEMENT(i, size) {
+        int c = column(i, cols);
+        out[i] = xdot[(i - c) * pieces + winners[i] * (u64)cols + c];
     }
 }
 
+// μ ← momentum · μ + (1 − momentum) · mean, and v likewise with the unbiased variance, n/(n−1) times the biased one,
+// unless the result is not finite.
+__device__ void follow(REAL *running, int i, REAL momentum, REAL batch) {
+    REAL moved = momentum * running[i] + (1 - momentum) * batch;
+    if (isfinite(moved)) running[i] = moved;
+}
+
+#define TRACK REAL *running_mean, REAL *running_var, REAL momentum, REAL unbiased, const int *halted
+
+__global__ void track(const REAL *mean, const REAL *var, u64 size, TRACK) {
+    if (halted && *halted) return;
+    EACH_ELEMENT(i, size) {
+        follow(running_mean, i, momentum, mean[i]);
+        follow(running_var, i, momentum, unbiased * var[i]);
+    }
+}
+
+// x ← φ₀(x + bias) first, if `before` says so; then each column by its own mean and variance; and then the running ones
+// follow, if they are there.
 __global__ void batchnorm(
-    const REAL *x, const REAL *gamma, const REAL *beta, REAL eps, REAL *out, REAL *mean, REAL *var, REAL *inv_std,
-    int rows, int cols, int act, REAL leak
+    REAL *x, int before, const REAL *bias, int act0, REAL leak0, const REAL *gamma, const REAL *beta, REAL eps,
+    REAL *out, REAL *mean, REAL *var, REAL *inv_std, int rows, int cols, int act, REAL leak, TRACK
 ) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    REAL m = 0, v = 0, none = 0;
-    if (c < cols) EACH_ROW(r) m += x[r * (u64)cols + c];
+    REAL m = 0, v = 0, none = 0, b = c < cols && bias ? bias[c] : 0;
+    auto load = [=](int r) { return x[r * (u64)cols + c]; };
+    if (c < cols) each_row(rows, load, [&](int r, REAL at) {
+        if (before) x[r * (u64)cols + c] = at = phi(bias ? at + b : at, act0, leak0);
+        m += at;
+    });
     add_up(m, none);
     m /= rows;
-    if (c < cols) EACH_ROW(r) {
-        REAL centred = x[r * (u64)cols + c] - m;
-        v += centred * centred;
-    }
+    if (c < cols) each_row(rows, load, [&](int r, REAL at) { v += (at - m) * (at - m); });
     add_up(v, none);
     v /= rows;
     if (c >= cols) return;
-    REAL s = 1 / sqrt(v + eps);
-    if (threadIdx.y == 0) mean[c] = m, var[c] = v, inv_std[c] = s;
-    EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        out[i] = phi(gamma[c] * ((x[i] - m) * s) + beta[c], act, leak);
+    REAL s = 1 / sqrt(v + eps), scale = gamma[c], shift = beta[c];
+    if (threadIdx.y == 0) {
+        mean[c] = m, var[c] = v, inv_std[c] = s;
+        if (running_mean && !(halted && *halted)) {
+            follow(running_mean, c, momentum, m);
+            follow(running_var, c, momentum, unbiased * v);
+        }
     }
+    each_row(rows, load, [&](int r, REAL at) { out[r * (u64)cols + c] = phi(scale * ((at - m) * s) + shift, act, leak); });
+}
+
+// The same where blocks share the rows, in three kernels: sums of the chunks (bias_act_grad), squares of what is left
+// without the mean, and the rest.
+__global__ void square_chunks(const REAL *x, const REAL *sums, REAL *squares, int rows, int cols) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    REAL v = 0, none = 0;
+    if (c < cols) {
+        REAL m = over_chunks(sums, gridDim.y, cols, c) / rows;
+        auto load = [=](int r) { return x[r * (u64)cols + c]; };
+        each_row(rows, load, [&](int r, REAL at) { v += (at - m) * (at - m); });
+    }
+    add_up(v, none);
+    if (c < cols && threadIdx.y == 0) squares[blockIdx.y * (u64)cols + c] = v;
+}
+
+__global__ void normalize_chunks(
+    const REAL *x, const REAL *sums, const REAL *squares, const REAL *gamma, const REAL *beta, REAL eps, REAL *out,
+    REAL *mean, REAL *var, REAL *inv_std, int rows, int cols, int act, REAL leak
+) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= cols) return;
+    REAL m = over_chunks(sums, gridDim.y, cols, c) / rows, v = over_chunks(squares, gridDim.y, cols, c) / rows;
+    REAL s = 1 / sqrt(v + eps), scale = gamma[c], shift = beta[c];
+    if (threadIdx.y == 0 && blockIdx.y == 0) mean[c] = m, var[c] = v, inv_std[c] = s;
+    auto load = [=](int r) { return x[r * (u64)cols + c]; };
+    each_row(rows, load, [&](int r, REAL at) { out[r * (u64)cols + c] = phi(scale * ((at - m) * s) + shift, act, leak); });
 }
 
 __global__ void normalize(
-    const REAL *x, const REAL *gamma, const REAL *beta, const REAL *mean, const REAL *inv_std, REAL *out,
-    int rows, int cols, int act, REAL leak
+    const REAL *x, const REAL *gamma, const REAL *beta, const REAL *mean, const REAL *inv_std, REAL *out, u64 size,
+    int cols, int act, REAL leak
 ) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c < cols) EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
+    EACH_ELEMENT(i, size) {
+        int c = column(i, cols);
         out[i] = phi(gamma[c] * ((x[i] - mean[c]) * inv_std[c]) + beta[c], act, leak);
     }
 }
 
+// Back through φ and the normalisation, and then, if `before` says so, through φ₀ and the bias that made x.
 __global__ void batchnorm_grad(
     REAL *dy, const REAL *y, const REAL *x, const REAL *gamma, const REAL *mean, const REAL *inv_std, REAL *dgamma,
-    REAL *dbeta, int from_batch, int rows, int cols, int act, REAL leak
+    REAL *dbeta, int from_batch, int rows, int cols, int act, REAL leak, int before, REAL *dbias, int accumulate,
+    int act0, REAL leak0
 ) {
+    struct Three { REAL g, y, x; };
+    struct Two { REAL g, x; };
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    REAL sum = 0, weighted = 0;
-    if (c < cols) EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        REAL g = dy[i] * slope(y, i, act, leak);
-        dy[i] = g;
+    REAL sum = 0, weighted = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
+    auto load = [=](int r) { u64 i = r * (u64)cols + c; return Three{dy[i], act ? y[i] : 0, x[i]}; };
+    if (c < cols) each_row(rows, load, [&](int r, Three at) {
+        REAL g = at.g * slope(at.y, act, leak);
+        dy[r * (u64)cols + c] = g;
         sum += g;
-        weighted += g * ((x[i] - mean[c]) * inv_std[c]);
-    }
+        weighted += g * ((at.x - m) * s);
+    });
     add_up(sum, weighted);
-    if (c >= cols) return;
-    if (threadIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
-    REAL scale = gamma[c] * inv_std[c], a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
-    EACH_ROW(r) {
-        u64 i = r * (u64)cols + c;
-        dy[i] = scale * (dy[i] - a - (x[i] - mean[c]) * inv_std[c] * b);
+    REAL total = 0, none = 0;
+    if (c < cols) {
+        if (threadIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
+        REAL scale = gamma[c] * s, a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
+        auto again = [=](int r) { u64 i = r * (u64)cols + c; return Two{dy[i], x[i]}; };
+        each_row(rows, again, [&](int r, Two at) {
+            REAL g = scale * (at.g - a - (at.x - m) * s * b);
+            if (before) total += g *= slope(at.x, act0, leak0);
+            dy[r * (u64)cols + c] = g;
+        });
     }
+    if (!dbias) return;
+    add_up(total, none);
+    if (c < cols && threadIdx.y == 0) dbias[c] = accumulate ? dbias[c] + total : total;
 }
 
-// unbiased: n/(n−1). What is not finite changes nothing.
-__global__ void track(
-    const REAL *mean, const REAL *var, REAL *running_mean, REAL *running_var, u64 size, REAL momentum, REAL unbiased,
-    const int *halted
+// The same where blocks share the rows: the sums of the chunks, and the rest.
+__global__ void batchnorm_grad_chunks(
+    REAL *dy, const REAL *y, const REAL *x, const REAL *mean, const REAL *inv_std, REAL *sums, REAL *weights, int rows,
+    int cols, int act, REAL leak
 ) {
-    if (halted && *halted) return;
-    EACH_ELEMENT(i, size) {
-        REAL m = momentum * running_mean[i] + (1 - momentum) * mean[i];
-        REAL v = momentum * running_var[i] + (1 - momentum) * unbiased * var[i];
-        if (isfinite(m)) running_mean[i] = m;
-        if (isfinite(v)) running_var[i] = v;
+    struct Three { REAL g, y, x; };
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    REAL sum = 0, weighted = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
+    auto load = [=](int r) { u64 i = r * (u64)cols + c; return Three{dy[i], act ? y[i] : 0, x[i]}; };
+    if (c < cols) each_row(rows, load, [&](int r, Three at) {
+        REAL g = at.g * slope(at.y, act, leak);
+        dy[r * (u64)cols + c] = g;
+        sum += g;
+        weighted += g * ((at.x - m) * s);
+    });
+    add_up(sum, weighted);
+    if (c >= cols || threadIdx.y) return;
+    sums[blockIdx.y * (u64)cols + c] = sum;
+    weights[blockIdx.y * (u64)cols + c] = weighted;
+}
+
+__global__ void batchnorm_back_chunks(
+    REAL *dy, const REAL *x, const REAL *gamma, const REAL *mean, const REAL *inv_std, const REAL *sums,
+    const REAL *weights, REAL *dgamma, REAL *dbeta, int from_batch, int rows, int cols
+) {
+    struct Two { REAL g, x; };
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= cols) return;
+    REAL sum = over_chunks(sums, gridDim.y, cols, c), weighted = over_chunks(weights, gridDim.y, cols, c);
+    if (threadIdx.y == 0 && blockIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
+    REAL m = mean[c], s = inv_std[c];
+    REAL scale = gamma[c] * s, a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
+    auto load = [=](int r) { u64 i = r * (u64)cols + c; return Two{dy[i], x[i]}; };
+    each_row(rows, load, [&](int r, Two at) { dy[r * (u64)cols + c] = scale * (at.g - a - (at.x - m) * s * b); });
+}
+
+// --- a Dense layer with one output, such as D's last: a product that is too thin for cuBLAS
+
+// logits = y w + b, a block for each row; y ← φ(y + bias) first, if `before` says so.
+__global__ void head(
+    REAL *y, int before, const REAL *bias, int act, REAL leak, const REAL *w, const REAL *b, REAL *logits, int cols
+) {
+    REAL sum = 0, none = 0, *row = y + blockIdx.x * (u64)cols;
+    for (int c = threadIdx.y; c < cols; c += blockDim.y) {
+        REAL at = row[c];
+        if (before) row[c] = at = phi(bias ? at + bias[c] : at, act, leak);
+        sum += at * w[c];
     }
+    add_up(sum, none);
+    if (threadIdx.y == 0) logits[blockIdx.x] = b ? sum + b[0] : sum;
+}
+
+// Back through it, and through the φ and the bias that made y: out = φ′ · g wᵀ, its column sums in `dbias`, and
+// dw = gᵀ y, db = Σ g. Each of the three sums is left out where it is null.
+__global__ void head_grad(
+    const REAL *g, const REAL *w, const REAL *y, REAL *out, REAL *dbias, int add_dbias, REAL *dw, int add_dw, REAL *db,
+    int add_db, int rows, int cols, int act, REAL leak
+) {
+    struct Two { REAL g, y; };
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    REAL sum = 0, weighted = 0, all = 0, none = 0, weight = c < cols ? w[c] : 0;
+    auto load = [=](int r) { return Two{g[r], y[r * (u64)cols + c]}; };
+    if (c < cols) each_row(rows, load, [&](int r, Two at) {
+        REAL back = at.g * weight * slope(at.y, act, leak);
+        out[r * (u64)cols + c] = back;
+        sum += back;
+        weighted += at.g * at.y;
+        all += at.g;
+    });
+    if (!dw) return;
+    add_up(sum, weighted);
+    if (db && blockIdx.x == 0) add_up(all, none);
+    if (c >= cols || threadIdx.y) return;
+    if (dbias) dbias[c] = add_dbias ? dbias[c] + sum : sum;
+    dw[c] = add_dw ? dw[c] + weighted : weighted;
+    if (db && c == 0) *db = add_db ? *db + all : all;
 }
 
 // --- convolutions: images (H, W, C) and their windows (oh, ow, kh, kw, C), sy and sx pixels apart from (−py, −px) on
 
 #define WINDOWS int H, int W, int C, int oh, int ow, int kh, int kw, int sy, int sx, int py, int px
 
-__global__ void patches(const REAL *x, REAL *out, u64 size, WINDOWS) {
-    EACH_ELEMENT(e, size) {
-        u64 rest = e;
-        int c = rest % C; rest /= C;
-        int j = rest % kw; rest /= kw;
-        int i = rest % kh; rest /= kh;
-        int h = (int)(rest / ow % oh) * sy + i - py, v = (int)(rest % ow) * sx + j - px;
-        u64 n = rest / ow / oh;
-        out[e] = h >= 0 && h < H && v >= 0 && v < W ? x[((n * H + h) * W + v) * C + c] : REAL(0);
+// A block fills the windows of one row of places, (n, y), for one row of their pixels, i = blockIdx.y: kw · C numbers
+// that lie next to each other in the image as well, so nothing has to be divided.
+__global__ void patches(const REAL *x, REAL *out, WINDOWS) {
+    u64 n = blockIdx.x / oh;
+    int y = blockIdx.x % oh, i = blockIdx.y, h = y * sy + i - py, width = kw * C;
+    const REAL *row = x + (n * H + h) * (u64)W * C;
+    for (int z = threadIdx.y; z < ow; z += blockDim.y) {
+        int first = (z * sx - px) * C;  // where the window begins in the image's row
+        REAL *window = out + ((blockIdx.x * (u64)ow + z) * kh + i) * width;
+        for (int t = threadIdx.x; t < width; t += blockDim.x) {
+            int at = first + t;
+            window[t] = h >= 0 && h < H && at >= 0 && at < W * C ? row[at] : REAL(0);
+        }
     }
 }
 
-// Each pixel adds up what the windows have at its place, in the order of i and j.
-__global__ void fold(const REAL *patches, REAL *out, u64 size, WINDOWS) {
-    EACH_ELEMENT(e, size) {
-        u64 rest = e;
-        int c = rest % C; rest /= C;
-        int v = rest % W + px; rest /= W;
-        int h = rest % H + py;
-        u64 n = rest / H;
-        REAL sum = 0;
-        for (int i = h % sy; i < kh && i <= h; i += sy) {
-            int y = (h - i) / sy;
-            if (y < oh) for (int j = v % sx; j < kw && j <= v; j += sx) {
-                int z = (v - j) / sx;
-                if (z < ow) sum += patches[((((n * oh + y) * ow + z) * kh + i) * kw + j) * C + c];
-            }
+// Each pixel adds up what the windows have at its place, in the order of i and j; a block makes a row of pixels, (n, h).
+__global__ void fold(const REAL *patches, REAL *out, WINDOWS) {
+    u64 n = blockIdx.x / H;
+    int h = blockIdx.x % H + py, i0 = h % sy, y0 = h / sy;
+    for (int v = threadIdx.y; v < W; v += blockDim.y) {
+        int j0 = (v + px) % sx, z0 = (v + px) / sx;
+        for (int c = threadIdx.x; c < C; c += blockDim.x) {
+            REAL sum = 0;
+            for (int i = i0, y = y0; i < kh && y >= 0; i += sy, y--)
+                if (y < oh) for (int j = j0, z = z0; j < kw && z >= 0; j += sx, z--)
+                    if (z < ow) sum += patches[((((n * oh + y) * ow + z) * kh + i) * (u64)kw + j) * C + c];
+            out[(blockIdx.x * (u64)W + v) * C + c] = sum;
         }
-        out[e] = sum;
     }
+}
+
+// A convolution of images with one channel, without patches: a block makes a row of places, (n, y), with O channels.
+__global__ void conv_one(const REAL *x, const REAL *w, REAL *out, int O, WINDOWS) {
+    u64 n = blockIdx.x / oh;
+    int y = blockIdx.x % oh;
+    for (int z = threadIdx.y; z < ow; z += blockDim.y)
+        for (int o = threadIdx.x; o < O; o += blockDim.x) {
+            REAL sum = 0;
+            for (int i = 0; i < kh; i++) {
+                int h = y * sy + i - py;
+                if (h >= 0 && h < H) for (int j = 0; j < kw; j++) {
+                    int v = z * sx + j - px;
+                    if (v >= 0 && v < W) sum += x[(n * H + h) * W + v] * w[(o * kh + i) * kw + j];
+                }
+            }
+            out[(blockIdx.x * (u64)ow + z) * O + o] = sum;
+        }
 }
 
 // --- losses and metrics; one block each
 
-__global__ void logistic(const REAL *logits, REAL target, REAL *grad, REAL *loss, int n) {
+// Of one logit: the gradient of n times the mean cross-entropy against `target`, and that cross-entropy.
+__device__ void cross_entropy(REAL logit, REAL target, REAL &grad, REAL &loss) {
+    REAL size = fabs(logit), tail = exp(-size), small = tail / (1 + tail);
+    REAL off = logit >= 0 ? 1 - target : target;  // |t − the side that D is on|
+    grad = logit >= 0 ? off - small : small - off;
+    loss = off * size + log1p(tail);
+}
+
+__device__ REAL logistic_sum(const REAL *logits, REAL target, REAL *grad, int n) {
     REAL sum = 0, none = 0;
     for (int i = threadIdx.y; i < n; i += blockDim.y) {
-        REAL size = fabs(logits[i]), tail = exp(-size), small = tail / (1 + tail);
-        REAL off = logits[i] >= 0 ? 1 - target : target;  // |t − the side that D is on|
-        grad[i] = (logits[i] >= 0 ? off - small : small - off) / n;
-        sum += (off * size + log1p(tail)) / n;
+        REAL g, loss;
+        cross_entropy(logits[i], target, g, loss);
+        grad[i] = g / n;
+        sum += loss / n;
     }
     add_up(sum, none);
+    return sum;
+}
+
+__device__ void judge_side(const REAL *logits, int n, int fake, REAL *probability, REAL *share) {
+    REAL sum = 0, right = 0;
+    for (int i = threadIdx.y; i < n; i += blockDim.y) {
+        REAL tail = exp(-fabs(logits[i]));
+        sum += (logits[i] >= 0 ? 1 : tail) / (1 + tail);
+        right += fake ? logits[i] <= 0 : logits[i] > 0;
+    }
+    add_up(sum, right);
+    if (threadIdx.y == 0) *probability = sum / n, *share = right / n;
+}
+
+__global__ void logistic(const REAL *logits, REAL target, REAL *grad, REAL *loss, int n) {
+    REAL sum = logistic_sum(logits, target, grad, n);
     if (threadIdx.y == 0) *loss = sum;
 }
 
 __global__ void judge(const REAL *real, int n_real, const REAL *fake, int n_fake, REAL *says) {
-    for (int side = 0; side < 2; side++) {
-        const REAL *logits = side ? fake : real;
-        int n = side ? n_fake : n_real;
-        REAL probability = 0, right = 0;
-        for (int i = threadIdx.y; i < n; i += blockDim.y) {
-            REAL tail = exp(-fabs(logits[i]));
-            probability += (logits[i] >= 0 ? 1 : tail) / (1 + tail);
-            right += side ? logits[i] <= 0 : logits[i] > 0;
-        }
-        add_up(probability, right);
-        if (threadIdx.y == 0) says[side] = probability / n, says[2 + side] = right / n;
-    }
+    judge_side(real, n_real, 0, says, says + 2);
+    judge_side(fake, n_fake, 1, says + 1, says + 3);
 }
 
-// √Σx² in two kernels, in double, in which no float can overflow: a partial sum for each block, then their sum.
-__global__ void squares(const REAL *x, u64 size, double *partial) {
+// D's loss on both, its gradients, and what `judge` says.
+__global__ void classify(
+    const REAL *real, int n_real, const REAL *fake, int n_fake, REAL target, REAL *dreal, REAL *dfake, REAL *says
+) {
+    REAL sum = logistic_sum(real, target, dreal, n_real);
+    sum += logistic_sum(fake, 0, dfake, n_fake);
+    if (threadIdx.y == 0) says[0] = sum;
+    judge_side(real, n_real, 0, says + 1, says + 3);
+    judge_side(fake, n_fake, 1, says + 2, says + 4);
+}
+
+// √Σx², in double, in which no float can overflow: each block leaves its sum in `partial`, and the one that comes
+// last adds them up in their order. Where there is a loss and it or the norm is not finite, `halted` is set to `stage`.
+__global__ void grad_norm(
+    const REAL *x, u64 size, double *partial, u32 *arrived, REAL *result, const REAL *loss, int *halted, int stage
+) {
+    __shared__ int last;
     double sum = 0, none = 0;
     u64 threads = gridDim.x * (u64)blockDim.y;
     for (u64 i = blockIdx.x * (u64)blockDim.y + threadIdx.y; i < size; i += threads) sum += (double)x[i] * x[i];
     add_up(sum, none);
-    if (threadIdx.y == 0) partial[blockIdx.x] = sum;
-}
-
-__global__ void root(const double *partial, int count, REAL *norm) {
-    double sum = 0, none = 0;
-    for (int i = threadIdx.y; i < count; i += blockDim.y) sum += partial[i];
+    if (threadIdx.y == 0) {
+        partial[blockIdx.x] = sum;
+        __threadfence();  // the others see the sum before they see that this block has arrived
+        last = atomicAdd(arrived, 1) == gridDim.x - 1;
+    }
+    __syncthreads();
+    if (!last) return;
+    sum = 0;
+    for (int i = threadIdx.y; i < (int)gridDim.x; i += blockDim.y) sum += ((volatile double *)partial)[i];
     add_up(sum, none);
-    if (threadIdx.y == 0) *norm = (REAL)sqrt(sum);
+    if (threadIdx.y) return;
+    *arrived = 0;
+    *result = (REAL)sqrt(sum);
+    if (loss && !*halted && !(isfinite(*loss) && isfinite(*result))) *halted = stage;
 }
 
-// --- update rules: the t-th update, with lr or the t-th of the table of rates
+// --- update rules: with two numbers a and b that depend on the count of updates (factors.py), or those that the table
+// has for it
 
-#define UPDATE const double *rates, u64 n_rates, u64 t, const u64 *counter, const int *halted
-#define RATE (rates ? rates[(now(t, counter) - 1) % n_rates] : lr)
+#define UPDATE double a, double b, const double *table, u64 length, u64 place, const u64 *counter, const int *halted
+#define FACTORS                                                          \
+    if (halted && *halted) return;                                       \
+    if (table) {                                                         \
+        const double *pair = table + 2 * (now(place, counter) % length); \
+        a = pair[0], b = pair[1];                                        \
+    }                                                                    \
+    const REAL A = a, B = b;                                             \
+    (void)B
 
-__global__ void sgd(REAL *p, const REAL *g, REAL *v, u64 size, double lr, double momentum, UPDATE) {
-    if (halted && *halted) return;
-    REAL rate = RATE;
+// p ← p − a v
+__global__ void sgd(REAL *p, const REAL *g, REAL *v, u64 size, double momentum, UPDATE) {
+    FACTORS;
     EACH_ELEMENT(i, size) {
         v[i] = (REAL)momentum * v[i] + g[i];
-        p[i] -= rate * v[i];
+        p[i] -= A * v[i];
     }
 }
 
-__global__ void rmsprop(REAL *p, const REAL *g, REAL *s, u64 size, double lr, double decay, double eps, UPDATE) {
-    if (halted && *halted) return;
-    REAL a = RATE / sqrt(1 - decay), b = eps / sqrt(1 - decay);
+// p ← p − a g/(√s + b)
+__global__ void rmsprop(REAL *p, const REAL *g, REAL *s, u64 size, double decay, UPDATE) {
+    FACTORS;
     EACH_ELEMENT(i, size) {
         s[i] = (REAL)decay * s[i] + g[i] * g[i];
-        p[i] -= a * g[i] / (sqrt(s[i]) + b);
+        p[i] -= A * g[i] / (sqrt(s[i]) + B);
     }
 }
 
-__global__ void adam(
-    REAL *p, const REAL *g, REAL *m, REAL *v, u64 size, double lr, double beta1, double beta2, double eps, UPDATE
-) {
-    if (halted && *halted) return;
-    __shared__ REAL a, b;
-    if (threadIdx.x == 0) adam_factors(a, b, RATE, beta1, beta2, eps, now(t, counter));
-    __syncthreads();
+// p ← p − a m/(√v + b)
+__global__ void adam(REAL *p, const REAL *g, REAL *m, REAL *v, u64 size, double beta1, double beta2, UPDATE) {
+    FACTORS;
     EACH_ELEMENT(i, size) {
         REAL mi = (REAL)beta1 * m[i] + g[i], vi = (REAL)beta2 * v[i] + g[i] * g[i];
         m[i] = mi;
         v[i] = vi;
-        p[i] -= a * mi / (sqrt(vi) + b);
+        p[i] -= A * mi / (sqrt(vi) + B);
     }
 }
 
 // With the step s of the time before: p ← p + 2 s' − s.
 __global__ void optimistic_adam(
-    REAL *p, const REAL *g, REAL *m, REAL *v, REAL *s, u64 size, double lr, double beta1, double beta2, double eps,
-    UPDATE
+    REAL *p, const REAL *g, REAL *m, REAL *v, REAL *s, u64 size, double beta1, double beta2, UPDATE
 ) {
-    if (halted && *halted) return;
-    __shared__ REAL a, b;
-    if (threadIdx.x == 0) adam_factors(a, b, RATE, beta1, beta2, eps, now(t, counter));
-    __syncthreads();
+    FACTORS;
     EACH_ELEMENT(i, size) {
         m[i] = (REAL)beta1 * m[i] + g[i];
         v[i] = (REAL)beta2 * v[i] + g[i] * g[i];
-        REAL step = -a * m[i] / (sqrt(v[i]) + b);
+        REAL step = -A * m[i] / (sqrt(v[i]) + B);
         p[i] += 2 * step - s[i];
         s[i] = step;
     }
 }
 
-// --- what else follows a schedule, read at the count itself
-
-#define SCHEDULED (rates ? rates[now(t, counter) % n_rates] : rate)
-
-__global__ void average(REAL *mean, const REAL *x, u64 size, double rate, UPDATE) {
-    if (halted && *halted) return;
-    REAL part = 1 - SCHEDULED;
-    EACH_ELEMENT(i, size) mean[i] += part * (x[i] - mean[i]);
+// mean ← mean + a (x − mean)
+__global__ void average(REAL *mean, const REAL *x, u64 size, UPDATE) {
+    FACTORS;
+    EACH_ELEMENT(i, size) mean[i] += A * (x[i] - mean[i]);
 }
 
-// noise ← x + rate · noise
-__global__ void add_scaled(REAL *noise, const REAL *x, u64 size, double rate, UPDATE) {
-    REAL scale = SCHEDULED;
-    EACH_ELEMENT(i, size) noise[i] = x[i] + scale * noise[i];
+// noise ← x + a · noise
+__global__ void add_scaled(REAL *noise, const REAL *x, u64 size, UPDATE) {
+    FACTORS;
+    EACH_ELEMENT(i, size) noise[i] = x[i] + A * noise[i];
 }
 
-// --- what a graph does for itself
+// --- the end of a step
 
-__global__ void watch(const REAL *loss, const REAL *norm, int *halted) {
-    if (!isfinite(*loss) || !isfinite(*norm)) *halted = 1;
+// Where a loss or a norm is not finite, `halted` is set to `stage`.
+__global__ void watch(const REAL *loss, const REAL *norm, int *halted, int stage) {
+    if (!*halted && !(isfinite(*loss) && isfinite(*norm))) *halted = stage;
 }
 
-__global__ void tick(u64 *counter, const int *halted) {
-    if (!*halted) *counter += 1;
-}
-
-__global__ void record(
-    const REAL *s0, const REAL *s1, const REAL *s2, const REAL *s3, const REAL *s4, const REAL *s5, const REAL *s6,
-    const REAL *s7, const REAL *s8, const REAL *s9, const REAL *s10, const REAL *s11, int count, int first, REAL *table,
-    u64 length, int width, u64 row, const u64 *counter
+// Writes metrics, which lie at these addresses, as a row of a table, and moves the counts of a graph: each by what it has
+// advanced (a row of `advances` for each count), or where the step has halted, by what it had advanced until then. After
+// that `halted` is −1, and later replays count nothing.
+__global__ void finish(
+    const u64 *scalars, int n_scalars, REAL *table, u64 length, u64 row, const u64 *counter, u64 *counts,
+    const int *slots, int n_counts, const int *advances, int stages, int *halted
 ) {
-    const REAL *scalars[12] = {s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11};
-    REAL *line = table + (now(row, counter) % length) * width + first;
-    for (int i = 0; i < count; i++) line[i] = *scalars[i];
+    int i = threadIdx.x;
+    if (i < n_scalars)
+        table[(now(row, counter) % length) * n_scalars + i] = *(const REAL *)scalars[i];
+    __syncthreads();  // `counter` is among the counts
+    if (!halted || *halted < 0) return;
+    int stage = *halted;
+    if (i < n_counts) counts[slots[i]] += advances[i * stages + stage];
+    __syncthreads();
+    if (i == 0 && stage) *halted = -1;
 }
 
 }

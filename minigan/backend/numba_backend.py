@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import numpy_backend, sweeps
+from . import factors, numpy_backend, sweeps
 from .counter import Count, Rate
 from .numpy_backend import NumpyBackend
 from .reference import Pair
@@ -154,13 +154,13 @@ class NumbaBackend(NumpyBackend):
         self._share_rows(lambda i: self._run.sgd(p[i], g[i], v[i], real(lr), real(momentum)), p, passes=4)
 
     def rmsprop(self, p: Array, g: Array, s: Array, lr: Rate, decay: float, eps: float, t: Count) -> None:
-        real, (a, b) = p.dtype.type, self._rmsprop_factors(lr, decay, eps)
+        real, (a, b) = p.dtype.type, factors.rmsprop(lr, decay, eps)
         self._share_rows(lambda i: self._run.rmsprop(p[i], g[i], s[i], real(decay), real(a), real(b)), p, passes=4)
 
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, lr: Rate, beta1: float, beta2: float, eps: float, t: Count
     ) -> None:
-        real, (a, b) = p.dtype.type, self._adam_factors(lr, beta1, beta2, eps, t)
+        real, (a, b) = p.dtype.type, factors.adam(lr, beta1, beta2, eps, t)
         self._share_rows(
             lambda i: self._run.adam(p[i], g[i], m[i], v[i], real(beta1), real(beta2), real(a), real(b)), p, passes=4
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import philox
+from . import factors, philox
 from .counter import Count, Rate
 from .cpu_conv import ConvOnCpu
 from .philox import Stream
@@ -24,7 +24,7 @@ Array = Any
 
 BLOCK = 1 << 17
 _WIDE = ("wide 0", "wide 1", "wide 2", "wide 3")
-BOOL, UINT8, FLOAT32 = np.dtype(bool), np.dtype(np.uint8), np.dtype(np.float32)
+BOOL, UINT8, INT64, FLOAT32 = (np.dtype(kind) for kind in (bool, np.uint8, np.int64, np.float32))
 
 
 class NumpyBackend(ConvOnCpu):
@@ -324,7 +324,7 @@ class NumpyBackend(ConvOnCpu):
         self._flat_sweep(work, p)
 
     def rmsprop(self, p: Array, g: Array, s: Array, lr: Rate, decay: float, eps: float, t: Count) -> None:
-        a, b = self._rmsprop_factors(lr, decay, eps)
+        a, b = factors.rmsprop(lr, decay, eps)
 
         def work(block: slice, tmp: Array) -> None:
             np.multiply(g[block], g[block], out=tmp)
@@ -341,7 +341,7 @@ class NumpyBackend(ConvOnCpu):
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, lr: Rate, beta1: float, beta2: float, eps: float, t: Count
     ) -> None:
-        a, b = self._adam_factors(lr, beta1, beta2, eps, t)
+        a, b = factors.adam(lr, beta1, beta2, eps, t)
 
         def work(block: slice, tmp: Array) -> None:
             mb, vb, gb, pb = m[block], v[block], g[block], p[block]
@@ -392,17 +392,6 @@ class NumpyBackend(ConvOnCpu):
             np.add(mean[block], tmp, out=mean[block])
 
         self._flat_sweep(work, mean)
-
-    @staticmethod
-    def _rmsprop_factors(lr: Rate, decay: float, eps: float) -> tuple[float, float]:
-        """a, b with lr · g / (√((1−ρ) s) + ε) = a g / (√s + b)."""
-        return lr / math.sqrt(1 - decay), eps / math.sqrt(1 - decay)
-
-    @staticmethod
-    def _adam_factors(lr: Rate, beta1: float, beta2: float, eps: float, t: Count) -> tuple[float, float]:
-        """a, b with lr · m̂/(√v̂ + ε) = a m/(√v + b):  a = lr (1−β₁)/(1−β₁ᵗ)/c,  b = ε/c,  c = √((1−β₂)/(1−β₂ᵗ))."""
-        c = math.sqrt((1 - beta2) / (1 - beta2**t))
-        return lr * (1 - beta1) / (1 - beta1**t) / c, eps / c
 
     # --- random numbers and data -------------------------------------------------------------------------------
 
@@ -458,6 +447,11 @@ class NumpyBackend(ConvOnCpu):
             count = min(out.size - done, n - start)
             out[done : done + count] = order[start : start + count]
             done += count
+
+    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array) -> None:
+        indices = self._temporary("indices", (len(out),), INT64)
+        self.minibatch(indices, len(data), turn, size, seed)
+        self.gather(data, indices, out)
 
     def gather(self, data: Array, indices: Array, out: Array) -> None:
         def part(rows: slice) -> None:

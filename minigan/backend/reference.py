@@ -33,6 +33,7 @@ class Backend:
 
     name = "reference"
     ahead = 1  # steps that the host asks for before it looks at what came of them
+    align = 1  # numbers: each parameter begins at a multiple of so many in a network's flat array
 
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
@@ -44,6 +45,10 @@ class Backend:
         """The libraries that compute, with their versions."""
         return {self.xp.__name__: self.xp.__version__}
 
+    def about(self) -> str:
+        """What computes, in a few words."""
+        return ", ".join(f"{name} {version}" for name, version in self.versions().items())
+
     # --- arrays ------------------------------------------------------------------------------------------------
 
     def asarray(self, a: Any, dtype: Any = None) -> Array:
@@ -53,6 +58,14 @@ class Backend:
     def to_numpy(self, a: Array) -> np.ndarray[Any, Any]:
         """A NumPy copy of `a`, in C order."""
         return np.array(a, order="C")
+
+    def numbers(self, scalars: Sequence[Array]) -> list[float]:
+        """Results of one number each, as Python's; on a GPU this waits for them."""
+        return [float(scalar) for scalar in scalars]
+
+    def address(self, a: Array) -> int:
+        """Where the array begins in memory."""
+        return a.ctypes.data  # type: ignore[no-any-return]
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.xp.empty(shape, dtype)
@@ -89,9 +102,19 @@ class Backend:
     def keep(self, arrays: Sequence[Any]) -> None:
         """Let these arrays live as long as the graph that is being recorded, if there is one."""
 
-    def finite(self, loss: Array, norm: Array) -> bool:
-        """Whether both are finite. While a graph is recorded, yes: it will look for itself, and halt if not."""
-        return math.isfinite(loss) and math.isfinite(norm)
+    def fuse(self, on: bool) -> None:
+        """From here on operations may be held back, to be computed together with those that follow; off: no more.
+
+        In between nothing but operations of this backend may touch the arrays that they were given.
+        """
+
+    def grad_norm(self, grad: Array, loss: Array) -> tuple[Array, bool]:
+        """The norm of a gradient, and whether it and the loss are finite.
+
+        While a graph is recorded, yes: it will look for itself, and halt if not.
+        """
+        norm = self.norm(grad)
+        return norm, math.isfinite(loss) and math.isfinite(norm)
 
     def record(self, scalars: Sequence[Array], table: Array, row: Count) -> None:
         """table[row mod length] = scalars."""
@@ -151,6 +174,13 @@ class Backend:
         for i, j, seen in offsets(out.shape[1:3], g.shape[1:3], stride):
             product = self.xp.matmul(g.reshape(-1, g.shape[3]).T, framed[seen].reshape(-1, x.shape[3]))
             out[:, i, j] = out[:, i, j] + product if accumulate else product
+
+    def conv_and_weights(
+        self, x: Array, w: Array, out: Array, g: Array, dw: Array, stride: Pair, padding: Pair, accumulate: bool
+    ) -> None:
+        """`conv(x, w, out)`, and `conv_weights(g, x, dw)`: both go through the windows of x."""
+        self.conv_weights(g, x, dw, stride, padding, accumulate)
+        self.conv(x, w, out, stride, padding)
 
     # --- layers ------------------------------------------------------------------------------------------------
 
@@ -309,6 +339,17 @@ class Backend:
         right_real, right_fake = ((real > 0).mean(dtype=real.dtype), (fake <= 0).mean(dtype=fake.dtype))
         return d_real.mean(), d_fake.mean(), right_real, right_fake
 
+    def classify(
+        self, real: Array, fake: Array, target: float, dreal: Array, dfake: Array
+    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+        """D's loss as a classifier, `logistic` of real logits against `target` plus that of fakes against 0.
+
+        dreal, dfake: where the gradients go. Returns the loss, and what `judge` says.
+        """
+        loss = self.logistic(real, target, dreal)
+        loss += self.logistic(fake, 0.0, dfake)
+        return loss, self.judge(real, fake)
+
     # --- update rules ------------------------------------------------------------------------------------------
 
     def sgd(self, p: Array, g: Array, v: Array, lr: Rate, momentum: float, t: Count) -> None:
@@ -389,6 +430,12 @@ class Backend:
         """out_i = data[indices_i]; uint8 images are mapped from 0..255 to [−1, 1], floats are copied."""
         rows = data[indices]
         out[...] = rows * out.dtype.type(2 / 255) - 1 if data.dtype == self.xp.uint8 else rows
+
+    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array) -> None:
+        """out = the samples of data that `minibatch` names, as `gather` gives them."""
+        indices = self.empty((len(out),), np.int64)
+        self.minibatch(indices, len(data), turn, size, seed)
+        self.gather(data, indices, out)
 
 
 def _framed(xp: Any, x: Array, padding: Pair) -> Array:

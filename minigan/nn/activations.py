@@ -35,6 +35,7 @@ class Activation(Layer):
     loop: str | None = None  # the name by which compiled code (sweeps.py, kernels.cu) knows φ, if it does
 
     curved = True  # False if φ″ = 0 wherever there is one
+    fusible = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -54,7 +55,7 @@ class Activation(Layer):
         raise ValueError(f"{self} has no second derivative (a method `curvature`), which a penalty on gradients needs")
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        y = run.empty(x.shape)
+        y = run.result(x.shape)
         run.backend.bias_act(x, None, self, y)
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:

@@ -29,7 +29,7 @@ from ..backend import Backend
 from .activations import Activation
 from .init import Constant, Initializer, get_initializer
 from .layer import Back, Layer, Parameter, Pass
-from .weights import Weight, WeightFunction, weight_function
+from .weights import Itself, Weight, WeightFunction, weight_function
 
 Array = Any
 
@@ -56,6 +56,11 @@ class Affine(Layer):
 
     def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
         self._function.begin(values, rng)
+
+    @property
+    def fusible(self) -> bool:  # type: ignore[override]
+        """Not with a weight that is computed from parameters, by array code."""
+        return isinstance(self._function, Itself)
 
     # --- the map, with its adjoints ----------------------------------------------------------------------------
 
@@ -88,7 +93,7 @@ class Affine(Layer):
 
     def affine(self, x: Array, run: Pass, act: Activation | None) -> tuple[Array, Back, Weight]:
         """As `forward`, and the weight of this pass beside it."""
-        y = run.empty(self._shape(x))
+        y = run.result(self._shape(x))
         be, weight, bias, y_rows = run.backend, self._function.weight(self, run), self.parameters.get("bias"), _rows(y)
         self._apply(be, x, weight.data, y)
         if bias is not None or act is not None:

@@ -42,6 +42,7 @@ class BatchNorm(Layer):
 
     mixes_samples = True
     joins_activation = True
+    fusible = True
 
     def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
         self.n_features = n_features = whole("n_features", n_features)
@@ -88,6 +89,7 @@ class BatchNorm(Layer):
             be.batchnorm_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
             for (grad, add), part in zip(claimed, parts, strict=True):
                 if params and add:
+                    be.fuse(False)  # the part must be there
                     be.xp.add(grad, part, out=grad)
             return dy if inputs else None
 

@@ -158,6 +158,9 @@ class ConvTranspose2D(_Windows):
     def _weights(self, be: Backend, g: Array, x: Array, out: Array, accumulate: bool) -> None:
         be.conv_weights(x, g, out, self._stride, self._padding, accumulate)
 
+    def _both(self, be: Backend, g: Array, x: Array, W: Array, dw: Array, accumulate: bool, dx: Array) -> None:
+        be.conv_and_weights(g, W, dx, x, dw, self._stride, self._padding, accumulate)
+
 
 def pair(name: str, value: Any, least: int = 1) -> tuple[int | Pair, Pair]:
     """A number or a pair as it was given, and as a pair. Raises ValueError for anything else.

@@ -105,6 +105,7 @@ class Pass:
         self.dtype = dtype
         self.train = train  # batch statistics, active dropout and noise
         self.track = track  # let this batch move the running statistics
+        self.out: Array | None = None  # where the result of the layer that is running shall be, if it is wanted there
         self.lane = 0  # the place of the layer that is running
         self._stream = stream
 
@@ -116,6 +117,10 @@ class Pass:
     def empty(self, shape: tuple[int, ...]) -> Array:
         """An uninitialised array of the network's dtype that lives as long as this pass."""
         return self.arena.empty(shape, self.dtype)
+
+    def result(self, shape: tuple[int, ...]) -> Array:
+        """An array for the layer's output: where it is wanted, or else an empty one."""
+        return self.empty(shape) if self.out is None else self.out.reshape(shape)
 
 
 class Layer(Spec):
@@ -131,6 +136,8 @@ class Layer(Spec):
 
     mixes_samples = False  # True if a sample's output depends on the rest of the batch
     joins_activation = False  # True if forward takes `act`, an activation to apply in the same sweep
+    fusible = False  # True if only operations of the backend touch arrays that come from other layers (`Backend.fuse`)
+    rearranges = False  # True if the output is the input in another shape, the same memory
 
     @property
     def parameters(self) -> dict[str, Parameter]:

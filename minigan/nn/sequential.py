@@ -9,7 +9,7 @@ if dL/dx is not asked for, and no layer computes gradients of parameters that ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ class Sequential:
     "float64". seed: of the initial weights, and of dropout and noise in calls by hand.
 
     Parameters, gradients and optimizer state are flat arrays (`flat`, `flat_grad`) in the order of the layers; the
-    layers hold views. `state_dict` speaks PyTorch's names and layouts.
+    layers hold views. `size` is the number of parameters; on a GPU the arrays are a little longer, since each
+    parameter begins at a round address there. `state_dict` speaks PyTorch's names and layouts.
 
     Raises TypeError for what is no Layer, ValueError for a layer that occurs twice, an unknown dtype or backend.
 
@@ -71,19 +72,21 @@ class Sequential:
             if parameter.data is not None:
                 raise ValueError(f"the layer of {name} belongs to another network already: make a new one for this")
         self.size = sum(math.prod(p.shape) for p in self.parameters.values())
-        initial = np.empty(self.size, self.dtype)
-        self.flat = self.backend.zeros((self.size,), self.dtype)
-        self._flat_grad = self.backend.zeros((self.size,), self.dtype)
+        self._places = list(_places(self.parameters.values(), self.backend.align))
+        room = self._places[-1].stop if self._places else 0
+        initial = np.zeros(room, self.dtype)
+        self.flat = self.backend.zeros((room,), self.dtype)
+        self._flat_grad = self.backend.zeros((room,), self.dtype)
         self.buffers: dict[str, Array] = {}
-        offset = index = 0
+        index = 0
         for i, layer in enumerate(self.layers):
             values = {name: np.array(buffer, self.dtype) for name, buffer in layer.buffers.items()}  # always a copy
             for name, p in layer.parameters.items():
-                part = slice(offset, offset + math.prod(p.shape))
+                part = self._places[index]
                 p.bind(self.flat[part].reshape(p.shape), self._flat_grad[part].reshape(p.shape))
                 values[name] = p.published(initial[part].reshape(p.shape))
                 values[name][...] = p.init(p.published_shape, self._rng(index, 0))
-                offset, index = part.stop, index + 1
+                index += 1
             try:
                 layer.begin(values, self._rng(i, 1))
             except ValueError as error:
@@ -109,6 +112,7 @@ class Sequential:
         stream: Stream | None = None,
         depth: int | None = None,
         beside: Array | None = None,
+        out: Array | None = None,
     ) -> tuple[Array, Back]:
         """Run a batch; returns the output and `back(dy, params=True, inputs=True, consume=False)`.
 
@@ -119,6 +123,7 @@ class Sequential:
         depth: run the first `depth` layers only; the output is then that of the last of them.
         beside: (N, K) numbers that stand beside each sample in the input, behind its last axis: as K more features, or
         as K more channels, the same in every pixel. They are given, so no gradient is taken with respect to them.
+        out: a contiguous array of the network's dtype for the output, by default one of the arena.
 
         `back` adds to the parameters' gradients unless params=False and returns dL/dx unless inputs=False (then
         None); what is not asked for is not computed. consume=True lets it overwrite dy, which saves a copy. It can be
@@ -129,9 +134,15 @@ class Sequential:
         """
         run = self._pass(train, train if track is None else track, arena, stream)
         x = self._joined(self.as_batch(x), beside, run)
-        applied = list(self._forward(x, run, depth=depth))
+        try:
+            applied = list(self._forward(x, run, depth=depth, out=out, fuse=True))
+        finally:
+            run.backend.fuse(False)
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
+        if out is not None and run.backend.address(y) != run.backend.address(out):
+            run.backend.xp.copyto(out, y.reshape(out.shape))  # the last layer has an array of its own
+            y = out.reshape(shape)
 
         def back(dy: Array, params: bool = True, inputs: bool = True, consume: bool = False) -> Array | None:
             dy = self._given("the gradient must have the output's shape", dy, shape, run, stamp)
@@ -141,10 +152,14 @@ class Sequential:
             applied_layers = self._plan[: len(backs)]
             trained = [i for i, (_, layer, _) in enumerate(applied_layers) if params and layer.parameters]
             stop = 0 if inputs else min(trained, default=len(backs))
-            for i in reversed(range(stop, len(backs))):
-                dy = backs[i](dy, params, inputs or i > stop)
-                if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
-                    dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
+            try:
+                for i in reversed(range(stop, len(backs))):
+                    run.backend.fuse(applied_layers[i][1].fusible)
+                    dy = backs[i](dy, params, inputs or i > stop)
+                    if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
+                        dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
+            finally:
+                run.backend.fuse(False)
             return self._parted(dy, beside, run) if inputs else None
 
         return y, back
@@ -244,14 +259,27 @@ class Sequential:
         return Pass(arena or self._heap, self.dtype, train, track, stream)
 
     def _forward(
-        self, x: Array, run: Pass, depth: int | None = None, twice: bool = False
+        self,
+        x: Array,
+        run: Pass,
+        depth: int | None = None,
+        twice: bool = False,
+        out: Array | None = None,
+        fuse: bool = False,
     ) -> Iterator[tuple[int, Array, Back]]:
-        """Layer by layer: the position of the last layer applied, its output, and the way back."""
+        """Layer by layer: the position of the last layer applied, its output, and the way back.
+
+        out: where the output of the last layer shall be that has one of its own. fuse: operations of neighbours may
+        be held back (`Backend.fuse`); whoever reads an output must end that first.
+        """
         depth = len(self.layers) if depth is None else depth
+        last = -1 if out is None else max((i for i, layer, _ in self._plan if not layer.rearranges), default=-1)
         for i, layer, act in self._plan:
             if i >= depth:
                 return
             run.lane, forward = i, layer.twice if twice else layer.forward
+            run.out = out if i == last and depth == len(self.layers) else None
+            run.backend.fuse(fuse and layer.fusible)
             together = () if act is None or i + 1 == depth else (act,)
             try:
                 x, back = forward(x, run, *together)
@@ -312,6 +340,19 @@ class Sequential:
         for parameter in self.parameters.values():
             parameter.grad  # noqa: B018 - reading clears what was never written
         return self._flat_grad
+
+    def packed(self, flat: Array) -> np.ndarray[Any, Any]:
+        """Of an array like `flat`, the numbers that belong to parameters, as a NumPy array (size,)."""
+        whole = self.backend.to_numpy(flat)
+        return np.concatenate([whole[:0], *(whole[place] for place in self._places)])
+
+    def unpacked(self, numbers: np.ndarray[Any, Any]) -> Array:
+        """The inverse: (size,) numbers, each in its place of an array like `flat`, which has zeros elsewhere."""
+        whole, begin = np.zeros(self.flat.shape, self.dtype), 0
+        for place in self._places:
+            end = begin + place.stop - place.start
+            whole[place], begin = numbers[begin:end], end
+        return self.backend.asarray(whole)
 
     def grad_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the gradients as NumPy arrays, named as in `state_dict`."""
@@ -393,6 +434,15 @@ def ones(shape: tuple[int, ...], outputs: int | None, run: Pass) -> Array:
     if outputs is not None:
         dy[:, outputs:] = 0
     return dy
+
+
+def _places(parameters: Iterable[Parameter], align: int) -> Iterator[slice]:
+    """The part of the flat array that each parameter has."""
+    end = 0
+    for parameter in parameters:
+        begin = -(-end // align) * align
+        end = begin + math.prod(parameter.shape)
+        yield slice(begin, end)
 
 
 def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | None]]:

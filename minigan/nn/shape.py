@@ -14,6 +14,8 @@ Array = Any
 class Reshape(Layer):
     """(N, ...) to (N, *shape). Raises ValueError if the number of elements differs."""
 
+    fusible = rearranges = True
+
     def __init__(self, *shape: int) -> None:
         self.shape = tuple(whole("each size of Reshape", n) for n in shape)
 
@@ -32,6 +34,8 @@ class Reshape(Layer):
 
 class Flatten(Layer):
     """(N, ...) to (N, product of the rest)."""
+
+    fusible = rearranges = True
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         def back(dy: Array, params: bool, inputs: bool) -> Array:
