@@ -80,6 +80,26 @@ def test_gradients_are_right_on_cupy(cupy_backend: Backend) -> None:
     assert max(minigan.gradcheck(net, np.random.default_rng(1).standard_normal((6, 4))).values()) <= 1e-6
 
 
+@pytest.mark.parametrize("shape", [(50176, 1), (12544, 64), (4096, 1024)], ids=str)
+def test_sums_over_many_rows(cupy_backend: Backend, shape: tuple[int, int]) -> None:
+    """The largest arrays of a small DCGAN and of the classic game: blocks share the rows."""
+    rng, act, (n, f) = np.random.default_rng(0), minigan.LeakyReLU(0.2), shape
+    x, dy = rng.standard_normal((2, n, f)).astype("float32")
+    gamma, beta = rng.standard_normal((2, f)).astype("float32")
+
+    def results(be: Backend) -> list[np.ndarray[Any, Any]]:
+        on = {name: be.asarray(a.copy()) for name, a in {"x": x, "dy": dy, "gamma": gamma, "beta": beta}.items()}
+        out, y = be.empty(shape, "float32"), be.empty(shape, "float32")
+        dbias, mean, var, inv_std, dgamma, dbeta = (be.empty((f,), "float32") for _ in range(6))
+        be.bias_act_grad(on["dy"], on["x"], act, out, dbias)
+        be.batchnorm(on["x"], on["gamma"], on["beta"], 1e-5, act, y, mean, var, inv_std)
+        be.batchnorm_grad(on["dy"], y, act, on["x"], on["gamma"], mean, inv_std, dgamma, dbeta, True)
+        return [be.to_numpy(a) for a in (out, dbias, y, mean, var, inv_std, on["dy"], dgamma, dbeta)]
+
+    for ours, theirs in zip(results(cupy_backend), results(minigan.get_backend("reference")), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5 * abs(theirs).max())
+
+
 def test_a_checkpoint_moves_between_backends(cupy_backend: Backend, tmp_path: Any) -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
     gan = RECIPES["gan"].build((4, 4), backend=cupy_backend)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from networks import narrowed
 
 import minigan
 from minigan import (
@@ -166,22 +167,25 @@ def test_penalties_constraints_and_averages_are_those_of_the_cpu(make: Make, gam
         np.testing.assert_allclose(gan.sample(3, averaged=averaged), twin.sample(3, averaged=averaged), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "make", ["simulated", pytest.param("gpu", marks=pytest.mark.gpu)], indirect=True, ids=["simulated", "gpu"]
-)
-def test_100_steps_of_the_classic_gan(make: Make, request: pytest.FixtureRequest) -> None:
-    """On a GPU at full size; a simulated one has a 64th of the units."""
+@pytest.mark.parametrize(("dtype", "steps", "tolerance"), [("float64", 100, 1e-5), ("float32", 10, 1e-3)])
+def test_100_steps_of_the_classic_gan(make: Make, dtype: str, steps: int, tolerance: float) -> None:
+    """On a GPU at full size; a simulated one has a 64th of the units.
+
+    In float32 not as many: sooner or later rounding puts one of millions of numbers on the other side of LeakyReLU's
+    kink, and Adam makes much of it.
+    """
+    images, divisor = minigan.datasets.load("digits").images[:640], 1
     if isinstance((be := make()).xp, fake_cupy.FakeCupy):
-        images, gans = IMAGES.repeat(196, 0).reshape(-1, 28, 28)[:40], [step.build(1 / 64, b) for b in (be, "numpy")]
-    else:
-        images = minigan.datasets.load("digits").images
-        gans = [RECIPES["classic"].build((28, 28), backend=b) for b in (be, "numpy")]
-    histories = [gan.fit(images, 100, batch=16) for gan in gans]
-    assert_close(*histories, 1e-3)
+        images, divisor = images[:40, ::7, ::7], 64
+    gans = [
+        narrowed(RECIPES["classic"].build(images.shape[1:], backend=b, dtype=dtype), divisor) for b in (be, "numpy")
+    ]
+    histories = [gan.fit(images, steps, batch=16) for gan in gans]
+    assert_close(*histories, tolerance)
     parts = [{name: a for name, a in state(gan).items() if name[1] == "."} for gan in gans]
     for name, value in parts[0].items():
         error = np.linalg.norm(value - parts[1][name]) / max(np.linalg.norm(parts[1][name]), 1e-3)
-        assert error <= 1e-3, (name, error)
+        assert error <= tolerance, (name, error)
 
 
 def test_in_float64_as_well(make: Make) -> None:
