@@ -176,7 +176,7 @@ class Folder:
         Raises FileNotFoundError, or OSError for a link or anything else that is no ordinary file.
         """
         self._refuse_link(name)
-        with open(self._at(name), mode, 0, opener=lambda path, flags: self._open(path, flags & ~os.O_CREAT)) as file:
+        with open(self._at(name), mode, opener=lambda path, flags: self._open(path, flags & ~os.O_CREAT)) as file:
             yield file
 
     def lock_file(self, name: str) -> int:

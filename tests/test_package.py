@@ -22,7 +22,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("spec", "files", "archive", "backend", "datasets", "metrics"),
     ("nn", "objectives", "optim", "average", "codes"),
     ("gradcheck", "checkpoint", "penalties"),
-    ("gan", "match", "nonfinite", "rules"),
+    ("gan", "match", "nonfinite", "rules", "limits"),
     ("recipes", "proof", "theory", "diagnostics"),
     ("train", "runs", "evaluation"),
     ("cli", "commands", "bench", "study", "__main__"),
