@@ -23,7 +23,9 @@ Target = StrPath | IO[bytes]  # a path, which is replaced as a whole, or a file 
 
 _POSIX = sys.platform != "win32"  # operations relative to an open folder; Windows has none
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_PLAIN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)  # never wait for a pipe
+_PLAIN = (
+    getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+)  # never wait for a pipe
 
 
 @contextmanager

@@ -48,7 +48,10 @@ def check_budget(description: Mapping[str, Any], shapes: Shapes) -> None:
     G, D = (build(description[name]["layers"]) for name in ("G", "D"))
     penalties = description.get("penalties", [])
     codes, packing = Codes(build(description.get("codes", []))), whole("packing", description.get("packing", 1))
-    numbers, products = _Sum("numbers", NUMBERS, NUMBERS_EACH, stored), _Sum("products", PRODUCTS, PRODUCTS_EACH, stored)
+    numbers, products = (
+        _Sum("numbers", NUMBERS, NUMBERS_EACH, stored),
+        _Sum("products", PRODUCTS, PRODUCTS_EACH, stored),
+    )
     latent = whole("latent", description["latent"])
     samples = _passed("G", G, (2 * packing, latent + codes.width), 1, numbers, products)
     if samples is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEPTH = 16  # of a description: a network is a list of layers, each with a norm, each with numbers
 
+
 class Spec:
     """Base class of everything that is remade from its constructor's arguments.
 

@@ -213,7 +213,9 @@ def _require_one_run(folder: RunFolder, config: Config, gan: GAN, noted: Any) ->
     have, found = fixed_settings(config), {"seed": gan.seed, "dtype": gan.G.dtype.name}
     if noted is not None:  # which checkpoints of older versions do not have
         if not isinstance(noted, dict) or not isinstance(noted.get("options", {}), dict):
-            raise ValueError(f"{folder.checkpoint} notes {noted!r:.60} as its settings, but names and values were expected")
+            raise ValueError(
+                f"{folder.checkpoint} notes {noted!r:.60} as its settings, but names and values were expected"
+            )
         found = {**noted, **found}
     flat, other = ({**all_of, **all_of.pop("options", {})} for all_of in (dict(have), dict(found)))
     differences = [

@@ -461,7 +461,9 @@ IMAGES = {"images": np.arange(12, dtype=np.uint8).reshape(3, 2, 2), "labels": np
 WHOLE = {
     "numpy's": lambda: _written(lambda file: np.savez(file, **IMAGES)),
     "numpy's, compressed": lambda: _written(lambda file: np.savez_compressed(file, **IMAGES)),
-    "with a header": lambda: _written(lambda file: archive.save(file, {"grün": np.ones(2), "b": np.array(1)}, {"k": 1})),
+    "with a header": lambda: _written(
+        lambda file: archive.save(file, {"grün": np.ones(2), "b": np.array(1)}, {"k": 1})
+    ),
     "a checkpoint": _checkpoint,
 }
 

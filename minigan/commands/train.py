@@ -93,7 +93,9 @@ def argument_of(option: Option) -> dict[str, Any]:
     text = f"{option.help} (default: {option.shown(option.default)})".replace("%", "%%").strip()
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction, "help": text}
-    metavar = {int: "N", float: "X"}.get(option.kind) or ("{" + ",".join(option.choices) + "}" if option.choices else "")
+    metavar = {int: "N", float: "X"}.get(option.kind) or (
+        "{" + ",".join(option.choices) + "}" if option.choices else ""
+    )
     if option.kind is not str and option.choices:
         metavar = "|".join([metavar, *option.choices])
     return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}

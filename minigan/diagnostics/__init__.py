@@ -199,7 +199,7 @@ class Diagnostics:
             if unknown := since.keys() - {"not-finite", *(state.kind for state in STATES)}:
                 raise ValueError(f"it knows of {', '.join(sorted(unknown))}")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ValueError(f"this is no state of diagnostics: {str(error):.200}") from None
+            raise ValueError(f"this is no state of diagnostics: {error!s:.200}") from None
         self._waiting.clear()
         self._keep(rest)
         self._rows, self._series, self._look = rows, series, look

@@ -168,7 +168,9 @@ def build(
         d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * halves, d_pretrain * halves),
         penalties=[kind(weight) for kind, weight in wanted.items() if weight],
         clip=clip,
-        instance_noise=Linear(instance_noise, 0.0, _length("noise_steps", noise_steps, steps)) if instance_noise else 0.0,
+        instance_noise=Linear(instance_noise, 0.0, _length("noise_steps", noise_steps, steps))
+        if instance_noise
+        else 0.0,
         packing=packing,
         average=average,
         d_steps=d_steps,

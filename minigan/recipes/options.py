@@ -125,7 +125,9 @@ def _kind(name: str, annotation: Any, default: Any) -> tuple[type, Any, tuple[st
         none = len(rest) < len(typing.get_args(annotation))
         annotation = rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]  # noqa: UP007 - of parts known here only
     parts = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
-    choices = tuple(word for part in parts if typing.get_origin(part) is typing.Literal for word in typing.get_args(part))
+    choices = tuple(
+        word for part in parts if typing.get_origin(part) is typing.Literal for word in typing.get_args(part)
+    )
     numbers = [part for part in parts if typing.get_origin(part) is not typing.Literal]
     kind = str if not numbers else numbers[0] if len(numbers) == 1 else annotation
     if kind not in (bool, int, float, str) or default is inspect.Parameter.empty:

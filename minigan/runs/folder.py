@@ -35,7 +35,6 @@ from .lines import MetricsTable, NoticesFile, naming
 from .lock import LOCK_FILE, FolderLock
 
 
-
 class RunFolder:
     """An open run folder, locked against other writers until `close` or the end of the `with` block."""
 
@@ -140,10 +139,10 @@ class RunFolder:
     @contextmanager
     def write(self, file: Path) -> Iterator[IO[bytes]]:
         """Replace a file of this folder, or one in `samples/`, as a whole."""
+        if not self._lock.holds:
+            what = "was removed while the run went on, so that another one could begin here"
+            raise OSError(errno.ENOENT, what, str(self.path / LOCK_FILE))
         with naming(file):
-            if not self._lock.holds:
-                what = "was removed while the run went on: another run could begin here; start again with --resume"
-                raise OSError(errno.ENOENT, what, str(self.path / LOCK_FILE))
             if file.parent == self.path:
                 with self._folder.write(file.name) as out:
                     yield out
@@ -151,6 +150,12 @@ class RunFolder:
                 self._folder.make_folder("samples")  # somebody may have cleared up
                 with self._folder.folder("samples") as samples, samples.write(file.name) as out:
                     yield out
+
+    @contextmanager
+    def read(self, sample: Path) -> Iterator[IO[bytes]]:
+        """A file in `samples/`."""
+        with naming(sample), self._folder.folder("samples") as samples, samples.open(sample.name) as file:
+            yield file
 
     def sample_files(self) -> list[tuple[int, Path]]:
         """(step, file) of the pictures in `samples/`, by step."""

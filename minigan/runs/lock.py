@@ -46,7 +46,9 @@ class FolderLock:
         return os.fstat(self._handle).st_nlink > 0
 
     def release(self) -> None:
-        os.close(self._handle)
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
 
 
 if sys.platform == "win32":

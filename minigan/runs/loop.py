@@ -24,7 +24,6 @@ from . import pictures
 from .config import Config
 from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
-from .lines import naming
 from .progress import Progress
 
 __all__ = ["Run", "fixed_settings", "images_of", "in_turn", "sample_images"]
@@ -184,7 +183,9 @@ class Run:
         total = sum(metrics.values())
         if total - total != 0:  # quicker than to look at each: only infinity and NaN are not themselves less themselves
             name = next(name for name, value in metrics.items() if not np.isfinite(value))
-            raise NonFiniteError(step, name, f"{name} is {metrics[name]} at step {step}, where nothing else is wrong yet")
+            raise NonFiniteError(
+                step, name, f"{name} is {metrics[name]} at step {step}, where nothing else is wrong yet"
+            )
 
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
@@ -218,12 +219,14 @@ class Run:
             pictures.save_png(file, self._grid(_FINAL_GRID))
         last = self._grid(_GRID)
         before = [(when, file) for when, file in folder.sample_files() if when != step]
-        frames: list[tuple[int, Any]] = [before[i] for i in pictures.evenly(len(before))]
-        for when, picture in list(frames):
-            with naming(picture):
-                if not pictures.is_png(picture, last.shape[:2]):  # of somebody else, or damaged
-                    self.progress.say(f"{picture} is no picture of this run, and is left out of training.gif")
-                    frames.remove((when, picture))
+        frames = []
+        for when, sample in (before[i] for i in pictures.evenly(len(before))):
+            with folder.read(sample) as file:
+                picture = pictures.read_png(file, last.shape)
+            if picture is None:  # of somebody else, or damaged
+                self.progress.say(f"{sample} is no picture of this run, and is left out of training.gif")
+            else:
+                frames.append((when, picture))
         frames.append((step, last))
         with folder.write(folder.pictures["training.gif"]) as file:
             pictures.save_gif(file, [frame for _, frame in frames], [f"step {when:,}" for when, _ in frames])

@@ -10,7 +10,7 @@ import importlib.util
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,21 +73,21 @@ def stacked(pictures: Sequence[Pixels], gap: int = 6) -> Pixels:
     return whole[:-gap]
 
 
-def is_png(path: StrPath, size: tuple[int, int]) -> bool:
-    """Whether this is a whole PNG of `size` (height, width); a larger one is not even opened."""
+def read_png(file: IO[bytes], shape: tuple[int, ...]) -> Pixels | None:
+    """The picture in a PNG of this shape, (H, W) or (H, W, C); None for any other, which is not even unpacked."""
     from PIL import Image
 
-    with open(path, "rb") as file:
-        start = file.read(24)
-        claimed = tuple(int.from_bytes(start[i : i + 4], "big") for i in (20, 16))
-        if start[:8] != b"\x89PNG\r\n\x1a\n" or claimed != size:
-            return False
-        try:
-            with Image.open(file, formats=["PNG"]) as image:
-                image.load()
-        except Exception:  # Pillow has many ways to say that a file is damaged
-            return False
-    return True
+    start = file.read(24)
+    size = tuple(int.from_bytes(start[i : i + 4], "big") for i in (20, 16))
+    if start[:8] != b"\x89PNG\r\n\x1a\n" or size != shape[:2]:
+        return None
+    file.seek(0)
+    try:
+        with Image.open(file, formats=["PNG"]) as image:
+            picture = np.asarray(image)
+    except Exception:  # Pillow has many ways to say that a file is damaged
+        return None
+    return picture if picture.shape == shape and picture.dtype == np.uint8 else None
 
 
 def save_png(path: Target, picture: Pixels) -> None:
