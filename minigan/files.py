@@ -23,9 +23,9 @@ Target = StrPath | IO[bytes]  # a path, which is replaced as a whole, or a file 
 
 _POSIX = sys.platform != "win32"  # operations relative to an open folder; Windows has none
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_PLAIN = (
-    getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-)  # never wait for a pipe
+_PLAIN = 0  # and what else goes with opening a file: never to wait for a pipe, and to keep it to this process
+for _name in ("O_NONBLOCK", "O_BINARY", "O_CLOEXEC"):
+    _PLAIN |= getattr(os, _name, 0)
 
 
 @contextmanager

@@ -616,8 +616,8 @@ class GAN:
     def load(cls, path: str | PathLike[str], backend: Backend | str | None = None) -> GAN:
         """A GAN from `save`, on any backend (default: NumPy).
 
-        Raises FileNotFoundError, or ValueError for a file that is damaged, foreign, made of unknown layers, or that asks
-        for more work than its size makes likely (limits.py).
+        Raises FileNotFoundError, or ValueError for a file that is damaged, foreign or made of unknown layers, or that
+        asks for more work than its size makes likely (limits.py).
         """
         be, looked = get_backend("numpy" if backend is None else backend), checkpoint.look(path)
         try:

@@ -275,7 +275,7 @@ def test_settings_that_are_not_those_of_the_checkpoint_are_refused(
 def test_a_checkpoint_of_another_run_is_refused(begin: Begin, tmp_path: Path) -> None:
     one, other = begin(), begin(out="other", seed=3, batch=2)
     shutil.copy(other / "checkpoint.npz", one / "checkpoint.npz")
-    with pytest.raises(ValueError, match="batch: config.json has 4, the checkpoint 2; seed: .* put the file back"):
+    with pytest.raises(ValueError, match=r"batch: config.json has 4, the checkpoint 2; seed: .* put the file back"):
         resume(one, 8, quiet=True)
 
 
@@ -295,7 +295,7 @@ def test_a_run_of_an_older_version_goes_on(begin: Begin) -> None:
 
     forge(run / "checkpoint.npz", older)
     rewrite_config(run, seed=1)
-    with pytest.raises(ValueError, match="seed: config.json has 1, the checkpoint 0"):
+    with pytest.raises(ValueError, match=r"seed: config.json has 1, the checkpoint 0"):
         resume(run, 6, quiet=True)
     rewrite_config(run, seed=0)
     resume(run, 6, quiet=True)
@@ -426,10 +426,10 @@ def test_a_start_that_was_killed_is_taken_over(
         if given:
             run.mkdir()
 
-        def killed(handle: int) -> None:
+        def killed(handle: int, last: int = moment) -> None:
             nonlocal calls
             calls += 1
-            if calls > moment:
+            if calls > last:
                 raise Killed
             fsync(handle)
 
@@ -500,7 +500,7 @@ def test_only_what_a_start_leaves_is_taken_over(
             begin()
     spoil(tmp_path / "run")
     before = contents(tmp_path / "run")
-    with pytest.raises(ValueError, match="is not empty; choose another --out$"):
+    with pytest.raises(ValueError, match=r"is not empty; choose another --out$"):
         begin()
     assert contents(tmp_path / "run") == before
 

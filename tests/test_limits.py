@@ -142,8 +142,8 @@ WORK: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     "latent": (only({"kind": "Tanh"}, 3 * 10**8), MUCH),
     "latent 2^61": (only({"kind": "Tanh"}, 2**61), MUCH),
     "layers": (more("D", 4, {"kind": "Tanh"}, 10**5), "at most 1000 .* in D, got 100,004"),
-    "penalties": (option(penalties=[{"kind": "R1", "weight": 1.0}] * 10**5), "at most 16 .* in penalties, got 100,000"),
-    "codes": (option(codes=[{"kind": "Continuous", "m": 1}] * 10**5), "at most 16 .* in codes, got 100,000"),
+    "penalties": (option(penalties=[{"kind": "R1", "weight": 1.0}] * 10**4), "at most 16 .* in penalties, got 10,000"),
+    "codes": (option(codes=[{"kind": "Continuous", "m": 1}] * 10**4), "at most 16 .* in codes, got 10,000"),
     "a category of 10^9": (option(codes=[{"kind": "Category", "k": 10**9}]), MUCH),
     "nested rates": (option(optimizer=nested(900)), "nested more than 16 deep"),
     "nested lists": (option(penalties=[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]), "nested more than 16 deep"),
@@ -175,7 +175,9 @@ ODD: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     "an objective of nothing": (option(objective=[]), "holds no GAN"),
     "noise that is text": (option(instance_noise="much"), "holds no GAN"),
     "noise that is nothing": (option(instance_noise={"kind": "Linear", "start": None, "end": 0, "steps": 1}), "finite"),
-    "a rate of text": (option(optimizer=nested(1) | {"lr": {"kind": "Cosine", "start": "a", "end": 0, "steps": 1}}), "finite"),
+    "a rate of text": (
+        option(optimizer={"kind": "Adam", "lr": {"kind": "Cosine", "start": "a", "end": 0, "steps": 1}}), "finite"
+    ),
     "a seed of text": (option(seed="one"), "seed must be"),
     "negative packing": (option(packing=-1), "packing must be"),
     "a dtype": (lambda header, parts: header["gan"]["G"].update(dtype="complex64"), "dtype must be"),
@@ -184,14 +186,14 @@ ODD: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     "d_updates": (lambda header, parts: header.update(d_updates=-1), "d_updates must be"),
     "no count": (lambda header, parts: header.pop("steps"), "holds no GAN"),
     "t = -1": (lambda header, parts: parts.update({"g_opt/t": np.array(-1)}), r"got t = -1"),
-    "t = 2^63 - 1": (lambda header, parts: parts.update({"d_opt/t": np.array(2**63 - 1)}), "got t = 9223372036854775807"),
+    "t = 2^63 - 1": (lambda header, parts: parts.update({"d_opt/t": np.array(2**63 - 1)}), "got t = 92233"),
     "t = 2.5": (lambda header, parts: parts.update({"d_opt/t": np.array(2.5)}), "an integer t"),
     "negative squares": (lambda header, parts: parts["g_opt/v"].fill(-1), "sums of squares"),
     "weights of 1e300": (
-        lambda header, parts: parts.update({"G/0.weight": parts["G/0.weight"].astype(float) + 1e300}), "infinite as float32"
+        lambda header, parts: parts.update({"G/0.weight": 1e300 + parts["G/0.weight"].astype(float)}), "infinite as"
     ),
     "moments of 1e300": (
-        lambda header, parts: parts.update({"d_opt/m": parts["d_opt/m"].astype(float) + 1e300}), "infinite as float32"
+        lambda header, parts: parts.update({"d_opt/m": 1e300 + parts["d_opt/m"].astype(float)}), "infinite as"
     ),
     "an array lost": (lambda header, parts: parts.pop("D/0.bias"), r"0\.bias"),
     "an array too many": (lambda header, parts: parts.update({"D/9.bias": np.zeros(3)}), r"no 9\.bias"),
@@ -240,10 +242,8 @@ def test_a_game_in_the_budget_is_loaded(saved: bytes, tmp_path: Path) -> None:
 )
 def test_recipes_stay_far_within_the_budget(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> None:
     gan = RECIPES[name].build(shape, **options)
-    shapes = {
-        part: {key: p.published_shape for key, p in net.parameters.items()}
-        for part, net in (("G", gan.G), ("D", gan.D))
-    }
+    nets = {"G": gan.G, "D": gan.D}
+    shapes = {part: {name: p.published_shape for name, p in net.parameters.items()} for part, net in nets.items()}
     limits.check_budget(gan.describe(), shapes)
     with pytest.MonkeyPatch.context() as patch:  # a quarter would do
         patch.setattr(limits, "NUMBERS", limits.NUMBERS // 4)
@@ -288,10 +288,9 @@ def test_a_shape_that_is_worked_out_is_the_shape_that_comes_out(kind: Layer, sha
 
 def test_every_layer_tells_its_shape() -> None:
     known = {type(kind) for kind, _ in LAYERS}
-    layers = {
-        cls for cls in Spec.registry.values() if issubclass(cls, Layer) and cls.__module__.startswith("minigan.nn")
-    }
-    assert {cls for cls in layers if not issubclass(cls, minigan.nn.Activation)} <= known
+    for cls in Spec.registry.values():
+        if cls.__module__.startswith("minigan.nn") and issubclass(cls, Layer):
+            assert cls in known or issubclass(cls, minigan.nn.Activation)
 
 
 @given(n=st.integers(1, 40), m=st.integers(1, 40), batch=st.integers(1, 9))

@@ -93,11 +93,10 @@ def argument_of(option: Option) -> dict[str, Any]:
     text = f"{option.help} (default: {option.shown(option.default)})".replace("%", "%%").strip()
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction, "help": text}
-    metavar = {int: "N", float: "X"}.get(option.kind) or (
-        "{" + ",".join(option.choices) + "}" if option.choices else ""
-    )
-    if option.kind is not str and option.choices:
-        metavar = "|".join([metavar, *option.choices])
+    if option.kind is str:
+        metavar = "{" + ",".join(option.choices) + "}" if option.choices else ""
+    else:
+        metavar = "|".join([{int: "N"}.get(option.kind, "X"), *option.choices])
     return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}
 
 

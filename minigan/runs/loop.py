@@ -6,6 +6,7 @@ end in good order, whether the run is done, was asked to stop, diverged, or met 
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable
 from typing import Any
@@ -180,12 +181,11 @@ class Run:
 
     def _require_numbers(self, step: int, metrics: dict[str, float]) -> None:
         """A table of metrics holds numbers: whoever goes on with the run counts on it."""
-        total = sum(metrics.values())
-        if total - total != 0:  # quicker than to look at each: only infinity and NaN are not themselves less themselves
-            name = next(name for name, value in metrics.items() if not np.isfinite(value))
-            raise NonFiniteError(
-                step, name, f"{name} is {metrics[name]} at step {step}, where nothing else is wrong yet"
-            )
+        if not math.isfinite(sum(metrics.values())):
+            for name, value in metrics.items():
+                if not math.isfinite(value):
+                    what = f"{name} is {value} at step {step}, where the gradients are finite still"
+                    raise NonFiniteError(step, name, what)
 
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
