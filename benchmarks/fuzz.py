@@ -4,8 +4,8 @@
     python benchmarks/fuzz.py --tries 500 --formats checkpoint png
     python benchmarks/fuzz.py --kills 200               kill a run at random moments instead
 
-Each try takes a whole file, changes it, and reads it by the door that people use. Changes are of bits, bytes and parts
-of a file, and where a format has structure, of that: a member of an archive with a right checksum, a value somewhere in
+Each try takes a whole file, changes it, and reads it by the door that people use. Changes are of bits, bytes and parts;
+where a format has structure, of that: a member of an archive with a right checksum, a value somewhere in
 a header, a cell of a table, links and pipes in a folder. The inputs of tests/test_limits.py, which once needed gigabytes
 or had no end, come first. Counted are exceptions that nobody documents, tries that take more than 5 seconds, memory (of
 the process, from one try to the next) and files outside the folder that were touched. The same seed makes the same
@@ -57,8 +57,8 @@ SLOW = 5.0  # seconds
 DOCUMENTED = (ValueError, TypeError, OSError, minigan.NonFiniteError, ImportError)
 ODD: list[Any] = [
     0, 1, -1, 2, 255, 65_536, 2**31, 2**53 + 1, 2**62, 2**63, 2**64 - 1, 10**30, -(2**63), 0.5, -0.0, 1e-300, 1e300,
-    float("nan"), float("inf"), None, True, False, "", "x", "1", "é\0", "/etc", "..", [], {}, [0], [[]], {"kind": "Layer"},
-    {"kind": "Tanh"}, "9" * 400, [1] * 50,
+    float("nan"), float("inf"), None, True, False, "", "x", "1", "é\0", "/etc", "..", [], {}, [0], [[]],
+    {"kind": "Layer"}, {"kind": "Tanh"}, "9" * 400, [1] * 50,
 ]  # fmt: skip
 
 
@@ -251,9 +251,9 @@ class Runs:
         images = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
         archive.save(where / "data.npz", {"images": images})
         self.run, self.outside = where / "template", where / "outside"
-        options = {"latent": 2, "nets": "conv", "width": 1, "decay_steps": "all"}
-        train("gan", where / "data.npz", steps=3, batch=4, out=self.run, options={**options, "nets": "points", "width": 4},
-              backend="numpy", sample_every=1, quiet=True)  # fmt: skip
+        options = {"latent": 2, "nets": "points", "width": 4, "decay_steps": "all"}
+        settings: dict[str, Any] = {"steps": 3, "batch": 4, "backend": "numpy", "sample_every": 1, "quiet": True}
+        train("gan", where / "data.npz", out=self.run, options=options, **settings)
         self.outside.mkdir()
         (self.outside / "thesis.txt").write_bytes(b"precious")
         (self.outside / "000009.png").write_bytes(b"precious")
@@ -312,12 +312,13 @@ def formats(where: Path) -> list[Format]:
     arrays = {"images": images, "labels": np.arange(6)}
     return [
         Format("checkpoint", [saved(game().save)], archive_changed, read_checkpoint, share=3),
-        Format("config", [config], json_changed, lambda folder, data: void(Config.read(put(folder, "config.json", data)))),
+        Format("config", [config], json_changed, lambda d, data: void(Config.read(put(d, "config.json", data)))),
         Format("metrics", ["\n".join(rows).encode()], text_changed, read_table),
         Format("npz", [saved(lambda f: np.savez(f, **arrays)), saved(lambda f: np.savez_compressed(f, x_train=images))],
                archive_changed, dataset("a.npz"), share=2),
         Format("idx", [idx, gzip.compress(idx)], bytes_changed, dataset("train-images-idx3-ubyte")),
-        Format("csv", [b"x,y\n1,2\n3.5,-4e-3\n\n5,6\n"], text_changed, lambda d, data: void(points.read(put(d, "a.csv", data)))),
+        Format("csv", [b"x,y\n1,2\n3.5,-4e-3\n\n5,6\n"], text_changed,
+               lambda d, data: void(points.read(put(d, "a.csv", data)))),
         Format("png", pictures, bytes_changed, dataset("pictures/0.png")),
         Format("run folder", [b"0"], runs.change, runs.read, share=0.5),
     ]  # fmt: skip
@@ -334,8 +335,11 @@ def corpus() -> Iterator[tuple[str, Callable[[Path], None]]]:
 
     whole = saved(lambda file: test_limits.images_game().save(file, {"shape": [4, 4]}))
     for name, (change, _) in {**test_limits.WORK, **test_limits.ODD}.items():
-        yield name, lambda folder, change=change: void(  # type: ignore[misc]
-            minigan.GAN.load(test_limits.forged(whole, folder / "a.npz", change)).sample(1)
+        yield (
+            name,
+            lambda folder, change=change: void(  # type: ignore[misc]
+                minigan.GAN.load(test_limits.forged(whole, folder / "a.npz", change)).sample(1)
+            ),
         )
 
 
@@ -379,7 +383,9 @@ def tried(act: Callable[[Path], None], tally: Tally, name: str, where: Path) -> 
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(tries: int, seed: int = 0, only: list[str] | None = None, say: Callable[[str], None] = void) -> dict[str, Tally]:
+def run(
+    tries: int, seed: int = 0, only: list[str] | None = None, say: Callable[[str], None] = void
+) -> dict[str, Tally]:
     """Try so many files; {format: what was found}."""
     found: dict[str, Tally] = {}
     with tempfile.TemporaryDirectory() as scratch, quick_plots():
@@ -467,13 +473,16 @@ def kills(count: int, seed: int = 0, say: Callable[[str], None] = void) -> dict[
                 with suppress(BaseException):
                     play()
                 os._exit(1)
-            writing, until = kill % 3 == 0, time.monotonic() + rng.uniform(0, 0.4)
-            give_up = time.monotonic() + 20
-            while time.monotonic() < (give_up if writing else until):
-                if writing and time.monotonic() > until and any(run.glob(".checkpoint.npz.*.tmp")):
+            give_up, checkpoint = time.monotonic() + 60, run / "checkpoint.npz"
+            if rng.random() < 0.8:  # once it trains; else perhaps before
+                before = stamp(checkpoint)
+                while stamp(checkpoint) == before and time.monotonic() < give_up:
+                    time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.3))
+            while kill % 3 == 0 and time.monotonic() < give_up:
+                if any(run.glob(".checkpoint.npz.*.tmp")):
                     in_writing += 1
                     break
-                time.sleep(0 if writing else 0.001)
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
             assert os.WIFSIGNALED(status), "the run ended by itself: see what it says"
@@ -481,14 +490,22 @@ def kills(count: int, seed: int = 0, say: Callable[[str], None] = void) -> dict[
                 say(f"{kill + 1} kills")
         reached = minigan.GAN.load(run / "checkpoint.npz").steps + 3
         resume(run, reached, quiet=True)
-        straight = train("gan", where / "data.npz", out=where / "straight", options=options, **settings | {"steps": reached})
-        one, other = ({str(p.relative_to(r)): p.read_bytes() for p in r.rglob("*") if p.is_file()} for r in (run, straight))
+        straight = train(
+            "gan", where / "data.npz", out=where / "straight", options=options, **settings | {"steps": reached}
+        )
+        one, other = (
+            {str(p.relative_to(r)): p.read_bytes() for p in r.rglob("*") if p.is_file()} for r in (run, straight)
+        )
         apart = {"config.json", ".lock"}  # the first total was another one, and so was the process
         different = [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
         return {
             "kills": count, "while the checkpoint was written": in_writing, "steps": reached,
             "differences": [name for name in different if name not in apart],
         }  # fmt: skip
+
+
+def stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 # --- telling ---------------------------------------------------------------------------------------------------

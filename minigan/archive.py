@@ -140,7 +140,7 @@ def _opened(path: StrPath) -> Iterator[tuple[ZipFile, dict[str, ZipInfo], ZipInf
         except (*damaged, _Unreadable) as error:
             what = str(error) or type(error).__name__
             raise ValueError(
-                f"{where} cannot be read ({what}), but a whole .npz archive of plain arrays was expected; "
+                f"{where} cannot be read ({what:.300}), but a whole .npz archive of plain arrays was expected; "
                 "save it again or fetch a fresh copy"
             ) from error
 
@@ -183,7 +183,7 @@ def _compare(file: IO[bytes], archive: ZipFile) -> None:
         flags, method, length = (int.from_bytes(local[i : i + 2], "little") for i in (6, 8, 26))
         name = file.read(length).decode("utf-8" if flags & 0x800 else "cp437")
         if (flags, method, name) != (info.flag_bits, info.compress_type, info.orig_filename):
-            raise _Unreadable(f"its directory says {info.orig_filename!r} where {name!r} is stored")
+            raise _Unreadable(f"its directory says {info.orig_filename!r} where {name!r:.60} is stored")
 
 
 def _describe(archive: ZipFile, info: ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:

@@ -29,7 +29,7 @@ from .average import Average
 from .backend import Arena, Backend, Heap, Purpose, Stream, get_backend
 from .codes import Code, Codes
 from .files import Target
-from .limits import check_budget
+from .limits import check_budget, samples_at_once
 from .match import METRICS, Match
 from .nn import Sequential
 from .nn.joint import piecewise_linear
@@ -520,7 +520,8 @@ class GAN:
         G = self.G if self._average is None or not averaged else self._average.net
         with self.backend.explained():
             z = G.as_batch(latents)
-            parts = [self.backend.to_numpy(G(z[i : i + 1000], train=False)[0]) for i in range(0, len(z), 1000)]
+            rows = samples_at_once(G.layers, z.shape[1:], 1000)
+            parts = [self.backend.to_numpy(G(z[i : i + rows], train=False)[0]) for i in range(0, len(z), rows)]
         return np.concatenate(parts)
 
     def score(self, samples: Array, labels: Any = None) -> np.ndarray[Any, Any]:

@@ -25,6 +25,7 @@ from .spec import build, whole
 NUMBERS, PRODUCTS = 1 << 24, 1 << 33
 NUMBERS_EACH, PRODUCTS_EACH = 8, 4096  # for each number in the file
 LAYERS, FEW = 1000, 16
+AT_ONCE = 1 << 27  # numbers: half a gigabyte of float32
 _PENALTY = 6  # passes through D that a penalty is worth, in numbers
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
@@ -80,6 +81,21 @@ def _passed(
         products.add(times * summed, where)
         shape = out
     return shape
+
+
+def samples_at_once(layers: Sequence[Layer], shape: tuple[int, ...], most: int) -> int:
+    """How many samples of this shape may pass through the layers together: fewer than `most` where they are so large
+    that all that is written on the way would be more than `AT_ONCE` numbers."""
+    batch, numbers = (most, *shape), 0
+    for layer in layers:
+        try:
+            out = layer.output_shape(batch)
+        except ValueError:  # for the pass itself to explain
+            return most
+        if out is None:
+            break
+        numbers, batch = numbers + layer.work(batch)[0], out
+    return max(1, min(most, most * AT_ONCE // max(numbers, 1)))
 
 
 class _Sum:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import struct
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -406,6 +407,49 @@ def test_what_can_be_made_again_is(begin: Begin, tmp_path: Path, monkeypatch: py
         begin(steps=4, checkpoint_every=2, sample_every=4)
     resume(run, 8, quiet=True)
     assert arrays(run)["g_opt/t"] == 8
+
+
+@posix
+def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure of power there is what was forced to the disk, and nothing else: rows, then the file, then its
+    name, and only then the next step."""
+    run = begin(steps=2)
+    events: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def forced(handle: int) -> None:
+        name = os.readlink(f"/proc/self/fd/{handle}") if os.path.exists("/proc/self/fd") else str(handle)
+        events.append(re.sub(r"\.?(\S+?)\.[0-9a-f]{8}\.tmp", r"\1", Path(name).name))
+        fsync(handle)
+
+    def renamed(old: str, new: str, **where: Any) -> None:
+        events.append(f"{new}!")
+        replace(old, new, **where)
+
+    monkeypatch.setattr(os, "fsync", forced)
+    monkeypatch.setattr(os, "replace", renamed)
+    resume(run, 3, sample_every=100, quiet=True)
+    if not os.path.exists("/proc/self/fd"):
+        pytest.skip("which file it was cannot be seen here")
+    saved = events.index("checkpoint.npz!")
+    assert events[saved - 2 : saved + 2] == ["metrics.csv", "checkpoint.npz", "checkpoint.npz!", "run"]
+    for place, event in enumerate(events):
+        if event.endswith("!"):
+            assert (events[place - 1], events[place + 1]) == (event[:-1], "run"), events
+
+
+def test_a_clock_that_jumps_changes_nothing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back by years, on by years, at every look."""
+    straight = begin(out="straight", steps=8, sample_every=2)
+    now = iter(range(10**9))
+    for name in ("time", "time_ns"):
+        monkeypatch.setattr(time, name, lambda: (-1) ** next(now) * 10**9 * next(now))
+    begin(steps=5, sample_every=2)
+    run = straight.with_name("run")
+    for file in run.rglob("*"):
+        os.utime(file, (0, 0) if len(file.name) % 2 else (4e9, 4e9))
+    resume(run, 8, quiet=True)
+    assert_same_run(straight, run)
 
 
 # --- starts that failed ----------------------------------------------------------------------------------------

@@ -253,6 +253,21 @@ def test_recipes_stay_far_within_the_budget(name: str, shape: tuple[int, ...], o
         limits.check_budget(gan.describe(), shapes)
 
 
+def test_large_pictures_are_made_a_few_at_a_time() -> None:
+    """The shipped recipes a thousand at a time, as ever, for how many there are may change the last bit."""
+    for name in ("gan", "dcgan"):
+        G = RECIPES[name].build((28, 28)).G
+        assert limits.samples_at_once(G.layers, (100,), 1000) == 1000
+    large = Sequential(Dense(1, 4), Reshape(2, 2, 1), Upsample(256))
+    assert limits.samples_at_once(large.layers, (1,), 1000) == 511  # of 512 · 512 numbers and a few
+    assert limits.samples_at_once(Sequential(Reshape(1, 1, 1), Upsample(10**9)).layers, (1,), 1000) == 1
+    gan = minigan.GAN(Sequential(Dense(1, 2), seed=0), Sequential(Dense(2, 1), seed=1))
+    whole = gan.sample(7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "AT_ONCE", 5)
+        np.testing.assert_array_equal(gan.sample(7), whole)
+
+
 # --- shapes ----------------------------------------------------------------------------------------------------
 
 LAYERS: list[tuple[Layer, tuple[int, ...]]] = [

@@ -96,7 +96,7 @@ def argument_of(option: Option) -> dict[str, Any]:
     if option.kind is str:
         metavar = "{" + ",".join(option.choices) + "}" if option.choices else ""
     else:
-        metavar = "|".join([{int: "N"}.get(option.kind, "X"), *option.choices])
+        metavar = "|".join(["N" if option.kind is int else "X", *option.choices])
     return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}
 
 
