@@ -1,9 +1,11 @@
 """Array archives: `.npz` files that are written whole or not at all, and read without believing them.
 
 A checkpoint must survive a crash in the middle of saving, and a file somebody sent must not be able to run
-code or to ask for a terabyte. So `save` writes beside the old file and renames, and `load` compares every
-length a file claims with the bytes that are really there before it allocates anything. Files of `numpy.savez`
-and `numpy.savez_compressed` load here, and `numpy.load` reads what is saved here.
+code or to ask for a terabyte. So `save` writes beside the old file and renames (files.py), and `load` compares every
+length a file claims with the bytes that are really there before it allocates anything. A zip file says twice what is
+in it, in a directory and before each member, and checksums cover the members only: so both must agree, and no bit can
+change without being noticed or without being of no account. Files of `numpy.savez` and `numpy.savez_compressed` load
+here, and `numpy.load` reads what is saved here.
 """
 
 from __future__ import annotations
@@ -11,67 +13,24 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .files import StrPath, Target, write_atomically, writing
+
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
-__all__ = ["load", "peek", "read_bytes", "save", "write_atomically"]
+__all__ = ["StrPath", "load", "peek", "read_bytes", "save", "write_atomically"]
 
-StrPath = str | os.PathLike[str]
 DEFLATE_LIMIT = 1032  # deflate spends at least 2 bits on 258 bytes: nothing grows more when unpacked
 _HEADER = "header.json"
+_LOCAL, _END = 30, 22  # bytes before a member's name, and behind the directory
 _HEADER_BYTES = 1 << 24  # settings and names, not data: 16 MiB is generous
 _NPY_HEADER_BYTES = 1 << 14  # NumPy itself refuses longer .npy headers
 _PLAIN_KINDS = "biufcSU"  # booleans, numbers and text: nothing that needs pickle
-
-
-@contextmanager
-def write_atomically(path: StrPath) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path`; once the block ends well, make it durable and rename it to `path`.
-
-    The old file stays as it is until the rename. If the block raises (a full disk, an interrupt), the
-    temporary file is removed, the old one is untouched and the error goes on. The file is binary and can also
-    be read back. Raises FileNotFoundError where the folder is missing and ValueError where `path` is a
-    folder.
-
-    >>> import os, tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "note.json")
-    >>> with write_atomically(path) as file:
-    ...     _ = file.write(b'{"steps": 3}')
-    >>> os.listdir(os.path.dirname(path))
-    ['note.json']
-    """
-    target = os.path.realpath(path)  # through a symbolic link, so that the link stays one
-    folder, name = os.path.split(target)
-    if os.path.exists(target) and not os.path.isfile(target):  # a rename would replace even a device
-        kind = "a folder" if os.path.isdir(target) else "a device"
-        raise ValueError(f"{os.fspath(path)} is {kind}, but an ordinary file was expected; give its name")
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder} to write {name} into; create it first")
-    temporary = os.path.join(folder, f".{name[:40]}.{os.urandom(4).hex()}.tmp")
-    try:
-        with open(temporary, "x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(target):
-            with suppress(OSError):
-                os.chmod(temporary, os.stat(target).st_mode & 0o7777)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.remove(temporary)
-        raise
-    with suppress(OSError):  # the rename itself is durable once the folder is; Windows cannot open one
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class Readable(Protocol):
@@ -91,10 +50,10 @@ def read_bytes(stream: Readable, size: int) -> bytearray:
     return data
 
 
-def save(path: StrPath, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any] | None = None) -> None:
-    """Write `arrays` and a JSON-able `header` to the `.npz` file `path`.
+def save(path: Target, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any] | None = None) -> None:
+    """Write `arrays` and a JSON-able `header` to the `.npz` file `path`, or to a file that is open for writing.
 
-    Arrays have any shape and hold booleans, numbers or text. Equal input gives equal bytes. The file appears
+    Arrays have any shape and hold booleans, numbers or text. Equal input gives equal bytes. A path appears
     whole or not at all, see `write_atomically`. Raises TypeError for an array that would need pickle or a
     header that JSON cannot hold, before anything is written; OSError (a full disk) leaves the old file as it
     was.
@@ -130,7 +89,7 @@ def save(path: StrPath, arrays: Mapping[str, np.ndarray], header: Mapping[str, A
         info.create_system = 3
         return info
 
-    with write_atomically(path) as file, ZipFile(file, "w", ZIP_STORED) as archive:
+    with writing(path) as file, ZipFile(file, "w", ZIP_STORED) as archive:
         archive.writestr(member(_HEADER), text)
         for name, array in plain.items():
             with archive.open(member(f"{name}.npy"), "w", force_zip64=True) as stream:
@@ -175,11 +134,13 @@ def _opened(path: StrPath) -> Iterator[tuple[ZipFile, dict[str, ZipInfo], ZipInf
     with open(where, "rb") as file:
         try:
             with ZipFile(file) as archive:
-                yield archive, *_members(archive, os.fstat(file.fileno()).st_size)
+                members, header = _members(archive, os.fstat(file.fileno()).st_size)
+                _compare(file, archive)
+                yield archive, members, header
         except (*damaged, _Unreadable) as error:
             what = str(error) or type(error).__name__
             raise ValueError(
-                f"{where} cannot be read ({what}), but a whole .npz archive of plain arrays was expected; "
+                f"{where} cannot be read ({what:.300}), but a whole .npz archive of plain arrays was expected; "
                 "save it again or fetch a fresh copy"
             ) from error
 
@@ -207,6 +168,22 @@ def _members(archive: ZipFile, length: int) -> tuple[dict[str, ZipInfo], ZipInfo
         raise _Unreadable(f"its members claim more than the {length:,} bytes of the file")
     header = members.pop(_HEADER, None)
     return {name.removesuffix(".npy"): info for name, info in members.items()}, header
+
+
+def _compare(file: IO[bytes], archive: ZipFile) -> None:
+    """The directory against the members themselves: as many as it says, each where it says, of that name and kind."""
+    members = archive.infolist()
+    file.seek(-_END - len(archive.comment), os.SEEK_END)
+    counted = int.from_bytes(file.read(_END)[10:12], "little")
+    if counted != len(members):  # 65,535 stands for "more", and no archive of arrays has so many
+        raise _Unreadable(f"its directory lists {len(members):,} members where {counted:,} were written")
+    for info in members:
+        file.seek(info.header_offset)
+        local = file.read(_LOCAL)
+        flags, method, length = (int.from_bytes(local[i : i + 2], "little") for i in (6, 8, 26))
+        name = file.read(length).decode("utf-8" if flags & 0x800 else "cp437")
+        if (flags, method, name) != (info.flag_bits, info.compress_type, info.orig_filename):
+            raise _Unreadable(f"its directory says {info.orig_filename!r} where {name!r:.60} is stored")
 
 
 def _describe(archive: ZipFile, info: ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
@@ -254,12 +231,17 @@ def _read_header(archive: ZipFile, info: ZipInfo) -> dict[str, Any]:
     with archive.open(info) as stream:
         text = _read_to_the_end(stream, info, info.file_size)
     try:
-        header = json.loads(text)
+        header = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise _Unreadable(f"its header is no JSON: {error}") from error
     if not isinstance(header, dict):
         raise _Unreadable(f"its header is a JSON {type(header).__name__}, not an object")
     return header
+
+
+def _no_number(constant: str) -> float:
+    """Python's JSON knows NaN and Infinity; JSON, and `save`, do not."""
+    raise ValueError(f"{constant} is no number")
 
 
 def _read_to_the_end(stream: Readable, info: ZipInfo, size: int) -> bytearray:

@@ -34,7 +34,7 @@ from .spec import Spec, whole
 Array = Any
 
 
-class Code(Spec):
+class Code(Spec, abstract=True):
     """Base class. width: how many numbers of the latent, and of D's outputs, it takes."""
 
     told = False  # D is told the code, and says nothing about it

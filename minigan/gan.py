@@ -16,6 +16,7 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -25,8 +26,10 @@ import numpy as np
 
 from . import checkpoint
 from .average import Average
-from .backend import Arena, Backend, Heap, Purpose, Stream
+from .backend import Arena, Backend, Heap, Purpose, Stream, get_backend
 from .codes import Code, Codes
+from .files import Target
+from .limits import check_budget, samples_at_once
 from .match import METRICS, Match
 from .nn import Sequential
 from .nn.joint import piecewise_linear
@@ -514,6 +517,8 @@ class GAN:
             raise ValueError(f"expected steps ≥ 0, d_pretrain ≥ 0, batch ≥ 1; got {steps}, {d_pretrain}, {batch}")
         match = Match(self, images, batch, labels)
         match.pretrain(d_pretrain)
+        if sentence := self.rests(steps):
+            warnings.warn(sentence, stacklevel=2)
         history = {name: np.empty(steps, np.float32) for name in METRICS}
         done, stop = 0, False
         while done < steps and not stop:
@@ -553,7 +558,8 @@ class GAN:
         G = self.G if self._average is None or not averaged else self._average.net
         with self.backend.explained():
             z = G.as_batch(latents)
-            parts = [self.backend.to_numpy(G(z[i : i + 1000], train=False)[0]) for i in range(0, len(z), 1000)]
+            rows = samples_at_once(G.layers, z.shape[1:], 1000)
+            parts = [self.backend.to_numpy(G(z[i : i + rows], train=False)[0]) for i in range(0, len(z), rows)]
         return np.concatenate(parts)
 
     def score(self, samples: Array, labels: Any = None) -> np.ndarray[Any, Any]:
@@ -602,10 +608,43 @@ class GAN:
         told = None if self._codes.told is None else self._told(self.one_hot(labels, len(samples)))
         return self.D(self._packs(samples), train=False, beside=told)[0]
 
+    def rests(self, steps: int) -> str | None:
+        """A sentence about who would learn nothing at the end of so many more steps, its learning rate being 0."""
+        said = []
+        for player, bound, each in (("G", self.g_opt, 1), ("D", self.d_opt, self._d_rate)):
+            start = bound.rule.rests_from(bound.t, bound.t + each * steps)
+            if start is not None:
+                said.append(f"{player}'s from step {self.steps + 1 + (start - bound.t) // each:,} on")
+        if not said:
+            return None
+        end = self.steps + steps
+        return (
+            f"the learning rate is 0 before the end, step {end:,}, and nothing is learned then: {', '.join(said)}; "
+            "let its schedule be as long (--decay-steps all of a recipe)"
+        )
+
+    @property
+    def _d_rate(self) -> int:
+        """Updates of D's optimizer in a step."""
+        return self.d_steps * (2 if self.updates == "separate" else 1)
+
+    def follow(self, plan: GAN) -> None:
+        """Take over the update rules and the instance noise of another game, from the next step on.
+
+        Raises ValueError, and changes nothing, if its optimizers remember something else.
+        """
+        rules = (self.g_opt, plan.optimizer), (self.d_opt, plan.d_optimizer)
+        for bound, rule in rules:
+            if rule.memory != bound.rule.memory:
+                raise ValueError(f"{rule} cannot go on from what {bound.rule} remembers; begin anew, or keep the rule")
+        for bound, rule in rules:
+            bound.rule = rule
+        self.optimizer, self.d_optimizer, self.instance_noise = plan.optimizer, plan.d_optimizer, plan.instance_noise
+
     # --- saving ------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
-        """Write networks, optimizers and counters to one `.npz`, by way of a temporary file.
+    def save(self, path: Target, extra: Mapping[str, Any] | None = None) -> None:
+        """Write networks, optimizers and counters to one `.npz`, by way of a temporary file, or to an open file.
 
         extra: JSON-able data to keep in the file's header. A GAN that is loaded again plays on bit for bit.
         """
@@ -616,19 +655,24 @@ class GAN:
     def load(cls, path: str | PathLike[str], backend: Backend | str | None = None) -> GAN:
         """A GAN from `save`, on any backend (default: NumPy).
 
-        Raises FileNotFoundError, or ValueError for a file that is damaged, foreign or made of unknown layers.
+        Raises FileNotFoundError, or ValueError for a file that is damaged, foreign or made of unknown layers, or that
+        asks for more work than its size makes likely (limits.py).
         """
-        states, header = checkpoint.load(path)
+        be, looked = get_backend("numpy" if backend is None else backend), checkpoint.look(path)
         try:
-            gan = cls.build(header["gan"], backend, states)
+            header = looked.header
+            check_budget(header["gan"], looked.shapes)
+            states, _ = checkpoint.load(path)
+            gan = cls.build(header["gan"], be, states)
             gan.g_opt.load_state_dict(states["g_opt"])
             gan.d_opt.load_state_dict(states["d_opt"])
             if gan._average is not None:
                 gan._average.net.load_state_dict(states["average"])
-            gan.steps = whole("steps", header["steps"], least=0)
-            gan.d_updates = whole("d_updates", header["d_updates"], least=0)
-        except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
-            raise ValueError(f"{path} holds no GAN that this version can load: {error}") from None
+            gan.steps = checkpoint.count("steps", header["steps"])
+            gan.d_updates = checkpoint.count("d_updates", header["d_updates"])
+        except _UNLIKELY as error:
+            what = str(error) or type(error).__name__
+            raise ValueError(f"{path} holds no GAN that this version can load: {what:.300}") from None
         return gan
 
     def describe(self) -> dict[str, Any]:
@@ -686,6 +730,9 @@ def _points_of(penalty: Penalty) -> str:
     return f"the points of {type(penalty).__name__}"
 
 
+# What a description that anybody may have written can lead to
+_UNLIKELY = (ArithmeticError, AttributeError, LookupError, MemoryError, NotImplementedError, RecursionError, TypeError,
+             ValueError)  # fmt: skip
 _SPECS = ("objective", "optimizer", "d_optimizer")
 _OPTIONS = (
     *CHOICES, "codes", "penalties", "clip", "instance_noise", "packing", "average", "d_steps", "reuse_fakes",

@@ -43,7 +43,7 @@ from .spec import Spec
 Array = Any
 
 
-class Objective(Spec):
+class Objective(Spec, abstract=True):
     """A pair of losses for D and G, as functions of D's outputs.
 
     `arena` says where gradients are written (fresh NumPy arrays by default). Losses are 0-d arrays of their own.
@@ -200,7 +200,7 @@ class LeastSquares(Objective):
         return {"d_loss": 0.25, "g_loss": 0.125, "d_real": 0.5, "d_fake": 0.5}
 
 
-class Critic(Objective):
+class Critic(Objective, abstract=True):
     """An objective whose D gives scores: higher is more real, but no score is a probability."""
 
     def probability(self, logits: Array, xp: Any) -> Array:

@@ -17,29 +17,32 @@ from 1. The memory holds the sums without the factor (1−β), which spares two 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .backend import Backend
 from .nn import Sequential
+from .nn.sequential import narrow
 from .spec import Spec
 
 Array = Any
 
 
-class Schedule(Spec):
+class Schedule(Spec, abstract=True):
     """A learning rate that depends on the step t = 0, 1, 2, ...: `schedule(t)`."""
 
     def __call__(self, t: int) -> float:
         raise NotImplementedError
 
 
-class Ramp(Schedule):
-    """From `start` to `end` over `steps` updates, then constant."""
+class Ramp(Schedule, abstract=True):
+    """From `start` to `end` over `steps` updates, then constant. Raises ValueError for what is no finite number."""
 
     def __init__(self, start: float, end: float, steps: int) -> None:
         _positive("steps", steps)
+        _numbers(start=start, end=end, steps=steps)
         self.start = start
         self.end = end
         self.steps = steps
@@ -65,6 +68,7 @@ class Exponential(Schedule):
     def __init__(self, start: float, decay: float, steps: int) -> None:
         _positive("steps", steps)
         _positive("decay", decay)
+        _numbers(start=start, decay=decay, steps=steps)
         self.start = start
         self.decay = decay
         self.steps = steps
@@ -73,13 +77,14 @@ class Exponential(Schedule):
         return float(self.start * self.decay ** (t / self.steps))
 
 
-class Optimizer(Spec):
+class Optimizer(Spec, abstract=True):
     """Settings of an update rule; `bind(net)` makes an optimizer for one network.
 
     lr: the learning rate η, a positive number or a Schedule.
     """
 
     memory: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays the rule remembers
+    squares: ClassVar[tuple[str, ...]] = ()  # those of them that are sums of squares
 
     def __init__(self, lr: float | Schedule) -> None:
         if not isinstance(lr, Schedule) and not lr > 0:
@@ -89,6 +94,16 @@ class Optimizer(Spec):
     def lr_at(self, t: int) -> float:
         """The learning rate of the update after t updates."""
         return self.lr(t) if isinstance(self.lr, Schedule) else self.lr
+
+    def rests_from(self, first: int, end: int) -> int | None:
+        """The update, of those from `first` to before `end`, from which on the learning rate is 0; None if it is not.
+
+        >>> SGD(Linear(0.1, 0.0, 20)).rests_from(5, 60), SGD(Linear(0.1, 0.0, 60)).rests_from(5, 60)
+        (20, None)
+        """
+        if first >= end or self.lr_at(end - 1) != 0:
+            return None
+        return bisect_left(range(end), True, lo=first, key=lambda t: self.lr_at(t) == 0)
 
     def bind(self, net: Sequential) -> BoundOptimizer:
         """An optimizer of this rule for the parameters of `net`."""
@@ -121,6 +136,7 @@ class RMSprop(Optimizer):
     """Each gradient is divided by its own root mean square, s ← ρ s + (1−ρ) g² (`decay` is ρ)."""
 
     memory = ("s",)
+    squares = ("s",)
 
     def __init__(self, lr: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(lr)
@@ -143,6 +159,7 @@ class Adam(Optimizer):
     """
 
     memory: ClassVar[tuple[str, ...]] = ("m", "v")
+    squares = ("v",)
 
     def __init__(
         self, lr: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
@@ -217,14 +234,27 @@ class BoundOptimizer:
             raise ValueError(f"the state of {self.rule} must hold {expected}, got {given}")
         if any(np.asarray(array).dtype.kind != ("i" if name == "t" else "f") for name, array in state.items()):
             raise ValueError(f"the state of {self.rule} must hold floats, and an integer t")
+        t = int(state["t"])
+        if not 0 <= t < 2**62:
+            raise ValueError(f"the state of {self.rule} must count updates from 0 to 2^62 - 1, got t = {t}")
+        for name in self.rule.squares:
+            if (np.asarray(state[name]) < 0).any():
+                raise ValueError(f"{name} of {self.rule} must hold sums of squares, which are 0 or more")
+        narrowed = {name: narrow(name, np.asarray(state[name]), self.net.dtype) for name in self.memory}
         for name, array in self.memory.items():
-            array[...] = self.net.unpacked(np.asarray(state[name]))
-        self._t.value = int(state["t"])
+            array[...] = self.net.unpacked(narrowed[name])
+        self._t.value = t
 
 
 def _positive(name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(f"{name} must be positive, got {value}")
+
+
+def _numbers(**given: Any) -> None:
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+            raise ValueError(f"{name} of a schedule must be a finite number, got {value!r:.60}")
 
 
 def _fraction(name: str, value: float) -> None:

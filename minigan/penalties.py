@@ -31,7 +31,7 @@ from .spec import Spec
 Array = Any
 
 
-class Penalty(Spec):
+class Penalty(Spec, abstract=True):
     """A term of D's loss that holds its gradient down: `weight` is λ or γ, a positive number."""
 
     def __init__(self, weight: float = 10.0) -> None:
@@ -83,7 +83,7 @@ def judge_together(
     return logits[:n], values, lambda dlogits: push(g, dlogits)
 
 
-class _Slope(Penalty):
+class _Slope(Penalty, abstract=True):
     """λ E(‖g‖ − 1)²."""
 
     def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
@@ -135,7 +135,7 @@ class DRAGAN(_Slope):
         return x
 
 
-class _Flatness(Penalty):
+class _Flatness(Penalty, abstract=True):
     """γ/2 E‖g‖²."""
 
     def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:

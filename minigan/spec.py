@@ -16,6 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     import inspect
 
+DEPTH = 16  # of a description: a network is a list of layers, each with a norm, each with numbers
+
 
 class Spec:
     """Base class of everything that is remade from its constructor's arguments.
@@ -31,9 +33,11 @@ class Spec:
 
     registry: ClassVar[dict[str, type[Spec]]] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        """abstract: a class that others are derived from, and that nobody can build."""
         super().__init_subclass__(**kwargs)
-        Spec.registry[cls.kind()] = cls
+        if not abstract:
+            Spec.registry[cls.kind()] = cls
 
     @classmethod
     def kind(cls) -> str:
@@ -68,18 +72,21 @@ class Spec:
         return hash(repr(self))
 
 
-def build(description: Any) -> Any:
+def build(description: Any, depth: int = DEPTH) -> Any:
     """The object that `Spec.describe` wrote down.
 
-    Raises ValueError for a kind that no imported module defines, or arguments that do not fit it.
+    Raises ValueError for a kind that no imported module defines, arguments that do not fit it, or objects in objects
+    in objects, more than `depth` of them.
     """
+    if isinstance(description, (list, dict)) and not depth:
+        raise ValueError(f"a description is nested more than {DEPTH} deep, which no object of minigan is")
     if isinstance(description, list):
-        return [build(item) for item in description]
+        return [build(item, depth - 1) for item in description]
     if not isinstance(description, dict):
         return description
-    arguments = {name: build(value) for name, value in description.items() if name != "kind"}
+    arguments = {name: build(value, depth - 1) for name, value in description.items() if name != "kind"}
     kind = description.get("kind")
-    if kind not in Spec.registry:
+    if not isinstance(kind, str) or kind not in Spec.registry:
         raise ValueError(
             f"unknown kind {kind!r}: none of the imported modules defines it; "
             "if it is a class of your own, import the module that defines it before loading"
@@ -88,7 +95,10 @@ def build(description: Any) -> Any:
     positional: list[Any] = []
     for name, parameter in _signature(cls).items():
         if parameter.kind is parameter.VAR_POSITIONAL:
-            positional += arguments.pop(name, [])
+            given = arguments.pop(name, [])
+            if not isinstance(given, list):
+                raise ValueError(f"the description of {kind} has {given!r:.60} for {name}, but a list was expected")
+            positional += given
     try:
         return cls(*positional, **arguments)
     except TypeError as error:

@@ -24,13 +24,13 @@ from .datasets import Dataset
 from .gan import GAN
 from .nonfinite import NonFiniteError
 from .recipes import get_recipe
-from .recipes.options import complete_options
+from .recipes.options import complete_options, recipe_options
 from .runs import pictures
 from .runs.config import Config
 from .runs.data import described, fingerprint, load_again, load_data, slug_of, source_of
 from .runs.folder import RunFolder
 from .runs.interrupt import Interrupted, StopRequest
-from .runs.loop import Run
+from .runs.loop import Run, fixed_settings
 
 __all__ = ["Interrupted", "resume", "train"]
 
@@ -88,12 +88,16 @@ def train(
         checkpoint_every=_whole("checkpoint_every", checkpoint_every),
         versions=_versions(be),
     )
-    gan = module.build(dataset.image_shape, **options, backend=be, dtype=dtype, seed=config.seed)
+    gan = _game(config, be)
     _rehearse(gan, dataset, config.batch)
     with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}") as folder:
-        run = Run(folder, gan, dataset, config, stop, quiet)
-        run.save()
-        folder.write_config(config)
+        try:
+            run = Run(folder, gan, dataset, config, stop, quiet)
+            run.save()
+            folder.write_config(config)
+        except BaseException:  # nothing to go on with: leave nothing in the way of the next start
+            folder.discard()
+            raise
         run.play()
         return folder.path
 
@@ -116,21 +120,29 @@ def resume(
 ) -> Path:
     """Go on with the run in `directory` up to `steps` in all (default: as planned); returns the folder.
 
-    What is None stays as it was. The backend and the intervals may change. Data that was moved may be given again:
-    the pixels decide whether it is the same. All the rest is part of the run and can only be confirmed.
+    What is None stays as it was. The backend, the intervals and options that say how long something lasts
+    (`decay_steps`, `noise_steps`) may change. Data that was moved may be given again: the pixels decide whether it is
+    the same. All the rest is part of the run and can only be confirmed.
 
-    Raises ValueError if it differs, with both values, or if the run is past `steps`; RuntimeError if another process
-    is training in this folder; otherwise as `train` does.
+    A schedule that lasts "all" of the run follows the total: with another one, learning rates go on, from the next
+    step, where those of a run of that length would be. The steps so far stay as they were played, so that such a run
+    is not the one that was begun with the larger total, but it is the same however often it is stopped from here on.
+
+    Raises ValueError if it differs, with both values, if the run is past `steps`, or if files of the folder do not
+    belong together; RuntimeError if another process is training in this folder; otherwise as `train` does.
     """
     pictures.require()
     with StopRequest() as stop, RunFolder.open(directory) as folder:
         old = folder.read_config()
+        had = complete_options(old.recipe, old.options)
+        lengths = [name for name, option in recipe_options(old.recipe).items() if option.of_length]
         dataset = load_again(old, data)
         asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype}
         differences = _differences({name: getattr(old, name) for name in asked}, asked)
         if recipe in (None, old.recipe):
             complete_options(old.recipe, options or {})  # refuses what the recipe does not know
-            differences += _differences(old.options, options or {})
+            known = {**old.options, **{name: value for name, value in (options or {}).items() if name in lengths}}
+            differences += _differences(known, options or {})
         if (images := fingerprint(dataset)) != old.images:
             differences.append(f"data: the run has {described(old.images)}, {dataset.name} holds {described(images)}")
         if differences:
@@ -139,8 +151,11 @@ def resume(
                 "leave them out, or begin a new run"
             )
         gan = GAN.load(folder.checkpoint, get_backend(old.backend if backend is None else backend))
+        noted = folder.noted()
+        _require_one_run(folder, old, gan, noted.get("settings"))
         config = replace(
             old,
+            options={**had, **known},
             data=old.data if data is None else source_of(data),
             steps=_whole("steps", old.steps if steps is None else steps),
             backend=gan.backend.name,
@@ -159,13 +174,60 @@ def resume(
                 f"{folder.path} has already reached step {gan.steps}; to go further, give a larger total: "
                 f"minigan train --resume {shlex.quote(str(folder.path))} --steps {2 * gan.steps}"
             )
-        folder.rewind(gan.steps)
+        remark = _follow(gan, config)
+        folder.rewind(gan.steps, noted.get("rows"))
         folder.write_config(config)
-        Run(folder, gan, dataset, config, stop, quiet).play()
+        Run(folder, gan, dataset, config, stop, quiet, remark).play()
         return folder.path
 
 
+def _game(config: Config, be: Backend) -> GAN:
+    """The game of a run, at its beginning."""
+    return get_recipe(config.recipe).build(  # type: ignore[no-any-return]
+        tuple(config.images["shape"]), **config.options, backend=be, dtype=config.dtype, seed=config.seed,
+        steps=config.steps, d_pretrain=config.d_pretrain,
+    )  # fmt: skip
+
+
+def _follow(gan: GAN, config: Config) -> str | None:
+    """Let schedules be as long as the run is now. Returns what there is to say of it.
+
+    It is not the checkpoint that tells how long they are: it may be from before the total was changed.
+    """
+    plan, rules = _game(config, get_backend("numpy")), (gan.optimizer, gan.d_optimizer, gan.instance_noise)
+    gan.follow(plan)
+    if rules == (gan.optimizer, gan.d_optimizer, gan.instance_noise):
+        return None
+    rate = gan.optimizer.lr_at(gan.g_opt.t)
+    return (
+        f"the schedules are those of a run of {config.steps:,} steps from here on; "
+        f"G's learning rate was {rules[0].lr_at(gan.g_opt.t):.2g} here, and is {rate:.2g}"
+    )
+
+
 # --- checks ----------------------------------------------------------------------------------------------------
+
+
+def _require_one_run(folder: RunFolder, config: Config, gan: GAN, noted: Any) -> None:
+    """Raises ValueError unless config.json says of the run what its checkpoint does. noted: the settings in that."""
+    have, found = fixed_settings(config), {"seed": gan.seed, "dtype": gan.G.dtype.name}
+    if noted is not None:  # which checkpoints of older versions do not have
+        if not isinstance(noted, dict) or not isinstance(noted.get("options", {}), dict):
+            raise ValueError(
+                f"{folder.checkpoint} notes {noted!r:.60} as its settings, but names and values were expected"
+            )
+        found = {**noted, **found}
+    flat, other = ({**all_of, **all_of.pop("options", {})} for all_of in (dict(have), dict(found)))
+    differences = [
+        f"{name}: config.json has {flat[name]!r:.60}, the checkpoint {value!r:.60}"
+        for name, value in other.items()
+        if name in flat and flat[name] != value
+    ]
+    if differences:
+        raise ValueError(
+            f"config.json and checkpoint.npz of {folder.path} are not of one run: {'; '.join(differences)}; put the "
+            "file back that was changed"
+        )
 
 
 def _rehearse(gan: GAN, dataset: Dataset, batch: int) -> None:

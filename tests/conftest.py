@@ -50,3 +50,11 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     if how == "shared":
         be.PRODUCT = be.SWEEP = 1  # type: ignore[attr-defined]
     return be
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests are for the gate, and for whoever asks."""
+    if not os.environ.get("CI") and "slow" not in config.getoption("markexpr"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow; run it with -m slow, or with CI set"))

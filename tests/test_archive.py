@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan import archive
+import minigan
+from minigan import archive, files
 
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
@@ -194,7 +195,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     if room is None:
         monkeypatch.setattr(os, "fsync", fail)
     else:
-        monkeypatch.setattr(archive, "open", lambda *a: FullDisk(open(*a), room), raising=False)  # noqa: SIM115
+        monkeypatch.setattr(files, "open", lambda *a, **k: FullDisk(open(*a, **k), room), raising=False)  # noqa: SIM115
     with pytest.raises(OSError, match="No space") as caught:
         archive.save(path, {"new": np.zeros(100_000)}, {"a": 1})
     assert caught.value.errno == errno.ENOSPC
@@ -225,6 +226,14 @@ def test_where_files_cannot_be_written(tmp_path: Path) -> None:
         archive.save(os.devnull, {})
 
 
+def test_an_open_file_can_be_written_to(tmp_path: Path) -> None:
+    """Whoever has opened it decides what becomes of it."""
+    archive.save(tmp_path / "a.npz", {"w": np.arange(3)}, {"k": 1})
+    file = io.BytesIO()
+    archive.save(file, {"w": np.arange(3)}, {"k": 1})
+    assert file.getvalue() == (tmp_path / "a.npz").read_bytes()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes and links of POSIX")
 def test_modes_and_links_survive(tmp_path: Path) -> None:
     path, link = tmp_path / "a.npz", tmp_path / "link.npz"
@@ -242,7 +251,8 @@ def test_modes_and_links_survive(tmp_path: Path) -> None:
 
 SAVE_FOR_EVER = """
 import sys, numpy as np
-from minigan import archive
+import minigan
+from minigan import archive, files
 k = 0
 while True:
     k += 1
@@ -431,6 +441,54 @@ def _sample(method: int) -> bytes:
         zipped.writestr("header.json", '{"k": 1}')
         zipped.writestr("w.npy", npy(np.arange(12.0).reshape(3, 4)))
     return file.getvalue()
+
+
+def _checkpoint() -> bytes:
+    """A whole game, as small as there is one."""
+    G, D = (minigan.Sequential(minigan.Dense(1, 1), seed=i) for i in range(2))
+    file = io.BytesIO()
+    minigan.GAN(G, D, optimizer=minigan.SGD(0.1)).save(file, {"shape": [1]})
+    return file.getvalue()
+
+
+def _written(write: Any) -> bytes:
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
+
+
+IMAGES = {"images": np.arange(12, dtype=np.uint8).reshape(3, 2, 2), "labels": np.arange(3)}
+WHOLE = {
+    "numpy's": lambda: _written(lambda file: np.savez(file, **IMAGES)),
+    "numpy's, compressed": lambda: _written(lambda file: np.savez_compressed(file, **IMAGES)),
+    "with a header": lambda: _written(
+        lambda file: archive.save(file, {"grün": np.ones(2), "b": np.array(1)}, {"k": 1})
+    ),
+    "a checkpoint": _checkpoint,
+}
+
+
+@pytest.mark.parametrize("kind", [*list(WHOLE)[:-1], pytest.param("a checkpoint", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore")
+def test_every_single_bit_flip_is_noticed_or_harmless(tmp_path: Path, kind: str) -> None:
+    """All of them, one after the other: what is loaded is what was saved, to the last name and bit, or refused."""
+    data, path = WHOLE[kind](), tmp_path / "a.npz"
+    path.write_bytes(data)
+    expected, header = archive.load(path)
+    noticed = 0
+    with open(path, "r+b", buffering=0) as file:
+        for place, byte in enumerate(data):
+            for bit in range(8):
+                os.pwrite(file.fileno(), bytes([byte ^ 1 << bit]), place)
+                try:
+                    found, found_header = archive.load(path)
+                except ValueError:
+                    noticed += 1
+                else:
+                    assert (list(found), found_header) == (list(expected), header), (place, bit)
+                    assert all(same(found[name], expected[name]) for name in found), (place, bit)
+            os.pwrite(file.fileno(), bytes([byte]), place)
+    assert noticed > 0.6 * 8 * len(data)  # the rest are dates, versions, permissions and the like
 
 
 SAMPLES = [_sample(zipfile.ZIP_STORED), _sample(zipfile.ZIP_DEFLATED)]

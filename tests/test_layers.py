@@ -743,7 +743,10 @@ def test_descriptions_that_nobody_wrote_are_refused() -> None:
         ({"kind": "Desne", "n_in": 1, "n_out": 1}, "unknown kind 'Desne'.*import the module"),
         ({"kind": "Dense", "n_in": 1}, "description of Dense does not fit its constructor"),
         ({"kind": "Dense", "n_in": 1, "n_out": 1, "bais": True}, "does not fit"),
-        ({"kind": "Layer", "code": "print()"}, "does not fit"),
+        ({"kind": "ReLU", "code": "print()"}, "does not fit"),
+        ({"kind": "Layer"}, "unknown kind 'Layer'"),
+        ({"kind": ["ReLU"]}, r"unknown kind \['ReLU'\]"),
+        ({"kind": "Reshape", "shape": 5}, "a list was expected"),
         ({"n_in": 1}, "unknown kind None"),
     ):
         with pytest.raises(ValueError, match=words):

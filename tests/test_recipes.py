@@ -185,12 +185,12 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "minibatch_std": [({}, True), *(({"nets": nets, "width": 2}, True) for nets in ("conv", "points"))],
     "packing": [({}, 2), ({"label": "told"}, 2), *(({"nets": nets, "width": 2}, 2) for nets in ("conv", "points"))],
     "instance_noise": [({}, 0.1)],
-    "noise_steps": [({"instance_noise": 0.5}, 2)],
+    "noise_steps": [({"instance_noise": 0.5}, 2), ({"instance_noise": 0.5, "noise_steps": 3}, "all")],
     "average": [({}, 0.9)],
     "optimizer": [({}, name) for name in ("optimistic-adam", "rmsprop", "sgd")],
     "lr": [({}, 1e-3)],
     "d_lr": [({}, 1e-3)],
-    "decay_steps": [({}, 3)],
+    "decay_steps": [({}, 3), ({}, "all"), ({"decay_steps": 3}, "all")],
     "beta1": [({}, 0.9), ({"optimizer": "sgd"}, 0.9), ({"optimizer": "optimistic-adam"}, 0.9)],
     "beta2": [({}, 0.5), ({"optimizer": "rmsprop"}, 0.5), ({"optimizer": "optimistic-adam"}, 0.5)],
     "eps": [({}, 1e-3), ({"optimizer": "rmsprop"}, 1e-3), ({"optimizer": "optimistic-adam"}, 1e-3)],
@@ -205,6 +205,8 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "backend": [],  # which test_gan.py and test_graph.py play against each other
     "dtype": [({}, "float64")],
     "seed": [({}, 1)],
+    "steps": [({"decay_steps": "all"}, 3), ({"instance_noise": 0.5}, 3)],
+    "d_pretrain": [({"decay_steps": 3}, 2), ({"decay_steps": 3, "updates": "separate"}, 2)],
 }
 
 
@@ -275,13 +277,13 @@ def test_options_that_change_the_networks_are_in_them() -> None:
         ({"packing": 0}, "packing must be an integer of 1 or more, got 0"),
         ({"packing": 1.5}, "packing must be an integer of 1 or more, got 1.5"),
         ({"instance_noise": -0.1}, "instance_noise must be 0 or more, .* got Linear"),
-        ({"instance_noise": 0.1, "noise_steps": 0}, "steps must be positive, got 0"),
+        ({"instance_noise": 0.1, "noise_steps": 0}, "noise_steps must be an integer of 1 or more, got 0"),
         ({"average": 1.0}, "average must be 0, for none, or a decay between 0 and 1, got 1"),
         ({"optimizer": "adamw"}, "optimizer must be one of adam, optimistic-adam, rmsprop, sgd, got 'adamw'"),
         ({"lr": 0.0}, "positive learning rate, got 0"),
         ({"lr": -1e-3, "decay_steps": 5}, "positive learning rate, got -0.001"),
         ({"d_lr": 0.0}, "positive learning rate, got 0"),
-        ({"decay_steps": -5}, "steps must be positive, got -5"),
+        ({"decay_steps": -5}, "decay_steps must be an integer of 0 or more, got -5"),
         ({"beta1": 1.0}, r"beta1 must be in \[0, 1\), got 1"),
         ({"d_steps": 0}, "d_steps must be an integer of 1 or more, got 0"),
         ({"prior": "cauchy"}, "prior must be one of normal, uniform"),
@@ -321,7 +323,7 @@ def test_a_recipe_starts_from_the_command_line_by_its_name(
     assert capsys.readouterr().out.splitlines()[-1] == f"minigan sample {folder} --n 100 --out samples.png"
     trained = GAN.load(folder / "checkpoint.npz")
     assert trained.steps == 2
-    assert trained.describe() == get_recipe(name).build((4, 4)).describe()
+    assert trained.describe() == get_recipe(name).build((4, 4), steps=2).describe()
 
 
 SIDE = 16

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 import minigan
-from minigan import archive
+from minigan import archive, files
 from minigan.backend import get_backend
 from minigan.cli import main
 from minigan.match import METRICS, Match
@@ -67,7 +67,7 @@ def usual_signals() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def quick_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     def plot(path: Path, table: dict[str, Any], *_: Any) -> None:
-        with archive.write_atomically(path) as file:
+        with files.writing(path) as file:
             file.write(f"{len(table['step'])} steps".encode())
 
     if "real_plots" not in request.fixturenames:

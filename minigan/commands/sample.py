@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import archive
+from ..checkpoint import extra
 from ..gan import GAN
 from ..runs import pictures
 from ..runs.loop import images_of, in_turn, sample_images
@@ -116,8 +117,9 @@ def sample(
 
 def _shape(checkpoint: Path, gan: GAN) -> tuple[int, ...]:
     """The shape of an image: as a run has noted it, or as far as it can be seen from the samples."""
-    _, header = archive.load(checkpoint, only=())
-    noted = header.get("extra", {}).get("shape")
+    noted = extra(checkpoint).get("shape")
+    if noted is not None and not (isinstance(noted, list) and all(type(n) is int and n > 0 for n in noted)):
+        raise ValueError(f"{checkpoint} notes {noted!r:.60} as the shape of an image, but whole numbers were expected")
     shape = tuple(noted or gan.sample_shape)
     side = math.isqrt(shape[0]) if len(shape) == 1 else 0
     if side * side == shape[0]:

@@ -93,7 +93,10 @@ def argument_of(option: Option) -> dict[str, Any]:
     text = f"{option.help} (default: {option.shown(option.default)})".replace("%", "%%").strip()
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction, "help": text}
-    metavar = "{" + ",".join(option.choices) + "}" if option.choices else {int: "N", float: "X"}.get(option.kind)
+    if option.kind is str:
+        metavar = "{" + ",".join(option.choices) + "}" if option.choices else ""
+    else:
+        metavar = "|".join(["N" if option.kind is int else "X", *option.choices])
     return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}
 
 

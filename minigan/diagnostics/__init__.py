@@ -188,8 +188,18 @@ class Diagnostics:
             series, look = np.array(state["series"], np.float64), Look(*map(float, state["look"]))
             peak, varied = float(state["peak"]), bool(state["varied"])
             since = {str(kind): int(step) for kind, step in state["since"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"this is no state of diagnostics: {error}") from None
+            if not all(np.isfinite(array).all() for array in (rest, rows, series, look, peak)):
+                raise ValueError("it holds numbers that are not finite")
+            if rest.shape != (len(_METRICS), rest.shape[-1]) or series.ndim != 1:
+                raise ValueError(f"it has figures of the shapes {rest.shape} and {series.shape}")
+            if len(series) != min(_PARTS * len(rows), _PARTS * _MEMORY) or len(rows) > _MEMORY:
+                raise ValueError(f"it has {len(rows)} blocks and {len(series)} points")
+            if rest.shape[1] >= self.every or not all(0 <= step < 2**62 for step in since.values()):
+                raise ValueError("it counts more than there can be")
+            if unknown := since.keys() - {"not-finite", *(state.kind for state in STATES)}:
+                raise ValueError(f"it knows of {', '.join(sorted(unknown))}")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(f"this is no state of diagnostics: {error!s:.200}") from None
         self._waiting.clear()
         self._keep(rest)
         self._rows, self._series, self._look = rows, series, look

@@ -67,5 +67,5 @@ def _load(classifier: Classifier, path: str, key: str) -> None:
     if header.get("key") != key or states.keys() != {"net"}:
         raise ValueError("it holds something else")
     if not all(a.dtype.kind == "f" and np.isfinite(a).all() for a in states["net"].values()):
-        raise ValueError("its weights are no finite numbers")
+        raise ValueError("its weights are no finite numbers")  # those that are, but too large, the network refuses
     classifier.net.load_state_dict(states["net"])

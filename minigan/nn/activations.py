@@ -29,7 +29,7 @@ from .layer import Back, Layer, Pass
 Array = Any
 
 
-class Activation(Layer):
+class Activation(Layer, abstract=True):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
     loop: str | None = None  # the name by which compiled code (sweeps.py, kernels.cu) knows φ, if it does
@@ -53,6 +53,9 @@ class Activation(Layer):
     def curvature(self, xp: Any, y: Array, out: Array) -> None:
         """out = φ″(x), given y = φ(x); `out` is not `y`."""
         raise ValueError(f"{self} has no second derivative (a method `curvature`), which a penalty on gradients needs")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         y = run.result(x.shape)

@@ -21,6 +21,7 @@ and B, and nothing else. Checked by tests/test_gradients.py, tests/test_second_o
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from .weights import Itself, Weight, WeightFunction, weight_function
 Array = Any
 
 
-class Affine(Layer):
+class Affine(Layer, abstract=True):
     """Base class. A subclass calls `_register` and writes `_shape`, `_apply`, `_inputs` and `_weights`."""
 
     joins_activation = True
@@ -53,6 +54,15 @@ class Affine(Layer):
         self._function.register(self, shape, get_initializer(init), axes)
         if bias:
             self.parameters["bias"] = Parameter((n_out,), Constant(0.0))
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self._shape(np.broadcast_to(np.float32(0), shape))  # an array of any size that takes no memory
+
+    def work(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """The weight is laid over each row of the input, or of the output where that has more."""
+        out = self.output_shape(shape)
+        weight = max(math.prod(p.shape) for p in self.parameters.values())
+        return math.prod(out), max(math.prod(shape[:-1]), math.prod(out[:-1])) * weight
 
     def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
         self._function.begin(values, rng)

@@ -57,6 +57,9 @@ class BatchNorm(Layer):
         self.buffers["running_mean"] = np.broadcast_to(0.0, n_features)
         self.buffers["running_var"] = np.broadcast_to(1.0, n_features)
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
     def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
         if x.ndim < 2 or x.shape[-1] != self.n_features:
             raise ValueError(f"expected a batch of shape (N, ..., {self.n_features}), got {tuple(x.shape)}")

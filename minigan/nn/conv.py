@@ -25,6 +25,7 @@ is (in, out, kh, kw). Bias, activation and penalties: affine.py. Checked by test
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..backend import Backend
@@ -39,7 +40,7 @@ Pair = tuple[int, int]
 PUBLISHED = 0, 3, 1, 2  # (O, kh, kw, C) as (O, C, kh, kw)
 
 
-class _Windows(Affine):
+class _Windows(Affine, abstract=True):
     """What both kinds are told of their windows, as it was given and as pairs."""
 
     def _windows(self, c_in: int, c_out: int, kernel: int | Pair, stride: int | Pair, padding: int | Pair) -> None:
@@ -48,6 +49,14 @@ class _Windows(Affine):
         self.kernel, self._kernel = pair("kernel", kernel)
         self.stride, self._stride = pair("stride", stride)
         self.padding, self._padding = pair("padding", padding, least=0)
+
+    def work(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Beside the output: the larger images within their padding, and the windows of a sample at least."""
+        out = self.output_shape(shape)
+        few, many = (shape, out) if math.prod(shape[1:3]) < math.prod(out[1:3]) else (out, shape)
+        framed = math.prod(n + 2 * p for n, p in zip(many[1:3], self._padding, strict=True)) * many[0] * many[3]
+        windows = math.prod(few[1:3]) * math.prod(self._kernel) * max(self.c_in, self.c_out)
+        return math.prod(out) + framed + windows, super().work(shape)[1]
 
 
 class Conv2D(_Windows):

@@ -15,7 +15,7 @@ import numpy as np
 from ..spec import Spec
 
 
-class Initializer(Spec):
+class Initializer(Spec, abstract=True):
     """Fills a new parameter: `init(shape, rng)` returns a float64 array of that shape, the one of `state_dict`."""
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:

@@ -20,6 +20,7 @@ A layer of your own takes ten lines:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -123,7 +124,7 @@ class Pass:
         return self.empty(shape) if self.out is None else self.out.reshape(shape)
 
 
-class Layer(Spec):
+class Layer(Spec, abstract=True):
     """Base class of all layers.
 
     A subclass writes `forward(x, run)`, which returns `(y, back)`. `back(dy, params, inputs)` gets dL/dy, adds
@@ -155,6 +156,18 @@ class Layer(Spec):
         values: the initial parameters and buffers by name, already drawn, as `state_dict` has them; to be changed in
         place.
         """
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of y for a batch of this shape, worked out and not computed; None where only `forward` knows.
+
+        Raises ValueError for a batch that does not fit.
+        """
+        return None
+
+    def work(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """How many numbers `forward` writes for a batch of this shape, in its output and on the way, and how many
+        products it sums up for them; where `output_shape` knows."""
+        return math.prod(self.output_shape(shape) or ()), 0
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         """y for the batch x (first axis: samples), and the way back."""

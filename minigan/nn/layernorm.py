@@ -52,6 +52,9 @@ class LayerNorm(Layer):
         self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
         self.parameters["bias"] = Parameter((n_features,), Constant(0.0))
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         y, x_hat, inv_std = self._normalize(x, run)
 

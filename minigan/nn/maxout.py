@@ -35,6 +35,14 @@ class Maxout(Layer):
         if self.pieces > 256:
             raise ValueError(f"Maxout takes at most 256 pieces, got {pieces}")
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) != 2 or shape[1] % self.pieces:
+            raise ValueError(
+                f"Maxout({self.pieces}) needs a batch (N, {self.pieces} F), got {tuple(shape)}: "
+                "give the Dense layer before it so many times the units"
+            )
+        return shape[0], shape[1] // self.pieces
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         y, winners = self.choose(x, run)
         return y, lambda dy, params, inputs: self.spread(dy, winners, run) if inputs else None
@@ -49,12 +57,7 @@ class Maxout(Layer):
 
     def choose(self, x: Array, run: Pass) -> tuple[Array, Array]:
         """y (N, F), and which piece that is, integers (N, F)."""
-        if x.ndim != 2 or x.shape[1] % self.pieces:
-            raise ValueError(
-                f"Maxout({self.pieces}) needs a batch (N, {self.pieces} F), got {tuple(x.shape)}: "
-                "give the Dense layer before it so many times the units"
-            )
-        shape = len(x), x.shape[1] // self.pieces
+        shape = self.output_shape(x.shape)
         y, winners = run.empty(shape), run.arena.empty(shape, np.int32)
         run.backend.maxout(x.reshape(len(x), self.pieces, -1), y, winners)
         return y, winners

@@ -47,6 +47,11 @@ class MinibatchStdDev(Layer):
             raise ValueError(f"MinibatchStdDev needs a positive eps, got {eps}")
         self.eps = eps
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) != 2:
+            raise ValueError(f"expected a batch of shape (N, F), got {tuple(shape)}: put a Flatten() before it")
+        return shape[0], shape[1] + 1
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         y, G, _ = self._append(x, run)
         return y, lambda dy, params, inputs: _through(dy, G, run) if inputs else None
@@ -81,8 +86,7 @@ class MinibatchStdDev(Layer):
 
     def _append(self, x: Array, run: Pass) -> tuple[Array, Array, Array]:
         """y (N, F + 1), G (N, F) and 1/σ (F,)."""
-        if x.ndim != 2:
-            raise ValueError(f"expected a batch of shape (N, F), got {tuple(x.shape)}: put a Flatten() before it")
+        self.output_shape(x.shape)
         if run.train and len(x) < 2:
             raise ValueError(
                 "a single sample has no deviation from its batch: use a batch of 2 or more, or train=False"

@@ -24,6 +24,9 @@ class Dropout(Layer):
             raise ValueError(f"Dropout needs a probability p in [0, 1), got {p}")
         self.p = p
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         if not run.train or self.p == 0:
             return x, _identity
@@ -60,6 +63,9 @@ class GaussianNoise(Layer):
         if not std >= 0:
             raise ValueError(f"GaussianNoise needs a std of 0 or more, got {std}")
         self.std = std
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         if not run.train or self.std == 0:

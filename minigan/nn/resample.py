@@ -16,6 +16,7 @@ Checked by tests/test_conv.py.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from ..spec import whole
@@ -48,10 +49,17 @@ class Upsample(Layer):
         if mode not in ("nearest", "bilinear"):
             raise ValueError(f'mode must be "nearest" or "bilinear", got {mode!r}')
         self.mode = mode
-        self._taps = _nearest(self.factor) if mode == "nearest" else _bilinear(self.factor)
+
+    @cached_property
+    def _taps(self) -> Taps:  # made when they are needed: whoever only asks for shapes need not wait for them
+        return _nearest(self.factor) if self.mode == "nearest" else _bilinear(self.factor)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        _require_images(shape)
+        return shape[0], self.factor * shape[1], self.factor * shape[2], shape[3]
 
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        _require_images(x)
+        _require_images(x.shape)
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             return _smaller(dy, self._taps, run) if inputs else None
@@ -75,15 +83,22 @@ class AvgPool2D(Layer):
 
     def __init__(self, kernel: int) -> None:
         self.kernel = whole("kernel", kernel)
-        self._taps = _nearest(self.kernel, 1 / self.kernel)
 
-    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        _require_images(x)
-        if any(size % self.kernel for size in x.shape[1:3]):
+    @cached_property
+    def _taps(self) -> Taps:
+        return _nearest(self.kernel, 1 / self.kernel)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        _require_images(shape)
+        if any(size % self.kernel for size in shape[1:3]):
             raise ValueError(
-                f"height and width must be multiples of {self.kernel}, got {x.shape[1]} x {x.shape[2]}: "
+                f"height and width must be multiples of {self.kernel}, got {shape[1]} x {shape[2]}: "
                 "choose another kernel, or images of another size"
             )
+        return shape[0], shape[1] // self.kernel, shape[2] // self.kernel, shape[3]
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        self.output_shape(x.shape)
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             return _larger(dy, self._taps, run) if inputs else None
@@ -158,6 +173,6 @@ def _at(a: Array, axis: int, rows: slice) -> Array:
     return a[(*[slice(None)] * axis, rows)]
 
 
-def _require_images(x: Array) -> None:
-    if x.ndim != 4:
-        raise ValueError(f"expected images of shape (N, height, width, channels), got {tuple(x.shape)}")
+def _require_images(shape: tuple[int, ...]) -> None:
+    if len(shape) != 4:
+        raise ValueError(f"expected images of shape (N, height, width, channels), got {tuple(shape)}")

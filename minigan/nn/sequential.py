@@ -46,12 +46,14 @@ class Sequential:
     def __init__(
         self, *layers: Layer, backend: Backend | str | None = None, dtype: Any = "float32", seed: int = 0
     ) -> None:
+        seen: set[int] = set()
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
                 hint = "; pass its layers: Sequential(*inner.layers)" if isinstance(layer, Sequential) else ""
                 raise TypeError(f"layer {i} is {layer!r}, expected a minigan.Layer such as Dense(784, 512){hint}")
-            if any(layer is other for other in layers[:i]):
+            if id(layer) in seen:
                 raise ValueError(f"layer {i}, {layer}, occurs twice: a layer has one place in one network")
+            seen.add(id(layer))
         self.layers = layers
         self.backend = get_backend("numpy" if backend is None else backend)
         if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
@@ -372,7 +374,8 @@ class Sequential:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over parameters and running statistics; PyTorch's `num_batches_tracked` is ignored.
 
-        Raises ValueError, and changes nothing, if a name is missing or unknown or a shape differs.
+        Raises ValueError, and changes nothing, if a name is missing or unknown, a shape differs or a number is too
+        large for the network's dtype.
         """
         own = {name: p.published(p.data) for name, p in self.parameters.items()} | self.buffers
         given = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
@@ -385,8 +388,11 @@ class Sequential:
                 raise ValueError(f"{name} must have shape {array.shape}, the state has {given[name].shape}")
             if given[name].dtype.kind != "f":
                 raise ValueError(f"{name} must hold floats, the state has {given[name].dtype}")
+            if name.endswith("running_var") and (given[name] < 0).any():
+                raise ValueError(f"{name} must hold variances, which are 0 or more")
+        narrowed = {name: narrow(name, given[name], self.dtype) for name in own}
         for name, array in own.items():
-            array[...] = self.backend.asarray(given[name], self.dtype)
+            array[...] = self.backend.asarray(narrowed[name])
 
     def describe(self) -> dict[str, Any]:
         """The architecture as JSON-able data; `Sequential.build` is the inverse."""
@@ -425,6 +431,15 @@ class Sequential:
     def __repr__(self) -> str:
         lines = "".join(f"    {i}: {layer}\n" for i, layer in enumerate(self.layers))
         return f"Sequential(  # {self.size:,} parameters, {self.dtype}, {self.backend.name}\n{lines})"
+
+
+def narrow(name: str, array: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
+    """The array in this dtype. Raises ValueError if a finite number in it would become infinite."""
+    with np.errstate(over="ignore"):
+        narrowed = array.astype(dtype, copy=False)
+    if narrowed is not array and (np.isinf(narrowed) & np.isfinite(array)).any():
+        raise ValueError(f"{name} holds {abs(array[np.isfinite(array)]).max():g}, which is infinite as {dtype}")
+    return narrowed
 
 
 def ones(shape: tuple[int, ...], outputs: int | None, run: Pass) -> Array:

@@ -19,14 +19,18 @@ class Reshape(Layer):
     def __init__(self, *shape: int) -> None:
         self.shape = tuple(whole("each size of Reshape", n) for n in shape)
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if math.prod(shape[1:]) != math.prod(self.shape):
+            raise ValueError(f"cannot arrange samples of shape {tuple(shape[1:])} as {self.shape}")
+        return shape[0], *self.shape
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        if math.prod(x.shape[1:]) != math.prod(self.shape):
-            raise ValueError(f"cannot arrange samples of shape {tuple(x.shape[1:])} as {self.shape}")
+        y = x.reshape(self.output_shape(x.shape))
 
         def back(dy: Array, params: bool, inputs: bool) -> Array:
             return dy.reshape(x.shape)
 
-        return x.reshape(len(x), *self.shape), back
+        return y, back
 
     def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
         return _rearranged(x, self.forward(x, run)[0])
@@ -37,11 +41,14 @@ class Flatten(Layer):
 
     fusible = rearranges = True
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape[0], math.prod(shape[1:])
+
     def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
         def back(dy: Array, params: bool, inputs: bool) -> Array:
             return dy.reshape(x.shape)
 
-        return x.reshape(len(x), math.prod(x.shape[1:])), back
+        return x.reshape(self.output_shape(x.shape)), back
 
     def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
         return _rearranged(x, self.forward(x, run)[0])

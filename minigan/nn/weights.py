@@ -47,7 +47,7 @@ class Weight(NamedTuple):
     pull: Callable[[Array], None]
 
 
-class WeightFunction(Spec):
+class WeightFunction(Spec, abstract=True):
     """Base class: how a weight comes from parameters. It keeps nothing; the layer has the parameters and buffers."""
 
     def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer, axes: Axes = None) -> None:

@@ -1,7 +1,8 @@
 """GANs of the literature, one file each. A recipe is a module with
 
-    build(shape, *, ..., backend, dtype, seed)   a GAN for samples of this shape; its keyword arguments are the
-                                                 recipe's options, on the command line too
+    build(shape, *, ..., backend, dtype, seed, steps, d_pretrain)
+                                                 a GAN for samples of this shape, for a run of so many steps; its other
+                                                 keyword arguments are the recipe's options, on the command line too
     STEPS, BATCH                                 how long and on how much it is trained by default
 
 and a docstring whose first line says what it is.

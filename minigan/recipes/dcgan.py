@@ -17,4 +17,4 @@ from . import modern
 
 STEPS, BATCH = 6_000, 64
 
-build = partial(modern.build, nets="conv", d_norm="batch", decay_steps=STEPS)
+build = partial(modern.build, nets="conv", d_norm="batch", steps=STEPS)

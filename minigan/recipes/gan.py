@@ -47,12 +47,12 @@ def build(
     minibatch_std: bool = False,
     packing: int = 1,
     instance_noise: float = 0.0,
-    noise_steps: int = 10_000,
+    noise_steps: int | Literal["all"] = "all",
     average: float = 0.0,
     optimizer: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam",
     lr: float = 5e-4,
     d_lr: float | None = None,
-    decay_steps: int = 0,
+    decay_steps: int | Literal["all"] = 0,
     beta1: float = 0.5,
     beta2: float = 0.999,
     eps: float = 1e-8,
@@ -67,8 +67,10 @@ def build(
     backend: Any = None,
     dtype: str = "float32",
     seed: int = 0,
+    steps: int = STEPS,
+    d_pretrain: int = 0,
 ) -> GAN:
-    """A GAN for images of `shape`.
+    """A GAN for images of `shape`, to be trained for `steps` steps after `d_pretrain` updates of D alone.
 
     nets: "dense" networks, "conv", those of DCGAN, or "points", those of PacGAN; see minigan/recipes/networks.py
     width: channels of conv networks at half the size of the picture, or units of a layer of points networks
@@ -90,12 +92,12 @@ def build(
     minibatch_std: D sees the standard deviation over the batch
     packing: how many samples D judges at once
     instance_noise: standard deviation of noise on all that D sees, falling to 0
-    noise_steps: ... in so many steps
+    noise_steps: ... in so many steps, or in all of the run
     average: decay of the average of G that samples come from; 0 for none
     optimizer: update rule of both networks
     lr: its learning rate
     d_lr: another one for D
-    decay_steps: both fall to 0 along half a cosine in so many updates; 0 for never
+    decay_steps: both fall to 0 along half a cosine in so many steps, or in all of the run; 0 for never
     beta1: Adam's momentum, or SGD's
     beta2: Adam's memory of squared gradients, or RMSprop's
     eps: Adam's and RMSprop's guard against division by zero
@@ -110,10 +112,11 @@ def build(
     """
     pixels, where = math.prod(shape), {"backend": get_backend(backend or "numpy"), "dtype": dtype}
 
-    def rule(rate: float, updates_per_step: int) -> Optimizer:
+    def rule(rate: float, updates_per_step: int, before: int) -> Optimizer:
         if not rate > 0:
             raise ValueError(f"a recipe needs a positive learning rate, got {rate}")
-        lr: float | Schedule = Cosine(rate, 0.0, decay_steps * updates_per_step) if decay_steps else rate
+        updates = _length("decay_steps", decay_steps, steps, least=0) * updates_per_step + before
+        lr: float | Schedule = Cosine(rate, 0.0, updates) if decay_steps else rate
         match optimizer:
             case "adam":
                 return Adam(lr, beta1=beta1, beta2=beta2, eps=eps)
@@ -154,17 +157,20 @@ def build(
             D = networks.point_discriminator(pixels, width, head, d_norm, **of_D)
         case _:
             raise ValueError(f"nets must be one of dense, conv, points, got {nets!r}")
+    halves = 2 if updates == "separate" else 1  # updates of D in one
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(
         G,
         D,
         codes=codes,
         objective=named,
-        optimizer=rule(lr, 1),
-        d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * (2 if updates == "separate" else 1)),
+        optimizer=rule(lr, 1, 0),
+        d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * halves, d_pretrain * halves),
         penalties=[kind(weight) for kind, weight in wanted.items() if weight],
         clip=clip,
-        instance_noise=Linear(instance_noise, 0.0, noise_steps) if instance_noise else 0.0,
+        instance_noise=Linear(instance_noise, 0.0, _length("noise_steps", noise_steps, steps))
+        if instance_noise
+        else 0.0,
         packing=packing,
         average=average,
         d_steps=d_steps,
@@ -176,3 +182,8 @@ def build(
         prior=prior,
         seed=seed,
     )
+
+
+def _length(name: str, given: int | str, steps: int, least: int = 1) -> int:
+    """So many steps, or all of the run."""
+    return steps if given == "all" else whole(name, given, least)

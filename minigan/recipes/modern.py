@@ -1,7 +1,7 @@
 """The classic networks, trained as well as we know how: few changes, each old, none to the game itself.
 
     average of G       samples come from the middle of the path that G circles on (Yazıcı et al. 2019): the largest gain
-    decay to 0         of Adam's rate along half a cosine (Loshchilov and Hutter 2017), so that G comes to rest
+    decay to 0         of Adam's rate along half a cosine over the run (Loshchilov and Hutter 2017): G comes to rest
     higher rate        5e-4: the average takes out the noise that this adds
     batches of 64      twice the tutorial's, real samples and fakes in one update of D
     fakes used twice   G learns from the fakes that D has just seen, which saves one of three passes through G
@@ -18,4 +18,4 @@ from . import gan
 
 STEPS, BATCH = 14_000, 64
 
-build = partial(gan.build, lr=5e-4, decay_steps=STEPS, average=0.999, reuse_fakes=True)
+build = partial(gan.build, lr=5e-4, decay_steps="all", steps=STEPS, average=0.999, reuse_fakes=True)

@@ -20,12 +20,16 @@ from . import get_recipe
 
 __all__ = ["Option", "complete_options", "recipe_options"]
 
-_OF_THE_RUN = ("backend", "dtype", "seed")  # every recipe takes them; they belong to the run
+_OF_THE_RUN = ("backend", "dtype", "seed", "steps", "d_pretrain")  # every recipe takes them; they belong to the run
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: `kind` is bool, int, float or str; with `choices`, one of those words; `none`: may be None."""
+    """One option: `kind` is bool, int, float or str; `none`: may be None.
+
+    choices: words, of which a str must be one; a number may be one of them instead. `of_length`: it says how long
+    something lasts, in steps or as "all" of the run.
+    """
 
     name: str
     kind: type
@@ -43,10 +47,16 @@ class Option:
     def expects(self) -> str:
         """What it takes, for sentences."""
         words = ", ".join(self.choices)
-        kind = f"one of {words}" if words else {bool: "True or False", int: "a whole number", float: "a number"}.get(
-            self.kind, "text"
-        )  # fmt: skip
+        if self.kind is str:
+            kind = f"one of {words}" if words else "text"
+        else:
+            kind = {bool: "True or False", int: "a whole number", float: "a number"}[self.kind]
+            kind += f", or {words}" if words else ""
         return f"{kind}, or none" if self.none else kind
+
+    @property
+    def of_length(self) -> bool:
+        return self.kind is int and "all" in self.choices
 
     def shown(self, value: Any) -> str:
         """A value as it is written on the command line."""
@@ -58,17 +68,19 @@ class Option:
         """The value that is written as `text` on the command line; ValueError if there is none."""
         if self.none and text.lower() == "none":
             return None
-        return self.check(self.kind(text))
+        return text if text in self.choices else self.check(self.kind(text))
 
     def check(self, value: Any) -> Any:
         """`value` as the recipe expects it; ValueError or TypeError for what it cannot take."""
         if self.none and value is None:
             return None
+        if self.kind is not str and isinstance(value, str) and value in self.choices:
+            return value
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not self.kind:
             raise TypeError(f"{self.name} takes {self.expects}, got {value!r}")
-        if self.choices and value not in self.choices:
+        if self.kind is str and self.choices and value not in self.choices:
             raise ValueError(f"{self.name} takes {self.expects}, got {value!r}")
         return value
 
@@ -108,18 +120,26 @@ def complete_options(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def _kind(name: str, annotation: Any, default: Any) -> tuple[type, Any, tuple[str, ...], bool]:
     """What an annotation allows: kind, default, choices, and whether None."""
     none = False
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+    if _is_union(annotation):
         rest = [part for part in typing.get_args(annotation) if part is not type(None)]
         none = len(rest) < len(typing.get_args(annotation))
-        annotation = rest[0] if len(rest) == 1 else annotation
-    choices = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
-    kind = str if choices else annotation
+        annotation = rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]  # noqa: UP007 - of parts known here only
+    parts = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    choices = tuple(
+        word for part in parts if typing.get_origin(part) is typing.Literal for word in typing.get_args(part)
+    )
+    numbers = [part for part in parts if typing.get_origin(part) is not typing.Literal]
+    kind = str if not numbers else numbers[0] if len(numbers) == 1 else annotation
     if kind not in (bool, int, float, str) or default is inspect.Parameter.empty:
         raise TypeError(
             f"the recipe's option {name}: {annotation} cannot be a flag; expected a default and one of bool, int, "
-            "float, str or a Literal of words, each perhaps `| None`"
+            "float, str, a Literal of words or a number and words, each perhaps `| None`"
         )
     return kind, default, choices, none
+
+
+def _is_union(annotation: Any) -> bool:
+    return isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union
 
 
 def _helps(build: Callable[..., Any]) -> dict[str, str]:

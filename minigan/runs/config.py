@@ -7,8 +7,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from ..archive import write_atomically
-from .lines import naming
+from ..files import Target, writing
+
+FILE = "config.json"
+_MOST = 1 << 20  # bytes: settings, not data
+# what a run may change when it goes on; all the rest is part of what it is, and its checkpoint notes it too
+_PLAN = ("data", "steps", "backend", "sample_every", "checkpoint_every", "versions")
+_LEAST = {"steps": 1, "batch": 1, "seed": 0, "d_pretrain": 0, "sample_every": 1, "checkpoint_every": 1}
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,48 @@ class Config:
     def read(cls, path: Path) -> Self:
         """Raises ValueError for a file that is not whole or not one of ours."""
         kinds = {"int": int, "str": str}
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is no config.json of a run: it is no ordinary file")
+        with open(path, "rb") as file:
+            text = file.read(_MOST + 1)
         try:
-            data = json.loads(path.read_bytes())
+            if len(text) > _MOST:
+                raise ValueError(f"it is larger than {_MOST:,} bytes")
+            data = json.loads(text)
             values = {field.name: data[field.name] for field in fields(cls)}
             for field in fields(cls):
                 if type(values[field.name]) is not kinds.get(str(field.type), dict):
-                    raise ValueError(f"{field.name} cannot be {values[field.name]!r}")
-        except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(f"{field.name} cannot be {_short(values[field.name])}")
+            for name, least in _LEAST.items():
+                if not least <= values[name] < 2**62:
+                    raise ValueError(f"{name} cannot be {_short(values[name])}")
+            if values["dtype"] not in ("float32", "float64"):
+                raise ValueError(f"dtype cannot be {_short(values['dtype'])}")
+            _check_images(values["images"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is no config.json of a run: {what}") from None
         return cls(**values)
 
-    def write(self, path: Path) -> None:
-        with naming(path), write_atomically(path) as file:
+    def write(self, target: Target) -> None:
+        with writing(target) as file:
             file.write(json.dumps(asdict(self), indent=2).encode() + b"\n")
+
+    def settings(self, of_length: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What the run is, apart from how far and where it goes. of_length: options that say how long something lasts,
+        which belong to the plan as well."""
+        settings = {name: value for name, value in asdict(self).items() if name not in _PLAN}
+        settings["options"] = {name: value for name, value in self.options.items() if name not in of_length}
+        return settings
+
+
+def _check_images(images: dict[str, Any]) -> None:
+    count, shape, digest = images["count"], images["shape"], images["sha256"]
+    sizes = [count, *shape] if isinstance(shape, list) else [None]
+    if not all(type(n) is int and 0 < n < 2**62 for n in sizes) or len(sizes) > 4 or not isinstance(digest, str):
+        raise ValueError(f"images cannot be {_short(images)}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else text[:60] + "..."

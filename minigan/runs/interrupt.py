@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and a lost terminal ask a training to stop; it finishes the step, saves, and says so."""
+"""Ctrl-C, SIGTERM and a lost terminal ask a training to stop; it finishes the step, saves, and says so.
+
+So do SIGUSR1, SIGUSR2 and SIGXCPU, by which clusters announce that the time of a job is nearly up.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 __all__ = ["Interrupted", "StopRequest"]
+
+
+_STOP = "SIGINT", "SIGTERM", "SIGHUP"
+_ANNOUNCE = "SIGUSR1", "SIGUSR2", "SIGXCPU"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,8 +35,8 @@ class Interrupted(KeyboardInterrupt):
 class StopRequest:
     """While this context is open, signals to stop only set `requested`; a second Ctrl-C raises KeyboardInterrupt.
 
-    Signals that are ignored (as with nohup) stay so, and outside the main thread, where Python allows no handlers,
-    nothing is changed.
+    Signals that are ignored (as with nohup) stay so, and those that mean nothing in themselves keep a handler that
+    somebody has given them. Outside the main thread, where Python allows no handlers, nothing is changed.
     """
 
     def __init__(self) -> None:
@@ -38,9 +45,12 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)  # Windows has no SIGHUP
-                if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+            for name in (*_STOP, *_ANNOUNCE):
+                number = getattr(signal, name, None)  # Windows has few of them
+                present = None if number is None else signal.getsignal(number)
+                if number is None or present in (signal.SIG_IGN, None):
+                    continue
+                if name in _STOP or present is signal.SIG_DFL:
                     self._previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -6,9 +6,9 @@ end in good order, whether the run is done, was asked to stop, diverged, or met 
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,14 @@ from ..gan import GAN
 from ..match import Match
 from ..nonfinite import NonFiniteError, first_nonfinite
 from ..objectives import Critic
+from ..recipes.options import recipe_options
 from . import pictures
 from .config import Config
 from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
-from .lines import naming
 from .progress import Progress
 
-__all__ = ["Run", "images_of", "in_turn", "sample_images"]
+__all__ = ["Run", "fixed_settings", "images_of", "in_turn", "sample_images"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
 _PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
@@ -53,6 +53,12 @@ def in_turn(gan: GAN, n: int) -> np.ndarray[Any, Any] | None:
     return None if category is None else np.arange(n) % category.k
 
 
+def fixed_settings(config: Config) -> dict[str, Any]:
+    """What a run is, which config.json and the checkpoint must agree on."""
+    lengths = [name for name, option in recipe_options(config.recipe).items() if option.of_length]
+    return config.settings(tuple(lengths))
+
+
 def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
     if found := first_nonfinite(((name, gan.backend.asarray(a)) for name, a in arrays.items()), gan.backend):
         name, what = found
@@ -60,18 +66,32 @@ def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
 
 
 class Run:
-    """A GAN, its data and its folder, which must be open."""
+    """A GAN, its data and its folder, which must be open. remark: to be said of this run, at its beginning.
+
+    Raises ValueError if what the folder has noted of the run cannot be read.
+    """
 
     def __init__(
-        self, folder: RunFolder, gan: GAN, dataset: Dataset, config: Config, stop: StopRequest, quiet: bool
+        self,
+        folder: RunFolder,
+        gan: GAN,
+        dataset: Dataset,
+        config: Config,
+        stop: StopRequest,
+        quiet: bool,
+        remark: str | None = None,
     ) -> None:
         self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
         self.progress = Progress(gan.steps, config.steps, stop, quiet)
         self.saved = gan.steps  # the step that the checkpoint stands at
+        self._begun = False  # from then on there is a config.json
         self.diagnostics = Diagnostics(gan, dataset)
+        self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]
         if gan.steps and (state := folder.noted().get("diagnostics")) is not None:
-            with suppress(ValueError):  # of another version: it begins anew
+            try:
                 self.diagnostics.load_state(state)
+            except ValueError as error:  # of another version, say
+                self._remarks.append(f"diagnostics begin anew: {error}")
 
     def play(self) -> None:
         """Go on to the last step, draw the pictures of the whole run, and raise if it could not be.
@@ -79,6 +99,7 @@ class Run:
         Raises Interrupted after a request to stop, NonFiniteError and OSError with how to go on.
         """
         folder, config = self.folder.path, self.config
+        self._begun = True
         try:
             try:
                 with self.progress, np.errstate(all="ignore"):  # overflow is found, and explained, by the GAN itself
@@ -115,6 +136,8 @@ class Run:
         gan, config, stop = self.gan, self.config, self.stop
         if gan.steps < config.steps:
             self.progress.say(self._headline())
+            for remark in self._remarks:
+                self._say(f"step {gan.steps:,}: {remark}")
         if gan.steps == 0:
             self._save_sample()
         match = Match(gan, self.dataset, config.batch)
@@ -145,11 +168,24 @@ class Run:
         for i in range(count):
             metrics = {name: float(values[i]) for name, values in played.items()}
             step = last - count + 1 + i
+            self._require_numbers(step, metrics)
             self.folder.metrics.append(step, metrics, self.gan.G.dtype)
             self.progress.update(step, metrics)
         for notice in self.diagnostics.watch(played):
-            self.folder.notices.append(str(notice))
-            self.progress.say(str(notice))
+            self._say(str(notice))
+
+    def _say(self, notice: str) -> None:
+        """For whoever looks on, and for whoever looks later."""
+        self.folder.notices.append(notice)
+        self.progress.say(notice)
+
+    def _require_numbers(self, step: int, metrics: dict[str, float]) -> None:
+        """A table of metrics holds numbers: whoever goes on with the run counts on it."""
+        if not math.isfinite(sum(metrics.values())):
+            for name, value in metrics.items():
+                if not math.isfinite(value):
+                    what = f"{name} is {value} at step {step}, where the gradients are finite still"
+                    raise NonFiniteError(step, name, what)
 
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
@@ -157,10 +193,15 @@ class Run:
         _require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
         self.folder.metrics.flush()
         self.folder.notices.flush()
-        noted = {"shape": self.config.images["shape"], "diagnostics": self.diagnostics.state()}
-        with naming(self.folder.checkpoint):
-            gan.save(self.folder.checkpoint, noted)
+        noted = {
+            "shape": self.config.images["shape"], "diagnostics": self.diagnostics.state(),
+            "settings": fixed_settings(self.config), "rows": self.folder.metrics.checksum,
+        }  # fmt: skip
+        with self.folder.write(self.folder.checkpoint) as file:
+            gan.save(file, noted)
         self.saved = gan.steps
+        if self._begun and not self.folder.is_whole:  # somebody has cleared up; without it nobody can go on
+            self.folder.write_config(self.config)
 
     # --- pictures ----------------------------------------------------------------------------------------------
 
@@ -169,25 +210,30 @@ class Run:
         return pictures.grid(sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n)))
 
     def _save_sample(self) -> None:
-        file = self.folder.sample_file(self.gan.steps)
-        with naming(file):
+        with self.folder.write(self.folder.sample_file(self.gan.steps)) as file:
             pictures.save_png(file, self._grid(_GRID))
 
     def _draw(self) -> None:
         folder, step = self.folder, self.gan.steps
-        with naming(folder.path / "samples.png"):
-            pictures.save_png(folder.path / "samples.png", self._grid(_FINAL_GRID))
-        frames: list[Any] = [file for _, file in folder.sample_files()]
-        steps = [when for when, _ in folder.sample_files()]
-        if step not in steps:
-            frames, steps = [*frames, self._grid(_GRID)], [*steps, step]
-        with naming(folder.path / "training.gif"):
-            pictures.save_gif(folder.path / "training.gif", frames, [f"step {when:,}" for when in steps])
+        with folder.write(folder.pictures["samples.png"]) as file:
+            pictures.save_png(file, self._grid(_FINAL_GRID))
+        last = self._grid(_GRID)
+        before = [(when, file) for when, file in folder.sample_files() if when != step]
+        frames = []
+        for when, sample in (before[i] for i in pictures.evenly(len(before))):
+            with folder.read(sample) as file:
+                picture = pictures.read_png(file, last.shape)
+            if picture is None:  # of somebody else, or damaged
+                self.progress.say(f"{sample} is no picture of this run, and is left out of training.gif")
+            else:
+                frames.append((when, picture))
+        frames.append((step, last))
+        with folder.write(folder.pictures["training.gif"]) as file:
+            pictures.save_gif(file, [frame for _, frame in frames], [f"step {when:,}" for when, _ in frames])
         self._draw_losses()
 
     def _draw_losses(self) -> None:
-        file = self.folder.path / "losses.png"
-        with naming(file):
+        with self.folder.write(self.folder.pictures["losses.png"]) as file:
             objective = self.gan.objective
             scores = isinstance(objective, Critic)
             pictures.plot_losses(file, self.folder.metrics.read(), objective.equilibrium(), scores)

@@ -10,12 +10,12 @@ import importlib.util
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..archive import StrPath, write_atomically
+from ..files import StrPath, Target, writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,19 +73,36 @@ def stacked(pictures: Sequence[Pixels], gap: int = 6) -> Pixels:
     return whole[:-gap]
 
 
-def save_png(path: StrPath, picture: Pixels) -> None:
-    """Write a picture (H, W) or (H, W, C) of 1 to 4 channels as PNG, losslessly.
+def read_png(file: IO[bytes], shape: tuple[int, ...]) -> Pixels | None:
+    """The picture in a PNG of this shape, (H, W) or (H, W, C); None for any other, which is not even unpacked."""
+    from PIL import Image
+
+    start = file.read(24)
+    size = tuple(int.from_bytes(start[i : i + 4], "big") for i in (20, 16))
+    if start[:8] != b"\x89PNG\r\n\x1a\n" or size != shape[:2]:
+        return None
+    file.seek(0)
+    try:
+        with Image.open(file, formats=["PNG"]) as image:
+            picture = np.asarray(image)
+    except Exception:  # Pillow has many ways to say that a file is damaged
+        return None
+    return picture if picture.shape == shape and picture.dtype == np.uint8 else None
+
+
+def save_png(path: Target, picture: Pixels) -> None:
+    """Write a picture (H, W) or (H, W, C) of 1 to 4 channels as PNG, losslessly; path: or an open file.
 
     Raises ValueError for another shape and OSError if the file cannot be written; an old file then stays.
     """
     file = io.BytesIO()  # Pillow's own writing hides why a disk refused
     _image(picture).save(file, "PNG")
-    with write_atomically(path) as out:
+    with writing(path) as out:
         out.write(file.getvalue())
 
 
 def save_gif(
-    path: StrPath,
+    path: Target,
     frames: Sequence[Pixels | StrPath],
     captions: Sequence[str] | None = None,
     *,
@@ -103,18 +120,23 @@ def save_gif(
     """
     if not frames or (captions is not None and len(captions) != len(frames)):
         raise ValueError(f"expected at least one frame and a caption for each, got {len(frames)} frames")
-    chosen = sorted({round(i) for i in np.linspace(0, len(frames) - 1, most)})
+    chosen = evenly(len(frames), most)
     images = [_gif_frame(frames[i], captions[i] if captions else "", size) for i in chosen]
     each = min(250, max(60, 8000 // len(images)))  # milliseconds: about 8 seconds in all
     file = io.BytesIO()
     durations = [*[each] * (len(images) - 1), round(1000 * hold)]
     images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=False)
-    with write_atomically(path) as out:
+    with writing(path) as out:
         out.write(file.getvalue())
 
 
+def evenly(n: int, most: int = 100) -> list[int]:
+    """At most so many of the numbers 0 to n − 1, evenly spread, with the first and the last."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, most)}) if n else []
+
+
 def plot_losses(
-    path: StrPath, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float], scores: bool = False
+    path: Target, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float], scores: bool = False
 ) -> None:
     """Draw a training as PNG: D's and G's loss over the steps, below them D(x) and D(G(z)).
 
@@ -143,11 +165,11 @@ def plot_losses(
     save_figure(path, figure)
 
 
-def save_figure(path: StrPath, figure: Figure) -> None:
+def save_figure(path: Target, figure: Figure) -> None:
     """Write a Matplotlib figure as PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130)
-    with write_atomically(path) as out:
+    with writing(path) as out:
         out.write(file.getvalue())
 
 
