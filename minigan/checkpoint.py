@@ -14,9 +14,9 @@ from . import archive
 FORMAT = "minigan checkpoint 1"
 
 
-def save(path: str | PathLike[str], parts: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-    """Write every part's `state_dict()`; the old file stays until the new one is complete."""
-    arrays = {f"{part}/{name}": a for part, obj in parts.items() for name, a in obj.state_dict().items()}
+def save(path: str | PathLike[str], states: Mapping[str, Mapping[str, Any]], header: Mapping[str, Any]) -> None:
+    """Write the `state_dict()` of each part, by its name; the old file stays until the new one is complete."""
+    arrays = {f"{part}/{name}": array for part, state in states.items() for name, array in state.items()}
     archive.save(path, arrays, {"format": FORMAT, **header})
 
 

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from . import checkpoint
+from .atomic import Atomic, atomically
 from .average import Average
 from .backend import Arena, Backend, Heap, Purpose, Stream
 from .codes import Code, Codes
@@ -111,6 +112,10 @@ class GAN:
     Running statistics move once per update of the network that owns them, G's on the batch of its own update, D's
     on real samples (on both where they share a batch): fakes never pollute D's.
 
+    A step is made whole or not at all: Ctrl-C comes through when it is over, other threads wait for that, and so does
+    a fork. So one thread may train while others sample, score or save, each of them a GAN that has just made a step;
+    calls of `gan.G` and `gan.D` themselves do not wait.
+
     Raises ValueError for unknown or contradicting options, and if G and D do not fit together.
 
     >>> import minigan, numpy as np
@@ -170,6 +175,7 @@ class GAN:
         self.seed = whole("seed", seed, least=0)
         check_options(self)
         self.backend: Backend = G.backend
+        self._atomic = Atomic()
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
@@ -180,6 +186,7 @@ class GAN:
 
     # --- the algorithm -----------------------------------------------------------------------------------------
 
+    @atomically
     def step(self, real: Array, labels: Any = None) -> Metrics:
         """One iteration: k updates of D, then one of G. Returns the metrics named in `METRICS`.
 
@@ -194,6 +201,7 @@ class GAN:
             metrics = self.turn(real, self.one_hot(labels, len(real)))
             return {name: float(metrics[name]) for name in METRICS}
 
+    @atomically
     def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
         """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
 
@@ -230,6 +238,7 @@ class GAN:
     def d_updates(self, value: int) -> None:
         self._d_updates.value = value
 
+    @atomically
     @np.errstate(all="ignore")  # overflow is looked for below, and reported with its place
     def update_discriminator(
         self, real: Array, fakes: Fakes | None = None, labels: Array | None = None
@@ -245,6 +254,7 @@ class GAN:
         codes = on_real.codes_loss + on_fake.codes_loss if self._codes.outputs else self._nothing
         return {**metrics, **dict(zip(names, judgement, strict=True)), "d_codes": codes}
 
+    @atomically
     @np.errstate(all="ignore")
     def update_generator(
         self, n: int, fakes: Fakes | None = None, real: Array | None = None, labels: Array | None = None
@@ -513,7 +523,7 @@ class GAN:
     def generate(self, latents: Any, averaged: bool = True) -> np.ndarray[Any, Any]:
         """What G makes of latents (n, latent + codes), as `latents` draws them and anybody may change them."""
         G = self.G if self._average is None or not averaged else self._average.net
-        with self.backend.explained():
+        with self._atomic.look(), self.backend.explained():
             z = G.as_batch(latents)
             parts = [self.backend.to_numpy(G(z[i : i + 1000], train=False)[0]) for i in range(0, len(z), 1000)]
         return np.concatenate(parts)
@@ -562,7 +572,8 @@ class GAN:
         samples = self._samples(samples)
         self._check_batch(len(samples))
         told = None if self._codes.told is None else self._told(self.one_hot(labels, len(samples)))
-        return self.D(self._packs(samples), train=False, beside=told)[0]
+        with self._atomic.look():
+            return self.D(self._packs(samples), train=False, beside=told)[0]
 
     # --- saving ------------------------------------------------------------------------------------------------
 
@@ -571,8 +582,10 @@ class GAN:
 
         extra: JSON-able data to keep in the file's header. A GAN that is loaded again plays on bit for bit.
         """
-        header = {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates, "extra": dict(extra or {})}
-        checkpoint.save(path, self._parts(), header)
+        with self._atomic.look():
+            parts = {name: part.state_dict() for name, part in self._parts().items()}
+            header = {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates}
+        checkpoint.save(path, parts, {**header, "extra": dict(extra or {})})
 
     @classmethod
     def load(cls, path: str | PathLike[str], backend: Backend | str | None = None) -> GAN:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .atomic import uninterrupted
 from .backend import Backend
 from .nn import Sequential
 from .spec import Spec
@@ -201,8 +202,9 @@ class BoundOptimizer:
         """One update of the network's parameters with its present gradients, which are left as they are."""
         rule, be = self.rule, self.net.backend
         lr = be.scheduled(rule.lr_at, self._t)
-        self._t.advance()
-        rule.update(be, self.net.flat, self.net.flat_grad, self.memory, lr, self._t.now())
+        with uninterrupted:
+            self._t.advance()
+            rule.update(be, self.net.flat, self.net.flat_grad, self.memory, lr, self._t.now())
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the memory, and the number of updates `t`, as NumPy arrays."""
@@ -217,9 +219,10 @@ class BoundOptimizer:
             raise ValueError(f"the state of {self.rule} must hold {expected}, got {given}")
         if any(np.asarray(array).dtype.kind != ("i" if name == "t" else "f") for name, array in state.items()):
             raise ValueError(f"the state of {self.rule} must hold floats, and an integer t")
-        for name, array in self.memory.items():
-            array[...] = self.net.backend.asarray(state[name], self.net.dtype)
-        self._t.value = int(state["t"])
+        with uninterrupted:
+            for name, array in self.memory.items():
+                array[...] = self.net.backend.asarray(state[name], self.net.dtype)
+            self._t.value = int(state["t"])
 
 
 def _positive(name: str, value: float) -> None:

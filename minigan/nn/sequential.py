@@ -8,12 +8,14 @@ if dL/dx is not asked for, and no layer computes gradients of parameters that ar
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..atomic import uninterrupted
 from ..backend import Backend, Heap, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
 from ..spec import build, whole
@@ -58,6 +60,7 @@ class Sequential:
         self.dtype = np.dtype(dtype)
         self.seed = whole("seed", seed, least=0)
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
+        self._turns = itertools.count()  # the numbers of these passes, of which no two threads get one
         self._heap = Heap(self.backend)
         self._plan = list(_plan(layers))
         self._allocate()
@@ -239,8 +242,8 @@ class Sequential:
 
     def _pass(self, train: bool, track: bool, arena: Heap | None, stream: Stream | None) -> Pass:
         if stream is None:
-            stream = Stream(self.seed, Purpose.CALL, self.calls)
-            self.calls += 1
+            stream = Stream(self.seed, Purpose.CALL, next(self._turns))
+            self.calls = stream.step + 1
         return Pass(arena or self._heap, self.dtype, train, track, stream)
 
     def _forward(
@@ -344,8 +347,9 @@ class Sequential:
                 raise ValueError(f"{name} must have shape {array.shape}, the state has {given[name].shape}")
             if given[name].dtype.kind != "f":
                 raise ValueError(f"{name} must hold floats, the state has {given[name].dtype}")
-        for name, array in own.items():
-            array[...] = self.backend.asarray(given[name], self.dtype)
+        with uninterrupted:
+            for name, array in own.items():
+                array[...] = self.backend.asarray(given[name], self.dtype)
 
     def describe(self) -> dict[str, Any]:
         """The architecture as JSON-able data; `Sequential.build` is the inverse."""
