@@ -30,10 +30,7 @@ except ImportError:
 
 __all__ = ["Atomic", "atomically", "uninterrupted"]
 
-_NAMES = (
-    "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU",
-    "SIGBREAK",
-)  # fmt: skip
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGBREAK")
 _NUMBERS = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
 _PATIENCE = 0.05  # seconds that a signal may have to wait for a thread that waits for another
 _FORK_PATIENCE = 60.0  # seconds: a step takes less, and one that never ends should not keep a process from forking
@@ -53,9 +50,10 @@ class _Uninterrupted:
         self._handlers: dict[int, Handler] = {}  # that we stand in for
         self._late: list[tuple[Handler, int, FrameType | None]] = []
         self._stand_in = self._wait  # one object, by which it is known again
+        self._main = threading.main_thread().ident
 
     def __enter__(self) -> None:
-        if threading.get_ident() != threading.main_thread().ident:
+        if threading.get_ident() != self._main:
             return
         self._depth += 1
         if self._depth == 1:
@@ -72,7 +70,7 @@ class _Uninterrupted:
                 raise
 
     def __exit__(self, *_: object) -> None:
-        if self._depth and threading.get_ident() == threading.main_thread().ident:
+        if self._depth and threading.get_ident() == self._main:
             self._leave()
 
     def _leave(self) -> None:
@@ -96,6 +94,7 @@ class _Uninterrupted:
 
     def forked(self) -> None:
         """In a child, whose main thread is the one that forked: nothing is going on in it."""
+        self._main = threading.get_ident()
         self._depth = min(self._depth, 1)
         self._late.clear()
         if self._depth:
@@ -157,19 +156,19 @@ class Atomic:
                     self._leave_room()
 
     def _take_room(self, timeout: float) -> bool:
-        if not self._door.acquire(timeout=timeout):
+        if not _acquire(self._door, timeout):
             return False
         try:
-            return self._room.acquire(timeout=timeout)
+            return _acquire(self._room, timeout)
         finally:
             self._door.release()
 
     def _join_room(self, timeout: float) -> bool:
-        if not self._door.acquire(timeout=timeout):
+        if not _acquire(self._door, timeout):
             return False
         try:
             with self._count:
-                if self._looking == 0 and not self._room.acquire(timeout=timeout):
+                if self._looking == 0 and not _acquire(self._room, timeout):
                     return False
                 self._looking += 1
                 return True
@@ -192,6 +191,10 @@ def atomically(method: Method) -> Method:
             return method(self, *args, **kwargs)
 
     return cast(Method, changes)
+
+
+def _acquire(lock: threading.Lock, timeout: float) -> bool:
+    return lock.acquire(blocking=False) or lock.acquire(timeout=timeout)  # without a clock where nobody holds it
 
 
 def _patiently(enter: Callable[[float], bool]) -> None:
