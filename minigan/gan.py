@@ -37,7 +37,7 @@ from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty, judge_together
 from .rules import CHOICES, check_networks, check_options, latent_size
-from .spec import build, plain, whole
+from .spec import build, number, plain, whole
 
 Array = Any
 Metrics = dict[str, float]
@@ -160,10 +160,12 @@ class GAN:
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
         self.d_optimizer = d_optimizer or self.optimizer
         self.penalties = list(penalties)
-        self.clip = clip
+        self.clip = None if clip is None else number("clip", clip, "(0, inf)")
+        if not isinstance(instance_noise, Schedule):
+            instance_noise = number("instance_noise", instance_noise, "[0, inf)")
         self.instance_noise = instance_noise
         self.packing = whole("packing", packing)
-        self.average = average
+        self.average = number("average", average, "[0, 1)")
         self.d_steps = whole("d_steps", d_steps)
         self.updates = updates
         self.batches = batches
@@ -482,8 +484,7 @@ class GAN:
 
         Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does.
         """
-        if steps < 0 or batch < 1 or d_pretrain < 0:
-            raise ValueError(f"expected steps ≥ 0, d_pretrain ≥ 0, batch ≥ 1; got {steps}, {d_pretrain}, {batch}")
+        steps, d_pretrain = whole("steps", steps, least=0), whole("d_pretrain", d_pretrain, least=0)
         match = Match(self, images, batch, labels)
         match.pretrain(d_pretrain)
         history = {name: np.empty(steps, np.float32) for name in METRICS}
@@ -510,9 +511,8 @@ class GAN:
 
     def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
         """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
-        if n < 1:
-            raise ValueError(f"expected a number of samples of 1 or more, got {n}")
-        stream = Stream(self.seed if seed is None else seed, Purpose.LATENT_SAMPLE)
+        n, seed = whole("n", n), self.seed if seed is None else whole("seed", seed, least=0)
+        stream = Stream(seed, Purpose.LATENT_SAMPLE)
         with self.backend.explained():
             z = self.backend.to_numpy(self._latents(n, stream, Heap(self.backend)))
         if label is not None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend.counter import Count
 from .nonfinite import NonFiniteError
+from .spec import whole
 
 if TYPE_CHECKING:
     from .gan import GAN
@@ -52,6 +53,7 @@ class Match:
     """
 
     def __init__(self, gan: GAN, images: Any, batch: int, labels: Any = None) -> None:
+        batch = whole("batch", batch)
         if gan.half_batches and batch % 2:
             raise ValueError(f"half_batches needs an even batch, got {batch}")
         for size in (batch, batch // 2 if gan.half_batches else batch):

@@ -24,7 +24,7 @@ import numpy as np
 from .atomic import uninterrupted
 from .backend import Backend
 from .nn import Sequential
-from .spec import Spec
+from .spec import Spec, number
 
 Array = Any
 
@@ -40,10 +40,9 @@ class Ramp(Schedule):
     """From `start` to `end` over `steps` updates, then constant."""
 
     def __init__(self, start: float, end: float, steps: int) -> None:
-        _positive("steps", steps)
-        self.start = start
-        self.end = end
-        self.steps = steps
+        self.start = number("start", start, "[0, inf)")
+        self.end = number("end", end, "[0, inf)")
+        self.steps = number("steps", steps, "(0, inf)")
 
 
 class Linear(Ramp):
@@ -64,11 +63,9 @@ class Exponential(Schedule):
     """start · decay^(t/steps): multiplied by `decay` every `steps` updates, smoothly."""
 
     def __init__(self, start: float, decay: float, steps: int) -> None:
-        _positive("steps", steps)
-        _positive("decay", decay)
-        self.start = start
-        self.decay = decay
-        self.steps = steps
+        self.start = number("start", start, "(0, inf)")
+        self.decay = number("decay", decay, "(0, inf)")
+        self.steps = number("steps", steps, "(0, inf)")
 
     def __call__(self, t: int) -> float:
         return float(self.start * self.decay ** (t / self.steps))
@@ -83,9 +80,8 @@ class Optimizer(Spec):
     memory: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays the rule remembers
 
     def __init__(self, lr: float | Schedule) -> None:
-        if not isinstance(lr, Schedule) and not lr > 0:
-            raise ValueError(f"{type(self).__name__} needs a positive learning rate, got {lr}")
-        self.lr = lr
+        kind = type(self).__name__
+        self.lr = lr if isinstance(lr, Schedule) else number("learning rate", lr, "(0, inf)", of=kind)
 
     def lr_at(self, t: int) -> float:
         """The learning rate of the update after t updates."""
@@ -111,8 +107,7 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float | Schedule, momentum: float = 0.0) -> None:
         super().__init__(lr)
-        _fraction("momentum", momentum)
-        self.momentum = momentum
+        self.momentum = number("momentum", momentum, "[0, 1)")
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.sgd(p, g, memory["v"], lr, self.momentum, t)
@@ -125,10 +120,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, lr: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(lr)
-        _fraction("decay", decay)
-        _positive("eps", eps)
-        self.decay = decay
-        self.eps = eps
+        self.decay = number("decay", decay, "[0, 1)")
+        self.eps = _eps(eps)
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.rmsprop(p, g, memory["s"], lr, self.decay, self.eps, t)
@@ -149,12 +142,9 @@ class Adam(Optimizer):
         self, lr: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
     ) -> None:
         super().__init__(lr)
-        _fraction("beta1", beta1)
-        _fraction("beta2", beta2)
-        _positive("eps", eps)
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.eps = eps
+        self.beta1 = number("beta1", beta1, "[0, 1)")
+        self.beta2 = number("beta2", beta2, "[0, 1)")
+        self.eps = _eps(eps)
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.adam(p, g, memory["m"], memory["v"], lr, self.beta1, self.beta2, self.eps, t)
@@ -225,11 +215,9 @@ class BoundOptimizer:
             self._t.value = int(state["t"])
 
 
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be positive, got {value}")
-
-
-def _fraction(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {value}")
+def _eps(value: Any) -> float:
+    """What keeps a step from being divided by 0. Raises ValueError unless it can."""
+    eps = number("eps", value, "(0, inf)")
+    if eps * eps < float(np.finfo(np.float32).tiny):  # g² of a gradient of its size is 0 already, and g/eps is not
+        raise ValueError(f"eps must be 1.1e-19 or more, the root of float32's smallest number, got {value!r}")
+    return eps

@@ -8,6 +8,7 @@ plain values; nothing is unpickled.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -105,14 +106,59 @@ def _signature(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int, NumPy's integers included. Raises ValueError unless it is an integer ≥ `least`."""
+    """`value` as an int, NumPy's integers included. Raises ValueError unless it is an integer from `least` to 2⁶³ − 1.
+
+    >>> whole("batch", np.int64(8))
+    8
+    """
     try:
-        number = operator.index(value)
+        given = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        number = least - 1
-    if number < least:
+        given = least - 1
+    if given < least:
         raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}")
-    return number
+    if given >= 2**63:
+        raise ValueError(f"{name} must be an integer below 2^63, got {value!r}")
+    return given
+
+
+_LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+
+
+def number(name: str, value: Any, interval: str, of: str = "") -> float:
+    """`value` as a float (an int stays one), NumPy's numbers included. of: what needs it.
+
+    interval: such as "[0, 1)" or "(0, inf)". Raises ValueError for what is no number in it, and for what float32 would
+    make infinite, or 0 where 0 is excluded.
+
+    >>> number("momentum", np.float64(0.5), "[0, 1)")
+    0.5
+    >>> number("weight", 1e300, "(0, inf)", of="R1")
+    Traceback (most recent call last):
+    ValueError: R1 needs a positive weight, got 1e+300, which is infinite in float32
+    """
+    left, right, lost = interval[0], interval[-1], ""
+    low, high = map(float, interval[1:-1].split(","))
+    try:
+        if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
+            raise TypeError
+        given = float(value)
+    except (TypeError, ValueError, OverflowError):
+        given = math.nan
+    fits = (low < given or (left == "[" and low == given)) and (given < high or (right == "]" and given == high))
+    if fits and abs(given) > _LARGEST:
+        lost = ", which is infinite in float32"
+    elif fits and low == 0 and left == "(" and given < _SMALLEST:
+        lost = ", which is 0 in float32"
+    if lost or not fits:
+        words = {"(0, inf)": "positive", "[0, inf)": "0 or more", "(-inf, inf)": "finite"}.get(interval)
+        if words is None or words[0] == "0":
+            needs, must = f"a {name} {f'of {words}' if words else f'in {interval}'}", words or f"in {interval}"
+        else:
+            needs, must = f"a {words} {name}", words
+        rule = f"{of} needs {needs}" if of else f"{name} must be {must}"
+        raise ValueError(f"{rule}, got {value!r}{lost}")
+    return value if type(value) in (int, float) else given
 
 
 def plain(value: Any) -> Any:
