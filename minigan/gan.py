@@ -511,7 +511,7 @@ class GAN:
 
     def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
         """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
-        n, seed = whole("n", n), self.seed if seed is None else whole("seed", seed, least=0)
+        n, seed = whole("the number of samples", n), self.seed if seed is None else whole("seed", seed, least=0)
         stream = Stream(seed, Purpose.LATENT_SAMPLE)
         with self.backend.explained():
             z = self.backend.to_numpy(self._latents(n, stream, Heap(self.backend)))
