@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import operator
+import os
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -38,9 +40,13 @@ class Spec:
 
     @classmethod
     def kind(cls) -> str:
-        """The name in descriptions: "Dense" for minigan's own classes, "module:Name" for anybody else's."""
-        own = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
-        return cls.__name__ if own else f"{cls.__module__}:{cls.__qualname__}"
+        """The name in descriptions: "Dense" for minigan's own classes, "module:Name" for anybody else's.
+
+        The module of a script has the name by which others can import it.
+        """
+        module = _importable(cls.__module__)
+        own = module.partition(".")[0] == __name__.partition(".")[0]
+        return cls.__name__ if own else f"{module}:{cls.__qualname__}"
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments by name, read back from the attributes."""
@@ -72,7 +78,8 @@ class Spec:
 def build(description: Any) -> Any:
     """The object that `Spec.describe` wrote down.
 
-    Raises ValueError for a kind that no imported module defines, or arguments that do not fit it.
+    Raises ValueError for a kind that no imported module defines, or arguments that do not fit it. A class that was
+    defined at a prompt, in no module, is any of that name that is known by now, if there is just one.
     """
     if isinstance(description, list):
         return [build(item) for item in description]
@@ -80,12 +87,7 @@ def build(description: Any) -> Any:
         return description
     arguments = {name: build(value) for name, value in description.items() if name != "kind"}
     kind = description.get("kind")
-    if kind not in Spec.registry:
-        raise ValueError(
-            f"unknown kind {kind!r}: none of the imported modules defines it; "
-            "if it is a class of your own, import the module that defines it before loading"
-        )
-    cls = Spec.registry[kind]
+    cls = _class_of(kind)
     positional: list[Any] = []
     for name, parameter in _signature(cls).items():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -94,6 +96,45 @@ def build(description: Any) -> Any:
         return cls(*positional, **arguments)
     except TypeError as error:
         raise ValueError(f"the description of {kind} does not fit its constructor: {error}") from None
+
+
+def kinds(description: Any) -> set[str]:
+    """The kinds of all objects that `build` would make of a description."""
+    if isinstance(description, list):
+        return set().union(*map(kinds, description))
+    if not isinstance(description, dict):
+        return set()
+    own = {description["kind"]} if "kind" in description else set()
+    return own.union(*map(kinds, description.values()))
+
+
+def _class_of(kind: Any) -> type[Spec]:
+    if isinstance(kind, str) and kind in Spec.registry:
+        return Spec.registry[kind]
+    module, colon, name = str(kind).partition(":")
+    namesakes = [known for known in Spec.registry if colon and known.partition(":")[2] == name]
+    if module == "__main__" and len(namesakes) == 1:
+        return Spec.registry[namesakes[0]]
+    if not colon:
+        hint = "this version of minigan has no such class"
+    elif module == "__main__":
+        hint = "it was defined at a prompt or in a notebook: put it in a module, and import that before loading"
+    else:
+        hint = f"import {module} before loading, on the command line with --import {module}"
+    if namesakes:
+        hint += f"; of this name there are {', '.join(namesakes)}"
+    raise ValueError(f"unknown kind {kind!r}: none of the imported modules defines it; {hint}")
+
+
+def _importable(module: str) -> str:
+    """The name by which a module can be imported, which that of a script, or of a copy of it in a process, is not."""
+    if module not in ("__main__", "__mp_main__"):
+        return module
+    main = sys.modules.get(module)
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None and spec.name not in ("__main__", "__mp_main__"):
+        return str(spec.name)  # run by `python -m`
+    return os.path.splitext(os.path.basename(file))[0] if file else "__main__"
 
 
 def _signature(cls: type) -> dict[str, inspect.Parameter]:
