@@ -37,7 +37,7 @@ from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty, judge_together
 from .rules import CHOICES, check_networks, check_options, latent_size
-from .spec import build, number, plain, whole
+from .spec import build, classes, number, plain, whole
 
 Array = Any
 Metrics = dict[str, float]
@@ -582,10 +582,8 @@ class GAN:
 
         extra: JSON-able data to keep in the file's header. A GAN that is loaded again plays on bit for bit.
         """
-        with self._atomic.look():
-            parts = {name: part.state_dict() for name, part in self._parts().items()}
-            header = {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates}
-        checkpoint.save(path, parts, {**header, "extra": dict(extra or {})})
+        states, header = self._taken_down()
+        checkpoint.save(path, states, {**header, "extra": dict(extra or {})})
 
     @classmethod
     def load(cls, path: str | PathLike[str], backend: Backend | str | None = None) -> GAN:
@@ -595,15 +593,32 @@ class GAN:
         """
         states, header = checkpoint.load(path)
         try:
-            gan = cls.build(header["gan"], backend, states)
-            gan.g_opt.load_state_dict(states["g_opt"])
-            gan.d_opt.load_state_dict(states["d_opt"])
-            if gan._average is not None:
-                gan._average.net.load_state_dict(states["average"])
-            gan.steps = whole("steps", header["steps"], least=0)
-            gan.d_updates = whole("d_updates", header["d_updates"], least=0)
+            return cls._restored(states, header, backend)
         except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
             raise ValueError(f"{path} holds no GAN that this version can load: {error}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy and a pickle hold what a file does, and play on like it; a copy shares the backend."""
+        states, header = self._taken_down()
+        return _remade, (type(self), classes(header["gan"]), states, header, self.backend)
+
+    def _taken_down(self) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+        """Everything that makes this GAN what it is now: the state of each part, and the rest as JSON-able data."""
+        with self._atomic.look():
+            states = {name: part.state_dict() for name, part in self._parts().items()}
+            return states, {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates}
+
+    @classmethod
+    def _restored(
+        cls, states: Mapping[str, Any], header: Mapping[str, Any], backend: Backend | str | None = None
+    ) -> GAN:
+        gan = cls.build(header["gan"], backend, states)
+        gan.g_opt.load_state_dict(states["g_opt"])
+        gan.d_opt.load_state_dict(states["d_opt"])
+        if gan._average is not None:
+            gan._average.net.load_state_dict(states["average"])
+        gan.steps = whole("steps", header["steps"], least=0)
+        gan.d_updates = whole("d_updates", header["d_updates"], least=0)
         return gan
 
     def describe(self) -> dict[str, Any]:
@@ -655,6 +670,13 @@ class GAN:
         if not self.backend.finite(loss, norm):
             raise explain(self, player, loss, real, fakes, seen)
         return norm
+
+
+def _remade(
+    cls: type[GAN], _: tuple[type, ...], states: Mapping[str, Any], header: Mapping[str, Any], backend: Backend
+) -> GAN:
+    """What `GAN.__reduce__` took apart."""
+    return cls._restored(states, header, backend)
 
 
 def _points_of(penalty: Penalty) -> str:

@@ -183,6 +183,9 @@ class BoundOptimizer:
         self._t = net.backend.counter()
         self.memory = {name: net.backend.zeros((net.size,), net.dtype) for name in rule.memory}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (self.rule, self.net, self.state_dict())
+
     @property
     def t(self) -> int:
         """How many updates there have been."""
@@ -213,6 +216,13 @@ class BoundOptimizer:
             for name, array in self.memory.items():
                 array[...] = self.net.backend.asarray(state[name], self.net.dtype)
             self._t.value = int(state["t"])
+
+
+def _remade(rule: Optimizer, net: Sequential, state: dict[str, Any]) -> BoundOptimizer:
+    """A copy of a bound optimizer, or one from a pickle, for a copy of its network."""
+    bound = rule.bind(net)
+    bound.load_state_dict(state)
+    return bound
 
 
 def _eps(value: Any) -> float:

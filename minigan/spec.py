@@ -108,6 +108,11 @@ def kinds(description: Any) -> set[str]:
     return own.union(*map(kinds, description.values()))
 
 
+def classes(description: Any) -> tuple[type[Spec], ...]:
+    """The classes that `build` would call. A pickle that holds them imports their modules where it is loaded."""
+    return tuple(Spec.registry[kind] for kind in sorted(kinds(description)))
+
+
 def _class_of(kind: Any) -> type[Spec]:
     if isinstance(kind, str) and kind in Spec.registry:
         return Spec.registry[kind]

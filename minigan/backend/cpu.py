@@ -32,6 +32,10 @@ class CpuBackend(Backend):
         self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
         self._own = _Own()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, names = super().__reduce__()
+        return rebuild, (*names, self.threads)
+
     def _temporary(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Scratch that the next request for the same role may overwrite, but for one of another thread or piece."""
         return self._own.scratch.array(role, shape, dtype)
