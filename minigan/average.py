@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from .backend.counter import Counter
 from .nn import Sequential
+from .spec import number
 
 
 class Average:
@@ -29,9 +30,7 @@ class Average:
     """
 
     def __init__(self, net: Sequential, decay: float) -> None:
-        if not 0 < decay < 1:
-            raise ValueError(f"the decay of an average must be between 0 and 1, got {decay}")
-        self.decay = decay
+        self.decay = number("the decay of an average", decay, "(0, 1)")
         self._followed = net
         self.net = Sequential.build(net.describe(), net.backend, net.state_dict())
 

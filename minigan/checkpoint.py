@@ -27,9 +27,9 @@ class Looked(NamedTuple):
     header: dict[str, Any]
 
 
-def save(path: Target, parts: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-    """Write every part's `state_dict()`; the old file stays until the new one is complete."""
-    arrays = {f"{part}/{name}": a for part, obj in parts.items() for name, a in obj.state_dict().items()}
+def save(path: Target, states: Mapping[str, Mapping[str, Any]], header: Mapping[str, Any]) -> None:
+    """Write the `state_dict()` of each part, by its name; the old file stays until the new one is complete."""
+    arrays = {f"{part}/{name}": array for part, state in states.items() for name, array in state.items()}
     archive.save(path, arrays, {"format": FORMAT, **header})
 
 

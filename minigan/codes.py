@@ -29,7 +29,7 @@ import numpy as np
 
 from .backend import Backend, Heap, Stream
 from .objectives import softmax
-from .spec import Spec, whole
+from .spec import Spec, number, whole
 
 Array = Any
 
@@ -69,7 +69,7 @@ class Category(Code):
 
     def __init__(self, k: int, weight: float = 1.0) -> None:
         self.k = self.width = whole("k", k, least=2)
-        self.weight = _positive(self, weight)
+        self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
     def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
         be, u = heap.backend, heap.empty((n, 1), dtype)
@@ -127,7 +127,7 @@ class Continuous(Code):
 
     def __init__(self, m: int = 1, weight: float = 1.0) -> None:
         self.m = self.width = whole("m", m)
-        self.weight = _positive(self, weight)
+        self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
     def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
         numbers = heap.empty((n, self.m), dtype)
@@ -207,9 +207,3 @@ def _one_hot(index: Array, k: int, heap: Heap) -> Array:
     xp, out = heap.backend.xp, heap.empty((len(index), k), index.dtype)
     xp.equal(index, xp.arange(k, dtype=index.dtype), out=out)
     return out
-
-
-def _positive(code: Code, weight: float) -> float:
-    if not 0 < weight < float("inf"):
-        raise ValueError(f"{type(code).__name__} needs a positive weight, got {weight}")
-    return weight

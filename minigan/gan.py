@@ -25,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from . import checkpoint
+from .atomic import Atomic, atomically
 from .average import Average
 from .backend import Arena, Backend, Heap, Purpose, Stream, get_backend
 from .codes import Code, Codes
@@ -39,7 +40,7 @@ from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty, judge_together
 from .rules import CHOICES, check_networks, check_options, latent_size
-from .spec import build, plain, whole
+from .spec import build, classes, number, plain, whole
 
 Array = Any
 Metrics = dict[str, float]
@@ -115,6 +116,10 @@ class GAN:
     Running statistics move once per update of the network that owns them, G's on the batch of its own update, D's
     on real samples (on both where they share a batch): fakes never pollute D's.
 
+    A step is made whole or not at all: Ctrl-C comes through when it is over, other threads wait for that, and so does
+    a fork. So one thread may train while others sample, score or save, each of them a GAN that has just made a step;
+    calls of `gan.G` and `gan.D` themselves do not wait.
+
     Raises ValueError for unknown or contradicting options, and if G and D do not fit together.
 
     >>> import minigan, numpy as np
@@ -159,10 +164,12 @@ class GAN:
         self.optimizer = optimizer or Adam(2e-4, beta1=0.5)
         self.d_optimizer = d_optimizer or self.optimizer
         self.penalties = list(penalties)
-        self.clip = clip
+        self.clip = None if clip is None else number("clip", clip, "(0, inf)")
+        if not isinstance(instance_noise, Schedule):
+            instance_noise = number("instance_noise", instance_noise, "[0, inf)")
         self.instance_noise = instance_noise
         self.packing = whole("packing", packing)
-        self.average = average
+        self.average = number("average", average, "[0, 1)")
         self.d_steps = whole("d_steps", d_steps)
         self.updates = updates
         self.batches = batches
@@ -174,6 +181,7 @@ class GAN:
         self.seed = whole("seed", seed, least=0)
         check_options(self)
         self.backend: Backend = G.backend
+        self._atomic = Atomic()
         self.g_opt, self.d_opt = self.optimizer.bind(G), self.d_optimizer.bind(D)
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
@@ -185,6 +193,7 @@ class GAN:
 
     # --- the algorithm -----------------------------------------------------------------------------------------
 
+    @atomically
     def step(self, real: Array, labels: Any = None) -> Metrics:
         """One iteration: k updates of D, then one of G. Returns the metrics named in `METRICS`.
 
@@ -199,6 +208,7 @@ class GAN:
             metrics = self.turn(real, self.one_hot(labels, len(real)))
             return dict(zip(METRICS, self.backend.numbers([metrics[name] for name in METRICS]), strict=True))
 
+    @atomically
     def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
         """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
 
@@ -235,6 +245,7 @@ class GAN:
     def d_updates(self, value: int) -> None:
         self._d_updates.value = value
 
+    @atomically
     @np.errstate(all="ignore")  # overflow is looked for below, and reported with its place
     def update_discriminator(
         self, real: Array, fakes: Fakes | None = None, labels: Array | None = None
@@ -249,6 +260,7 @@ class GAN:
         codes = on_real.codes_loss + on_fake.codes_loss if self._codes.outputs else self._nothing
         return {**metrics, **dict(zip(names, judgement, strict=True)), "d_codes": codes}
 
+    @atomically
     @np.errstate(all="ignore")
     def update_generator(
         self, n: int, fakes: Fakes | None = None, real: Array | None = None, labels: Array | None = None
@@ -513,8 +525,7 @@ class GAN:
 
         Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does.
         """
-        if steps < 0 or batch < 1 or d_pretrain < 0:
-            raise ValueError(f"expected steps ≥ 0, d_pretrain ≥ 0, batch ≥ 1; got {steps}, {d_pretrain}, {batch}")
+        steps, d_pretrain = whole("steps", steps, least=0), whole("d_pretrain", d_pretrain, least=0)
         match = Match(self, images, batch, labels)
         match.pretrain(d_pretrain)
         if sentence := self.rests(steps):
@@ -543,9 +554,8 @@ class GAN:
 
     def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
         """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
-        if n < 1:
-            raise ValueError(f"expected a number of samples of 1 or more, got {n}")
-        stream = Stream(self.seed if seed is None else seed, Purpose.LATENT_SAMPLE)
+        n, seed = whole("the number of samples", n), self.seed if seed is None else whole("seed", seed, least=0)
+        stream = Stream(seed, Purpose.LATENT_SAMPLE)
         with self.backend.explained():
             z = self.backend.to_numpy(self._latents(n, stream, Heap(self.backend)))
         if label is not None:
@@ -556,7 +566,7 @@ class GAN:
     def generate(self, latents: Any, averaged: bool = True) -> np.ndarray[Any, Any]:
         """What G makes of latents (n, latent + codes), as `latents` draws them and anybody may change them."""
         G = self.G if self._average is None or not averaged else self._average.net
-        with self.backend.explained():
+        with self._atomic.look(), self.backend.explained():
             z = G.as_batch(latents)
             rows = samples_at_once(G.layers, z.shape[1:], 1000)
             parts = [self.backend.to_numpy(G(z[i : i + rows], train=False)[0]) for i in range(0, len(z), rows)]
@@ -606,7 +616,8 @@ class GAN:
         samples = self._samples(samples)
         self._check_batch(len(samples))
         told = None if self._codes.told is None else self._told(self.one_hot(labels, len(samples)))
-        return self.D(self._packs(samples), train=False, beside=told)[0]
+        with self._atomic.look():
+            return self.D(self._packs(samples), train=False, beside=told)[0]
 
     def rests(self, steps: int) -> str | None:
         """A sentence about who would learn nothing at the end of so many more steps, its learning rate being 0."""
@@ -648,8 +659,8 @@ class GAN:
 
         extra: JSON-able data to keep in the file's header. A GAN that is loaded again plays on bit for bit.
         """
-        header = {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates, "extra": dict(extra or {})}
-        checkpoint.save(path, self._parts(), header)
+        states, header = self._taken_down()
+        checkpoint.save(path, states, {**header, "extra": dict(extra or {})})
 
     @classmethod
     def load(cls, path: str | PathLike[str], backend: Backend | str | None = None) -> GAN:
@@ -660,19 +671,35 @@ class GAN:
         """
         be, looked = get_backend("numpy" if backend is None else backend), checkpoint.look(path)
         try:
-            header = looked.header
-            check_budget(header["gan"], looked.shapes)
-            states, _ = checkpoint.load(path)
-            gan = cls.build(header["gan"], be, states)
-            gan.g_opt.load_state_dict(states["g_opt"])
-            gan.d_opt.load_state_dict(states["d_opt"])
-            if gan._average is not None:
-                gan._average.net.load_state_dict(states["average"])
-            gan.steps = checkpoint.count("steps", header["steps"])
-            gan.d_updates = checkpoint.count("d_updates", header["d_updates"])
+            check_budget(looked.header["gan"], looked.shapes)
+            states, header = checkpoint.load(path)
+            return cls._restored(states, header, be)
         except _UNLIKELY as error:
             what = str(error) or type(error).__name__
             raise ValueError(f"{path} holds no GAN that this version can load: {what:.300}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy and a pickle hold what a file does, and play on like it; a copy shares the backend."""
+        states, header = self._taken_down()
+        return _remade, (type(self), classes(header["gan"]), states, header, self.backend)
+
+    def _taken_down(self) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+        """Everything that makes this GAN what it is now: the state of each part, and the rest as JSON-able data."""
+        with self._atomic.look():
+            states = {name: part.state_dict() for name, part in self._parts().items()}
+            return states, {"gan": self.describe(), "steps": self.steps, "d_updates": self.d_updates}
+
+    @classmethod
+    def _restored(
+        cls, states: Mapping[str, Any], header: Mapping[str, Any], backend: Backend | str | None = None
+    ) -> GAN:
+        gan = cls.build(header["gan"], backend, states)
+        gan.g_opt.load_state_dict(states["g_opt"])
+        gan.d_opt.load_state_dict(states["d_opt"])
+        if gan._average is not None:
+            gan._average.net.load_state_dict(states["average"])
+        gan.steps = checkpoint.count("steps", header["steps"])
+        gan.d_updates = checkpoint.count("d_updates", header["d_updates"])
         return gan
 
     def describe(self) -> dict[str, Any]:
@@ -724,6 +751,13 @@ class GAN:
         if not finite:
             raise explain(self, player, loss, real, fakes, seen)
         return norm
+
+
+def _remade(
+    cls: type[GAN], _: tuple[type, ...], states: Mapping[str, Any], header: Mapping[str, Any], backend: Backend
+) -> GAN:
+    """What `GAN.__reduce__` took apart."""
+    return cls._restored(states, header, backend)
 
 
 def _points_of(penalty: Penalty) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend.counter import Count
 from .nonfinite import NonFiniteError
+from .spec import whole
 
 if TYPE_CHECKING:
     from .gan import GAN
@@ -52,6 +53,7 @@ class Match:
     """
 
     def __init__(self, gan: GAN, images: Any, batch: int, labels: Any = None) -> None:
+        batch = whole("batch", batch)
         if gan.half_batches and batch % 2:
             raise ValueError(f"half_batches needs an even batch, got {batch}")
         for size in (batch, batch // 2 if gan.half_batches else batch):
@@ -78,8 +80,9 @@ class Match:
     def pretrain(self, updates: int) -> None:
         """D alone, until it has made so many updates; nothing if the game has begun."""
         while self.gan.steps == 0 and self.gan.d_updates < updates:
-            real, labels = self._draw(self._size, self.gan._d_updates.now())
-            self.gan.update_discriminator(real, labels=labels)
+            with self.gan._atomic:
+                real, labels = self._draw(self._size, self.gan._d_updates.now())
+                self.gan.update_discriminator(real, labels=labels)
 
     def play(self, steps: int) -> dict[str, np.ndarray[Any, Any]]:
         """Play so many more steps and return each metric as an array (steps,).
@@ -89,17 +92,18 @@ class Match:
         """
         parts = [np.empty((0, len(METRICS)), self.gan.D.dtype)]
         while steps > 0 and self._failure is None:
-            count, begin, d_begin = min(steps, self._be.ahead), self.gan.steps, self.gan.d_updates
-            try:
-                with self._be.explained():
-                    for _ in range(count):
-                        self._turn()
-                    if self._turn.halted():
-                        self._explain(begin, d_begin)
-            except NonFiniteError as error:
-                self._failure = error
-            rows = np.arange(begin + 1, self.gan.steps + 1) % len(self._table)
-            parts.append(self._be.to_numpy(self._table)[rows])
+            with self.gan._atomic:
+                count, begin, d_begin = min(steps, self._be.ahead), self.gan.steps, self.gan.d_updates
+                try:
+                    with self._be.explained():
+                        for _ in range(count):
+                            self._turn()
+                        if self._turn.halted():
+                            self._explain(begin, d_begin)
+                except NonFiniteError as error:
+                    self._failure = error
+                rows = np.arange(begin + 1, self.gan.steps + 1) % len(self._table)
+                parts.append(self._be.to_numpy(self._table)[rows])
             steps -= count
         history = np.concatenate(parts)
         if self._failure is not None and not len(history):

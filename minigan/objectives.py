@@ -38,7 +38,7 @@ import numpy as np
 
 from .backend import Backend, Heap, get_backend
 from .nn import Dense, Sequential
-from .spec import Spec
+from .spec import Spec, number
 
 Array = Any
 
@@ -130,9 +130,7 @@ class Minimax(Objective):
     """
 
     def __init__(self, real_target: float = 1.0) -> None:
-        if not 0 < real_target <= 1:
-            raise ValueError(f"real_target must be in (0, 1], got {real_target}; 0.9 is one-sided label smoothing")
-        self.real_target = real_target
+        self.real_target = number("real_target", real_target, "(0, 1]")
 
     def real(self, logits: Array, grad: Array, be: Backend) -> Array:
         return be.logistic(logits, self.real_target, grad)

@@ -22,10 +22,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .atomic import uninterrupted
 from .backend import Backend
 from .nn import Sequential
 from .nn.sequential import narrow
-from .spec import Spec
+from .spec import Spec, number
 
 Array = Any
 
@@ -41,11 +42,9 @@ class Ramp(Schedule, abstract=True):
     """From `start` to `end` over `steps` updates, then constant. Raises ValueError for what is no finite number."""
 
     def __init__(self, start: float, end: float, steps: int) -> None:
-        _positive("steps", steps)
-        _numbers(start=start, end=end, steps=steps)
-        self.start = start
-        self.end = end
-        self.steps = steps
+        self.start = number("start", start, "[0, inf)")
+        self.end = number("end", end, "[0, inf)")
+        self.steps = number("steps", steps, "(0, inf)")
 
 
 class Linear(Ramp):
@@ -66,12 +65,9 @@ class Exponential(Schedule):
     """start · decay^(t/steps): multiplied by `decay` every `steps` updates, smoothly."""
 
     def __init__(self, start: float, decay: float, steps: int) -> None:
-        _positive("steps", steps)
-        _positive("decay", decay)
-        _numbers(start=start, decay=decay, steps=steps)
-        self.start = start
-        self.decay = decay
-        self.steps = steps
+        self.start = number("start", start, "(0, inf)")
+        self.decay = number("decay", decay, "(0, inf)")
+        self.steps = number("steps", steps, "(0, inf)")
 
     def __call__(self, t: int) -> float:
         return float(self.start * self.decay ** (t / self.steps))
@@ -87,9 +83,8 @@ class Optimizer(Spec, abstract=True):
     squares: ClassVar[tuple[str, ...]] = ()  # those of them that are sums of squares
 
     def __init__(self, lr: float | Schedule) -> None:
-        if not isinstance(lr, Schedule) and not lr > 0:
-            raise ValueError(f"{type(self).__name__} needs a positive learning rate, got {lr}")
-        self.lr = lr
+        kind = type(self).__name__
+        self.lr = lr if isinstance(lr, Schedule) else number("learning rate", lr, "(0, inf)", of=kind)
 
     def lr_at(self, t: int) -> float:
         """The learning rate of the update after t updates."""
@@ -125,8 +120,7 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float | Schedule, momentum: float = 0.0) -> None:
         super().__init__(lr)
-        _fraction("momentum", momentum)
-        self.momentum = momentum
+        self.momentum = number("momentum", momentum, "[0, 1)")
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.sgd(p, g, memory["v"], lr, self.momentum, t)
@@ -140,10 +134,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, lr: float | Schedule, decay: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(lr)
-        _fraction("decay", decay)
-        _positive("eps", eps)
-        self.decay = decay
-        self.eps = eps
+        self.decay = number("decay", decay, "[0, 1)")
+        self.eps = _eps(eps)
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.rmsprop(p, g, memory["s"], lr, self.decay, self.eps, t)
@@ -165,12 +157,9 @@ class Adam(Optimizer):
         self, lr: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
     ) -> None:
         super().__init__(lr)
-        _fraction("beta1", beta1)
-        _fraction("beta2", beta2)
-        _positive("eps", eps)
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.eps = eps
+        self.beta1 = number("beta1", beta1, "[0, 1)")
+        self.beta2 = number("beta2", beta2, "[0, 1)")
+        self.eps = _eps(eps)
 
     def update(self, be: Backend, p: Array, g: Array, memory: dict[str, Array], lr: Any, t: Any) -> None:
         be.adam(p, g, memory["m"], memory["v"], lr, self.beta1, self.beta2, self.eps, t)
@@ -209,6 +198,9 @@ class BoundOptimizer:
         self._t = net.backend.counter()
         self.memory = {name: net.backend.zeros(net.flat.shape, net.dtype) for name in rule.memory}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (self.rule, self.net, self.state_dict())
+
     @property
     def t(self) -> int:
         """How many updates there have been."""
@@ -218,8 +210,9 @@ class BoundOptimizer:
         """One update of the network's parameters with its present gradients, which are left as they are."""
         rule, be = self.rule, self.net.backend
         lr = be.scheduled(rule.lr_at, self._t)
-        self._t.advance()
-        rule.update(be, self.net.flat, self.net.flat_grad, self.memory, lr, self._t.now())
+        with uninterrupted:
+            self._t.advance()
+            rule.update(be, self.net.flat, self.net.flat_grad, self.memory, lr, self._t.now())
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the memory, and the number of updates `t`, as NumPy arrays."""
@@ -241,22 +234,22 @@ class BoundOptimizer:
             if (np.asarray(state[name]) < 0).any():
                 raise ValueError(f"{name} of {self.rule} must hold sums of squares, which are 0 or more")
         narrowed = {name: narrow(name, np.asarray(state[name]), self.net.dtype) for name in self.memory}
-        for name, array in self.memory.items():
-            array[...] = self.net.unpacked(narrowed[name])
-        self._t.value = t
+        with uninterrupted:
+            for name, array in self.memory.items():
+                array[...] = self.net.unpacked(narrowed[name])
+            self._t.value = t
 
 
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be positive, got {value}")
+def _remade(rule: Optimizer, net: Sequential, state: dict[str, Any]) -> BoundOptimizer:
+    """A copy of a bound optimizer, or one from a pickle, for a copy of its network."""
+    bound = rule.bind(net)
+    bound.load_state_dict(state)
+    return bound
 
 
-def _numbers(**given: Any) -> None:
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
-            raise ValueError(f"{name} of a schedule must be a finite number, got {value!r:.60}")
-
-
-def _fraction(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {value}")
+def _eps(value: Any) -> float:
+    """What keeps a step from being divided by 0. Raises ValueError unless it can."""
+    eps = number("eps", value, "(0, inf)")
+    if eps * eps < float(np.finfo(np.float32).tiny):  # g² of a gradient of its size is 0 already, and g/eps is not
+        raise ValueError(f"eps must be 1.1e-19 or more, the root of float32's smallest number, got {value!r}")
+    return eps

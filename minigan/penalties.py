@@ -26,7 +26,7 @@ import numpy as np
 from .backend import Heap, Stream
 from .nn import Sequential
 from .nn.joint import joint_gradient
-from .spec import Spec
+from .spec import Spec, number
 
 Array = Any
 
@@ -35,9 +35,7 @@ class Penalty(Spec, abstract=True):
     """A term of D's loss that holds its gradient down: `weight` is λ or γ, a positive number."""
 
     def __init__(self, weight: float = 10.0) -> None:
-        if not 0 < weight < float("inf"):
-            raise ValueError(f"{type(self).__name__} needs a positive weight, got {weight}")
-        self.weight = weight
+        self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
     def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
         """Where the gradient is taken, (N, ...)."""
@@ -120,9 +118,7 @@ class DRAGAN(_Slope):
 
     def __init__(self, weight: float = 10.0, spread: float = 0.5) -> None:
         super().__init__(weight)
-        if not 0 < spread < float("inf"):
-            raise ValueError(f"DRAGAN needs a positive spread, got {spread}")
-        self.spread = spread
+        self.spread = number("spread", spread, "(0, inf)", of="DRAGAN")
 
     def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
         alpha, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)

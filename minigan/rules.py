@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .backend import Heap, Purpose, Stream
 from .nn import Sequential
-from .optim import Optimizer, Schedule
+from .optim import Optimizer
 from .penalties import Penalty
 from .spec import whole
 
@@ -45,13 +44,6 @@ def check_options(gan: GAN) -> None:
     for penalty in gan.penalties:
         if not isinstance(penalty, Penalty):
             raise TypeError(f"penalties must be objects such as R1(10.0), got {penalty!r}")
-    if gan.clip is not None and not gan.clip > 0:
-        raise ValueError(f"clip must be positive, or None for weights as they are, got {gan.clip}")
-    std = gan.instance_noise
-    if not 0 <= (std(0) if isinstance(std, Schedule) else std) < math.inf:
-        raise ValueError(f"instance_noise must be 0 or more, or a Schedule of that, got {std}")
-    if gan.average and not 0 < gan.average < 1:
-        raise ValueError(f"average must be 0, for none, or a decay between 0 and 1, got {gan.average}")
     if gan.reuse_fakes and (gan.half_batches or gan.fake_statistics == "running"):
         raise ValueError("reuse_fakes shows D the fakes of G's own update; it excludes half_batches and "
                          "fake_statistics='running'")  # fmt: skip

@@ -167,7 +167,7 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("sample nowhere", "there is no nowhere"),
         ("sample .", "there is no file checkpoint.npz"),
         ("sample RUN/config.json", "cannot be read"),
-        ("sample RUN --n 0", "number of samples of 1 or more, got 0"),
+        ("sample RUN --n 0", "number of samples must be an integer of 1 or more, got 0"),
         ("sample RUN --n many", "expected a whole number, got 'many'"),
         ("sample RUN --seed -3", "seed takes"),
         ("sample RUN --out picture.jpg", "FILE.png for a grid or FILE.npz"),
@@ -441,7 +441,7 @@ def test_samples_of_a_label_and_walks_through_the_latents(say: Say) -> None:
     for words, sentence in (
         ("--label 3", "takes numbers from 0 to 2, got 3"),
         ("--grid sideways", "invalid choice: 'sideways'"),
-        ("--grid interpolation --n 0", "number of samples of 1 or more"),
+        ("--grid interpolation --n 0", "number of samples must be an integer of 1 or more"),
     ):
         code, _, error = say(f"sample gan.npz {words} --out b.npz")
         assert code == 2

@@ -740,7 +740,7 @@ def test_repr_of_a_network() -> None:
 
 def test_descriptions_that_nobody_wrote_are_refused() -> None:
     for description, words in (
-        ({"kind": "Desne", "n_in": 1, "n_out": 1}, "unknown kind 'Desne'.*import the module"),
+        ({"kind": "Desne", "n_in": 1, "n_out": 1}, "unknown kind 'Desne'.*no such class"),
         ({"kind": "Dense", "n_in": 1}, "description of Dense does not fit its constructor"),
         ({"kind": "Dense", "n_in": 1, "n_out": 1, "bais": True}, "does not fit"),
         ({"kind": "ReLU", "code": "print()"}, "does not fit"),

@@ -29,10 +29,10 @@ def test_a_cut_covers_everything_once(n: int, pieces: int, multiple: int) -> Non
     assert all(s.start % multiple == 0 and s.stop > s.start for s in slices)
 
 
-@given(st.integers(1, 5), st.integers(0, 40), st.booleans())
-def test_every_piece_is_done_once(threads: int, pieces: int, share: bool) -> None:
+@given(st.integers(1, 5), st.integers(0, 40))
+def test_every_piece_is_done_once(threads: int, pieces: int) -> None:
     done: Counter[int] = Counter()
-    Team(threads).do(lambda i: done.update([i]), range(pieces), share)
+    Team().do(lambda i: done.update([i]), range(pieces), threads)
     assert done == Counter(range(pieces))
 
 
@@ -44,12 +44,12 @@ def wait_for_each_other(team: Team, n: int) -> set[int]:
         who.add(threading.get_ident())
         barrier.wait()
 
-    team.do(work, range(n))
+    team.do(work, range(n), n)
     return who
 
 
 def test_a_job_is_shared_by_as_many_threads_as_there_are() -> None:
-    team = Team(3)
+    team = Team()
     assert len(wait_for_each_other(team, 3)) == 3
     again = {frozenset(wait_for_each_other(team, 3)) for _ in range(50)}
     assert len(again) == 1, "helpers are hired once"
@@ -63,13 +63,12 @@ def test_what_is_not_worth_sharing_stays_with_the_caller() -> None:
         who.add(threading.get_ident())
         time.sleep(0.005)  # long enough for a helper to come, were one called
 
-    Team(3).do(work, range(9), share=False)
-    Team(1).do(work, range(9))
+    Team().do(work, range(9), 1)
     assert who == {threading.get_ident()}
 
 
 def test_an_error_in_any_piece_is_raised_and_the_team_goes_on() -> None:
-    team = Team(3)
+    team = Team()
     for bad in range(5):
         done = []
 
@@ -80,20 +79,20 @@ def test_an_error_in_any_piece_is_raised_and_the_team_goes_on() -> None:
             done.append(i)
 
         with pytest.raises(ArithmeticError, match=f"piece {bad}"):
-            team.do(work, range(5))
+            team.do(work, range(5), 3)
         assert sorted([*done, bad]) == list(range(5)), "the others were done: nobody still writes when the error comes"
     assert len(wait_for_each_other(team, 3)) == 3
     assert blas_threads._inside == 0
 
 
 def test_two_callers_at_once_both_get_their_work_done() -> None:
-    team, done, failures = Team(2), Counter[tuple[int, int]](), []
+    team, done, failures = Team(), Counter[tuple[int, int]](), []
 
     def caller(name: int) -> None:
         try:
             for _ in range(200):
                 mine: Counter[int] = Counter()
-                team.do(lambda i, mine=mine: mine.update([i]), range(4))  # type: ignore[misc]
+                team.do(lambda i, mine=mine: mine.update([i]), range(4), 2)  # type: ignore[misc]
                 assert mine == Counter(range(4))
             done[name, 0] += 1
         except BaseException as error:
@@ -110,13 +109,13 @@ def test_two_callers_at_once_both_get_their_work_done() -> None:
 
 
 def test_a_job_within_a_job_is_done() -> None:
-    team, done = Team(2), Counter[tuple[int, int]]()
-    team.do(lambda i: team.do(lambda j: done.update([(i, j)]), range(3)), range(3))
+    team, done = Team(), Counter[tuple[int, int]]()
+    team.do(lambda i: team.do(lambda j: done.update([(i, j)]), range(3), 2), range(3), 2)
     assert done == Counter((i, j) for i in range(3) for j in range(3))
 
 
 def test_helpers_work_under_the_callers_error_state() -> None:
-    team, caller = Team(2), threading.get_ident()
+    team, caller = Team(), threading.get_ident()
 
     def overflow_in_the_helper(barrier: threading.Barrier) -> None:
         barrier.wait()
@@ -124,10 +123,10 @@ def test_helpers_work_under_the_callers_error_state() -> None:
             np.full(1, 1e30, np.float32) ** 2
 
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        team.do(overflow_in_the_helper, [threading.Barrier(2, timeout=20)] * 2)
+        team.do(overflow_in_the_helper, [threading.Barrier(2, timeout=20)] * 2, 2)
     with np.errstate(over="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
-        team.do(overflow_in_the_helper, [threading.Barrier(2, timeout=20)] * 2)
+        team.do(overflow_in_the_helper, [threading.Barrier(2, timeout=20)] * 2, 2)
 
 
 def test_blas_keeps_to_one_thread_during_a_job_and_gets_its_threads_back() -> None:
@@ -138,11 +137,11 @@ from minigan import get_backend
 before = blas_threads.count()
 assert blas_threads._get is None or before == blas_threads._get() == 2, before
 seen = []
-Team(2).do(lambda _: seen.append(blas_threads._get and blas_threads._get()), range(4))
+Team().do(lambda _: seen.append(blas_threads._get and blas_threads._get()), range(4), 2)
 assert set(seen) in ({1}, {None}), seen
 assert blas_threads._get is None or blas_threads._get() == 2
 try:
-    Team(2).do(lambda _: 1 / 0, range(4))
+    Team().do(lambda _: 1 / 0, range(4), 2)
 except ZeroDivisionError:
     pass
 assert blas_threads._get is None or blas_threads._get() == 2
@@ -188,7 +187,7 @@ def test_a_forked_process_works_without_the_helpers_it_does_not_have() -> None:
 
 
 def test_idle_helpers_use_no_time() -> None:
-    team = Team(3)
+    team = Team()
     wait_for_each_other(team, 3)
     before = time.process_time()
     time.sleep(0.3)

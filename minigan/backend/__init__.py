@@ -49,6 +49,10 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
     A backend is an ordinary object that is passed on explicitly, never a global setting: two can live in one
     process. A Backend is returned as it is. threads: of a CPU backend, by default as many as BLAS would use.
 
+    One CPU backend may serve any number of games, in any number of threads of yours: each thread has scratch memory
+    of its own, and those that compute with it are one team for the whole process. A GPU backend may serve many games,
+    but one thread at a time.
+
     Raises ValueError for another name, or threads where there is no choice; ImportError if what a backend needs is
     not installed; RuntimeError if CuPy finds no GPU.
 

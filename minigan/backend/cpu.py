@@ -20,8 +20,8 @@ class CpuBackend(Backend):
     """Arrays of NumPy, and a team of threads (team.py) for what is large enough to be shared.
 
     threads: how many threads compute, the calling one included. By default as many as BLAS would use, which
-    OPENBLAS_NUM_THREADS sets; 1 if BLAS is none that can be held to one thread meanwhile. Scratch memory belongs to
-    the backend, so threads of your own need one backend each.
+    OPENBLAS_NUM_THREADS sets; 1 if BLAS is none that can be held to one thread meanwhile. Threads of your own may use
+    one backend at the same time: each has scratch memory of its own.
     """
 
     PRODUCT = 8e6  # FLOPs: a product of twice as many is shared, since waking a thread costs about 25 µs
@@ -30,34 +30,37 @@ class CpuBackend(Backend):
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
         self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
-        self._team = team(self.threads)
-        self._scratch = [_Scratch()]
-        self._piece = _Piece()
+        self._own = _Own()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, names = super().__reduce__()
+        return rebuild, (*names, self.threads)
 
     def _temporary(self, role: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Scratch that the next request for the same role may overwrite, but for one in another piece of the job."""
-        return self._scratch[self._piece.number].array(role, shape, dtype)
+        """Scratch that the next request for the same role may overwrite, but for one of another thread or piece."""
+        return self._own.scratch.array(role, shape, dtype)
 
     def _share(self, work: Callable[[Any], object], pieces: Sequence[Any], share: bool = True) -> None:
         """Call `work` with each piece, on the threads of the team.
 
-        Scratch belongs to the piece and not to the thread: who does which piece is chance, and a thread that does
-        one for the first time would allocate in the middle of a run.
+        Scratch belongs to the caller, a part of it to each piece, and not to the helper: who does which piece is
+        chance, and a thread that does one for the first time would allocate in the middle of a run.
         """
         if len(pieces) == 1:
-            self._team.do(work, pieces)
+            team.do(work, pieces, 1)
             return
-        while len(self._scratch) < len(pieces):
-            self._scratch.append(_Scratch())
+        own, parts = self._own, self._own.parts
+        while len(parts) < len(pieces):
+            parts.append(_Scratch())
 
         def numbered(i: int) -> None:
-            self._piece.number = i
+            before, own.scratch = own.scratch, parts[i]
             try:
                 work(pieces[i])
             finally:
-                self._piece.number = 0
+                own.scratch = before
 
-        self._team.do(numbered, range(len(pieces)), share)
+        team.do(numbered, range(len(pieces)), self.threads if share else 1)
 
     def _parts(self, n: int, size: int, passes: int = 4) -> list[slice]:
         """n rows of an array of `size` elements, a part for each thread that is worth waking."""
@@ -90,10 +93,12 @@ class CpuBackend(Backend):
             np.add(out, target, out=out)
 
 
-class _Piece(threading.local):
-    """The number of the piece of a job that a thread is at."""
+class _Own(threading.local):
+    """What each thread has of its own: `parts`, scratch for the pieces of its jobs, and where it writes now."""
 
-    number = 0
+    def __init__(self) -> None:
+        self.scratch = _Scratch()
+        self.parts = [self.scratch]
 
 
 class _Scratch:

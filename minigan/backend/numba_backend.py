@@ -9,7 +9,9 @@ activations without a loop there.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -187,13 +189,45 @@ def _compiled() -> SimpleNamespace:
             "or choose the numpy backend"
         ) from error
     loops = {name: f for name, f in vars(sweeps).items() if getattr(f, "__module__", None) == sweeps.__name__}
-    return SimpleNamespace(version=numba.__version__, **{name: _compile(numba.njit, f) for name, f in loops.items()})
+    return SimpleNamespace(version=numba.__version__, **{name: _compile(numba, f) for name, f in loops.items()})
 
 
-def _compile(njit: Any, loop: Callable[..., Any]) -> Any:
+def _compile(numba: Any, loop: Callable[..., Any]) -> Any:
     """The loop as machine code, which lets go of Python's lock; kept on disk if there is a place for it."""
-    options = {"nogil": True, "error_model": "numpy"}  # division by zero is infinite, as in NumPy
-    try:
-        return njit(cache=True, **options)(loop)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(**options)(loop)
+    compiled = numba.njit(nogil=True, error_model="numpy")(loop)  # division by zero is infinite, as in NumPy
+    with suppress(RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
+        compiled._cache = _cache(numba)(loop)  # as `cache=True` does, with Numba's own
+    return compiled
+
+
+@functools.cache
+def _cache(numba: Any) -> Any:
+    """Numba's cache, which trusts its files and its disk, as one that does not: what fails is compiled again."""
+
+    class Cache(numba.core.caching.FunctionCache):  # type: ignore[misc]
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)
+            except Exception:  # a file that is empty, cut or changed: there are many ways to find out
+                with suppress(Exception):
+                    self.flush()  # an empty index, so that the next process finds what this one will compile
+                return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                super().save_overload(sig, data)
+            except Exception as error:
+                _not_kept(self.cache_path, getattr(error, "strerror", None) or str(error))
+
+    return Cache
+
+
+@functools.cache
+def _not_kept(folder: str, why: str) -> None:
+    """Said once: the loops work all the same."""
+    warnings.warn(
+        f"the compiled loops of the numba backend cannot be kept in {folder} ({why}), so each process compiles them "
+        "anew, which takes some seconds; make room there, or name another folder in NUMBA_CACHE_DIR",
+        RuntimeWarning,
+        stacklevel=2,
+    )

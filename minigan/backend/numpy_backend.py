@@ -9,6 +9,7 @@ of every CPU backend (cpu.py).
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,16 @@ _WIDE = ("wide 0", "wide 1", "wide 2", "wide 3")
 BOOL, UINT8, INT64, FLOAT32 = (np.dtype(kind) for kind in (bool, np.uint8, np.int64, np.float32))
 
 
+class _Drawn(threading.local):
+    """What each thread keeps to draw from: NumPy's generator with its state, and the last orders of a data set."""
+
+    generator: Any = None
+    state: Any = None
+
+    def __init__(self) -> None:
+        self.orders: dict[tuple[int, int, int], Array] = {}
+
+
 class NumpyBackend(ConvOnCpu):
     """NumPy on the CPU. threads: how many compute; see CpuBackend."""
 
@@ -35,8 +46,7 @@ class NumpyBackend(ConvOnCpu):
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(threads)
         self._ones: dict[Any, Array] = {}
-        self._generator: Any = None
-        self._orders: dict[tuple[int, int, int], Array] = {}
+        self._drawn = _Drawn()
 
     # --- sweeps ------------------------------------------------------------------------------------------------
 
@@ -397,14 +407,14 @@ class NumpyBackend(ConvOnCpu):
 
     def _seek(self, stream: Stream) -> Any:
         """NumPy's generator, set to the beginning of a stream."""
-        if self._generator is None:
-            self._generator = np.random.Generator(np.random.Philox(key=0))
-            self._state = self._generator.bit_generator.state
-        mask = philox.MASK64
-        self._state["state"]["key"][:] = stream.seed & mask, stream.purpose & mask
-        self._state["state"]["counter"][:] = 0, stream.step & mask, stream.lane & mask, 0
-        self._generator.bit_generator.state = self._state  # buffer_pos = 4: nothing left over from before
-        return self._generator
+        own, mask = self._drawn, philox.MASK64
+        if own.generator is None:
+            own.generator = np.random.Generator(np.random.Philox(key=0))
+            own.state = own.generator.bit_generator.state
+        own.state["state"]["key"][:] = stream.seed & mask, stream.purpose & mask
+        own.state["state"]["counter"][:] = 0, stream.step & mask, stream.lane & mask, 0
+        own.generator.bit_generator.state = own.state  # buffer_pos = 4: nothing left over from before
+        return own.generator
 
     def uniform(self, out: Array, stream: Stream) -> None:
         u = out if out.dtype == np.float32 else self._temporary("uniform", out.shape, FLOAT32)
@@ -435,15 +445,15 @@ class NumpyBackend(ConvOnCpu):
 
     def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
         # a whole epoch's order is computed at once and kept: cheaper than a few indices in each step
-        position, done = turn * size, 0
+        position, done, orders = turn * size, 0, self._drawn.orders
         while done < out.size:
             epoch, start = divmod(position + done, n)
-            order = self._orders.get((n, epoch, seed))
+            order = orders.get((n, epoch, seed))
             if order is None:
                 order = philox.permuted(np, np.arange(n), n, seed, epoch)
-                if len(self._orders) >= 2:
-                    del self._orders[next(iter(self._orders))]
-                self._orders[n, epoch, seed] = order
+                if len(orders) >= 2:
+                    del orders[next(iter(orders))]
+                orders[n, epoch, seed] = order
             count = min(out.size - done, n - start)
             out[done : done + count] = order[start : start + count]
             done += count

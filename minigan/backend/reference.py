@@ -41,6 +41,17 @@ class Backend:
     def __repr__(self) -> str:
         return f"<minigan backend {self.name!r}>"
 
+    def __copy__(self) -> Backend:
+        return self  # arrays live on it, and are none of it
+
+    def __deepcopy__(self, memo: Any) -> Backend:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from . import get_backend  # which makes this class
+
+        return get_backend, (self.name,)
+
     def versions(self) -> dict[str, str]:
         """The libraries that compute, with their versions."""
         return {self.xp.__name__: self.xp.__version__}

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
-import functools
 import glob
 import math
 import os
@@ -46,30 +45,37 @@ class _BlasThreads:
     def __init__(self) -> None:
         self._get, self._set = _openblas()
         self._before = 1
-        self._reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)  # the threads that were inside are not in the child
-
-    def _reset(self) -> None:
+        self._inside = 0
         self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._alone)
+
+    def _alone(self) -> None:
+        """In a forked process, in which the threads that were inside are not: it has what they would have left."""
+        self._lock = threading.Lock()
+        if self._inside and self._set:
+            self._set(self._before)
         self._inside = 0
 
     def count(self) -> int | None:
         """How many threads BLAS uses now; None if it cannot be asked (another BLAS than OpenBLAS)."""
         return self._before if self._inside else self._get and int(self._get())
 
+    # Whenever a fork comes, `_inside` is not 0 while BLAS is held: the order of the lines below sees to that.
+
     def __enter__(self) -> None:
         with self._lock:
-            self._inside += 1
-            if self._inside == 1 and self._get and self._set:
+            if self._inside == 0 and self._get:
                 self._before = int(self._get())
+            self._inside += 1
+            if self._inside == 1 and self._set:
                 self._set(1)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._inside -= 1
-            if self._inside == 0 and self._set:
+            if self._inside == 1 and self._set:
                 self._set(self._before)
+            self._inside -= 1
 
 
 def _openblas() -> tuple[Callable[[], int] | None, Callable[[int], None] | None]:
@@ -119,35 +125,38 @@ class _Job:
 
 
 class Team:
-    """The calling thread and up to `threads` − 1 helpers, which sleep between the jobs.
+    """The calling thread and helpers, which are hired as they are needed and sleep between the jobs.
 
     A team serves one job at a time; a second caller meanwhile does his job alone, with the same result.
     """
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self) -> None:
+        self._disband()
+
+    def _disband(self) -> None:
+        """Nobody works, and nobody is hired: as in a forked process, where the helpers of its parent are not."""
         self._job: _Job | None = None
         self._busy = threading.Lock()
         self._bells: list[threading.Lock] = []
 
-    def do(self, work: Work, pieces: Sequence[Any], share: bool = True) -> None:
-        """Call `work` with each of the pieces, in any order and on any thread of the team; returns when all is done.
+    def do(self, work: Work, pieces: Sequence[Any], threads: int) -> None:
+        """Call `work` with each of the pieces, in any order and on so many threads; returns when all is done.
 
-        share: False if waking a helper, 10 to 30 µs, is not worth it. The first error of a piece is raised.
+        threads: 1 if waking a helper, 10 to 30 µs, is not worth it. The first error of a piece is raised.
         """
         with blas_threads:
-            if share and self.threads > 1 and len(pieces) > 1 and self._busy.acquire(blocking=False):
+            if threads > 1 and len(pieces) > 1 and self._busy.acquire(blocking=False):
                 try:
-                    self._share(_Job(work, pieces))
+                    self._share(_Job(work, pieces), threads)
                 finally:
                     self._busy.release()
             else:
                 for piece in pieces:
                     work(piece)
 
-    def _share(self, job: _Job) -> None:
+    def _share(self, job: _Job, threads: int) -> None:
         self._job = job
-        helpers = min(self.threads, len(job.left)) - 1
+        helpers = min(threads, len(job.left)) - 1
         while len(self._bells) < helpers and self._hire():
             pass
         for bell in self._bells[:helpers]:
@@ -177,7 +186,6 @@ class Team:
             del job
 
 
-@functools.cache
-def team(threads: int) -> Team:
-    """The team of so many threads. Threads belong to the process: all backends share them."""
-    return Team(threads)
+team = Team()  # threads belong to the process: all backends share them
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=team._disband)

@@ -7,6 +7,11 @@ run(args) -> int          does it and returns the exit code
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from typing import Any
 
 
 def whole(text: str) -> int:
@@ -15,3 +20,67 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """The flag of the commands that load a GAN, which may be made of classes of somebody's own."""
+    parser.add_argument(
+        "--import",
+        action=_Import,
+        metavar="MODULE",
+        help="a module, or its file, with layers of your own that the GAN is made of; can be given several times",
+    )
+
+
+class _Import(argparse.Action):
+    def __init__(self, option_strings: list[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, **{**kwargs, "default": argparse.SUPPRESS})
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        try:
+            import_module(values)
+        except ValueError as error:
+            parser.error(f"{option}: {error}")
+
+
+def import_module(module: str) -> None:
+    """Import a module by its name, from the present folder too, or by the path of its file.
+
+    Raises ValueError if it is not there, or if its own code fails.
+    """
+    try:
+        if module.endswith(".py"):
+            _import_file(os.path.abspath(os.path.expanduser(module)))
+        else:
+            if os.getcwd() not in sys.path:
+                sys.path.insert(0, os.getcwd())
+            importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        missing = isinstance(error, (FileNotFoundError, ModuleNotFoundError))
+        if missing and getattr(error, "name", None) in (None, *_prefixes(module)):
+            raise ValueError(f"there is no {module}; give a module as after `import`, or the path of a .py") from None
+        raise ValueError(f"{module} could not be imported ({type(error).__name__}: {error}); mend it first") from error
+
+
+def _import_file(path: str) -> None:
+    name = os.path.splitext(os.path.basename(path))[0]
+    if not os.path.isfile(path):
+        raise FileNotFoundError
+    sys.path.insert(0, os.path.dirname(path))  # of its neighbours, as where Python runs it
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    fresh = sys.modules.setdefault(name, made) is made  # a script may have the name of something else
+    try:
+        spec.loader.exec_module(made)
+    except BaseException:
+        if fresh:
+            del sys.modules[name]
+        raise
+
+
+def _prefixes(module: str) -> list[str]:
+    """a.b.c: a, a.b and itself."""
+    parts = module.split(".")
+    return [".".join(parts[: i + 1]) for i in range(len(parts))]

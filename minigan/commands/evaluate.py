@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..backend import NAMES
 from ..evaluation import evaluate
-from . import whole
+from . import add_import, whole
 
 _DESCRIPTION = """\
 Judge GANs by their samples, next to real test images: the Fréchet distance to the training images, precision and
@@ -40,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         default="auto",
         help="auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)",
     )
+    add_import(parser)
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE as well")
 
 

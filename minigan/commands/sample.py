@@ -15,7 +15,7 @@ from ..gan import GAN
 from ..runs import pictures
 from ..runs.loop import images_of, in_turn, sample_images
 from ..runs.walks import WALKS
-from . import whole
+from . import add_import, whole
 
 _DESCRIPTION = """\
 Make images with the GAN of a run, or of a checkpoint file. The same seed gives the same images.
@@ -60,6 +60,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         metavar="FILE",
         help="FILE.png for a grid, or FILE.npz for an array `images`, uint8 (N, H, W[, C]) (default: samples.png)",
     )
+    add_import(parser)
 
 
 def run(args: argparse.Namespace) -> int:

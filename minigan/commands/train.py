@@ -13,7 +13,7 @@ from ..recipes import RECIPES, get_recipe
 from ..recipes.options import Option, recipe_options
 from ..runs.config import Config
 from ..train import resume, train
-from . import whole
+from . import add_import, whole
 
 _DESCRIPTION = """\
 Train a GAN. Two networks play: G turns noise into images, D tells real images from generated ones, and each learns
@@ -38,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     # What was not given stays away, so that a resumed run can tell what it is asked to confirm.
     for name, settings in _flags(module.STEPS, module.BATCH).items():
         parser.add_argument(name, default=argparse.SUPPRESS, **settings)
+    add_import(parser)
     group = parser.add_argument_group(
         f"options of the recipe {recipe}", "Another recipe's: minigan train RECIPE --help, or minigan recipes RECIPE"
     )

@@ -47,7 +47,7 @@ def trained(
     classifier.train(images, labels, say)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        checkpoint.save(path, {"net": classifier.net}, {"key": key})
+        checkpoint.save(path, {"net": classifier.net.state_dict()}, {"key": key})
     except (ValueError, OSError) as error:
         say(f"the classifier could not be kept for the next time: {error}")
     return classifier

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..spec import number
 from .layer import Back, Layer, Pass
 
 Array = Any
@@ -109,9 +110,7 @@ class LeakyReLU(Activation):
     curved = False
 
     def __init__(self, negative_slope: float = 0.2) -> None:
-        if not 0 <= negative_slope < 1:
-            raise ValueError(f"LeakyReLU needs a negative_slope in [0, 1), got {negative_slope}")
-        self.negative_slope = negative_slope
+        self.negative_slope = number("negative_slope", negative_slope, "[0, 1)", of="LeakyReLU")
 
     @property
     def leak(self) -> float:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import whole
+from ..spec import number, whole
 from .activations import Activation
 from .init import Constant
 from .layer import Back, Layer, Parameter, Pass
@@ -46,12 +46,8 @@ class BatchNorm(Layer):
 
     def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
         self.n_features = n_features = whole("n_features", n_features)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"BatchNorm needs a momentum in [0, 1), got {momentum}")
-        if not eps > 0:
-            raise ValueError(f"BatchNorm needs a positive eps, got {eps}")
-        self.momentum = momentum
-        self.eps = eps
+        self.momentum = number("momentum", momentum, "[0, 1)", of="BatchNorm")
+        self.eps = number("eps", eps, "(0, inf)", of="BatchNorm")
         self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
         self.parameters["bias"] = Parameter((n_features,), Constant(0.0))
         self.buffers["running_mean"] = np.broadcast_to(0.0, n_features)

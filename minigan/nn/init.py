@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import Spec
+from ..spec import Spec, number
 
 
 class Initializer(Spec, abstract=True):
@@ -26,7 +26,7 @@ class Constant(Initializer):
     """Every entry the same value."""
 
     def __init__(self, value: float = 0.0) -> None:
-        self.value = value
+        self.value = number("value", value, "(-inf, inf)", of="Constant")
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
         return np.full(shape, self.value)
@@ -36,10 +36,8 @@ class Normal(Initializer):
     """N(mean, std²); the DCGAN paper (Radford 2015) uses std = 0.02."""
 
     def __init__(self, std: float = 0.02, mean: float = 0.0) -> None:
-        if not std >= 0:
-            raise ValueError(f"Normal needs a std of 0 or more, got {std}")
-        self.std = std
-        self.mean = mean
+        self.std = number("std", std, "[0, inf)", of="Normal")
+        self.mean = number("mean", mean, "(-inf, inf)", of="Normal")
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
         return self.mean + self.std * rng.standard_normal(shape)
@@ -58,7 +56,7 @@ class He(Initializer):
     """N(0, 2/((1 + slope²) fan_in)), for (leaky) ReLU networks (He et al. 2015, eq. 10 and 15)."""
 
     def __init__(self, slope: float = 0.0) -> None:
-        self.slope = slope
+        self.slope = number("slope", slope, "(-inf, inf)", of="He")
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
         fan_in, _ = fans(shape)

@@ -49,6 +49,14 @@ class Parameter:
         self._grad: Array = None
         self._empty = True  # nothing was added since zero_grad; the memory still holds the last step's gradient
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self.data is not None:
+            raise TypeError(
+                "a layer that is part of a network has its numbers there: copy or pickle the network, "
+                "or make a new layer with the same arguments"
+            )
+        return self.__dict__
+
     def published(self, array: Array) -> Array:
         """A view of `data`, or of another array of this shape, with the axes that everybody else sees."""
         return array.transpose(self.axes)
@@ -75,6 +83,11 @@ class Parameter:
         if value is not self._grad:
             self._grad[...] = value
         self._empty = False
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing was added to the gradient since `zero_grad`."""
+        return self._empty
 
     def zero_grad(self) -> None:
         """Forget the gradient. The memory is cleared only if somebody reads it before it is written."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..spec import number
 from .layer import Back, Layer, Pass
 
 Array = Any
@@ -43,9 +44,7 @@ class MinibatchStdDev(Layer):
     mixes_samples = True
 
     def __init__(self, eps: float = 1e-8) -> None:
-        if not eps > 0:
-            raise ValueError(f"MinibatchStdDev needs a positive eps, got {eps}")
-        self.eps = eps
+        self.eps = number("eps", eps, "(0, inf)", of="MinibatchStdDev")
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) != 2:

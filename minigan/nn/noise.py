@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..spec import number
 from .layer import Back, Layer, Pass, linear
 
 Array = Any
@@ -20,9 +21,7 @@ class Dropout(Layer):
     """Sets each element to zero with probability p in training. Raises ValueError unless 0 ≤ p < 1."""
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout needs a probability p in [0, 1), got {p}")
-        self.p = p
+        self.p = number("probability p", p, "[0, 1)", of="Dropout")
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
@@ -57,12 +56,10 @@ class Dropout(Layer):
 
 
 class GaussianNoise(Layer):
-    """Adds N(0, std²) to each element in training. Raises ValueError if std is negative."""
+    """Adds N(0, std²) to each element in training. Raises ValueError unless std is finite, 0 or more."""
 
     def __init__(self, std: float = 0.1) -> None:
-        if not std >= 0:
-            raise ValueError(f"GaussianNoise needs a std of 0 or more, got {std}")
-        self.std = std
+        self.std = number("std", std, "[0, inf)", of="GaussianNoise")
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape

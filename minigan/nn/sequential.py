@@ -8,19 +8,23 @@ if dL/dx is not asked for, and no layer computes gradients of parameters that ar
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..atomic import uninterrupted
 from ..backend import Backend, Heap, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
-from ..spec import build, whole
+from ..spec import build, classes, whole
 from .activations import Activation
 from .layer import Back, Layer, Parameter, Pass
 
 Array = Any
+
+_WRAPPERS = ("module.", "_orig_mod.")
 
 
 class Sequential:
@@ -61,6 +65,7 @@ class Sequential:
         self.dtype = np.dtype(dtype)
         self.seed = whole("seed", seed, least=0)
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
+        self._turns = itertools.count()  # the numbers of these passes, of which no two threads get one
         self._heap = Heap(self.backend)
         self._plan = list(_plan(layers))
         self._allocate()
@@ -256,8 +261,8 @@ class Sequential:
 
     def _pass(self, train: bool, track: bool, arena: Heap | None, stream: Stream | None) -> Pass:
         if stream is None:
-            stream = Stream(self.seed, Purpose.CALL, self.calls)
-            self.calls += 1
+            stream = Stream(self.seed, Purpose.CALL, next(self._turns))
+            self.calls = stream.step + 1
         return Pass(arena or self._heap, self.dtype, train, track, stream)
 
     def _forward(
@@ -374,11 +379,13 @@ class Sequential:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over parameters and running statistics; PyTorch's `num_batches_tracked` is ignored.
 
+        So is what PyTorch's wrappers put before every name: "module." (DataParallel), "_orig_mod." (compile).
+
         Raises ValueError, and changes nothing, if a name is missing or unknown, a shape differs or a number is too
         large for the network's dtype.
         """
         own = {name: p.published(p.data) for name, p in self.parameters.items()} | self.buffers
-        given = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
+        given = {k: np.asarray(v) for k, v in _unwrapped(state).items() if not k.endswith("num_batches_tracked")}
         if missing := own.keys() - given.keys():
             raise ValueError(f"the state has no {_names(missing)}; it must come from a network of the same layers")
         if unknown := given.keys() - own.keys():
@@ -391,8 +398,15 @@ class Sequential:
             if name.endswith("running_var") and (given[name] < 0).any():
                 raise ValueError(f"{name} must hold variances, which are 0 or more")
         narrowed = {name: narrow(name, given[name], self.dtype) for name in own}
-        for name, array in own.items():
-            array[...] = self.backend.asarray(narrowed[name])
+        with uninterrupted:
+            for name, array in own.items():
+                array[...] = self.backend.asarray(narrowed[name])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy and a pickle hold the architecture and the numbers, gradients included; the backend is shared."""
+        grads = self.grad_dict() if any(not p.is_zero for p in self.parameters.values()) else None
+        described = self.describe()
+        return _remade, (type(self), classes(described), described, self.backend, self.state_dict(), grads, self.calls)
 
     def describe(self) -> dict[str, Any]:
         """The architecture as JSON-able data; `Sequential.build` is the inverse."""
@@ -442,6 +456,23 @@ def narrow(name: str, array: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any
     return narrowed
 
 
+def _remade(
+    cls: type[Sequential],
+    _: tuple[type, ...],
+    description: Mapping[str, Any],
+    backend: Backend,
+    state: Mapping[str, Any],
+    grads: Mapping[str, Any] | None,
+    calls: int,
+) -> Sequential:
+    """What `Sequential.__reduce__` took apart."""
+    net = cls.build(description, backend, state)
+    for name, grad in (grads or {}).items():
+        net.parameters[name].published(net.parameters[name].grad)[...] = backend.asarray(grad)
+    net.calls, net._turns = calls, itertools.count(calls)
+    return net
+
+
 def ones(shape: tuple[int, ...], outputs: int | None, run: Pass) -> Array:
     """The gradient of the sum of the first so many outputs, or of all of them."""
     dy = run.empty(shape)
@@ -471,6 +502,14 @@ def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | 
         else:
             yield i, layers[i], None
             i += 1
+
+
+def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state without what wrappers of PyTorch put before all of its names."""
+    for prefix in _WRAPPERS:
+        if state and all(name.startswith(prefix) for name in state):
+            return _unwrapped({name.removeprefix(prefix): array for name, array in state.items()})
+    return state
 
 
 def _names(names: Any) -> str:
