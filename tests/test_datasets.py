@@ -154,7 +154,7 @@ def test_dataset_normalises_and_checks() -> None:
             datasets.Dataset(wrong, None, "x")
     for shape in [(5, 24), (0, 4, 6), (5, 0, 6), (5, 3, 28, 28), (1, 5, 4, 6, 3)]:
         refused(partial(datasets.Dataset, np.zeros(shape, np.uint8), None, "x"), "shape")
-    for wrong in (LABELS[:4], LABELS.astype(float), LABELS[:, None]):
+    for wrong in (LABELS[:4], LABELS.astype(float), np.stack([LABELS, LABELS], axis=1)):
         refused(partial(datasets.Dataset, IMAGES, wrong, "x"), "labels")
 
 
@@ -370,7 +370,7 @@ def test_a_folder_of_three_pngs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.images, IMAGES[[1, 2, 0]])
     assert loaded.labels is None
     refused(lambda: datasets.load(tmp_path, "test"), "test/")
-    refused(lambda: datasets.load(tmp_path / "a.png"), "single PNG")
+    refused(lambda: datasets.load(tmp_path / "a.png"), "single picture")
 
 
 def test_png_modes(tmp_path: Path) -> None:
@@ -420,9 +420,7 @@ def test_pngs_that_differ(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", IMAGES[0])
     draw(tmp_path / "b.png", IMAGES[0])
     draw(tmp_path / "c.png", IMAGES[0, :, :5])
-    refused(lambda: datasets.load(tmp_path), "a.png is 6x4", "c.png is 5x4")
-    draw(tmp_path / "c.png", IMAGES[0], "RGB")
-    refused(lambda: datasets.load(tmp_path), "a.png is 6x4 pixels in grey", "c.png is 6x4 pixels in colour")
+    refused(lambda: datasets.load(tmp_path), "a.png is 6x4", "c.png is 5x4", "--size")
 
 
 def test_damaged_pngs(tmp_path: Path) -> None:
@@ -432,7 +430,7 @@ def test_damaged_pngs(tmp_path: Path) -> None:
     flipped = whole[:300] + bytes([whole[300] ^ 1]) + whole[301:]
     for data in (b"", whole[:20], whole[:40], whole[:900], flipped, b"GIF89a" + bytes(99)):
         (tmp_path / "b.png").write_bytes(data)
-        refused(lambda: datasets.load(tmp_path), "b.png cannot be read as PNG")
+        refused(lambda: datasets.load(tmp_path), "b.png cannot be read as a picture")
     bomb = bytearray(whole)
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # the size in the header; its CRC is wrong now, too
     (tmp_path / "b.png").write_bytes(bomb)
