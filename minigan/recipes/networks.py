@@ -170,12 +170,17 @@ def _norm(norm: str) -> tuple[Callable[[], Any], Callable[[int], list[Layer]]]:
     return _OF_WEIGHTS.get(norm, lambda: None), lambda n: [layers[norm](n)] if norm in layers else []
 
 
+def near(side: int) -> int:
+    """The nearest multiple of 4, at least 4."""
+    return max(4, (side + 2) // 4 * 4)
+
+
 def _quarters(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """A quarter of the height and of the width, and the number of channels."""
     height, breadth, *channels = shape
     if height % 4 or breadth % 4:
         raise ValueError(
-            f"nets='conv' halves a picture twice, so its sides must be multiples of 4, got {height} x {breadth}; "
-            "pad or crop the images, or take nets='dense'"
+            f"nets='conv' halves a picture twice, so its sides must be multiples of 4, got {height} x {breadth}; scale "
+            f"the images with --size {near(breadth)}x{near(height)} (size in Python), or take nets='dense'"
         )
     return height // 4, breadth // 4, channels[0] if channels else 1

@@ -6,8 +6,9 @@ end in good order, whether the run is done, was asked to stop, diverged, or met 
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,14 +23,16 @@ from ..nonfinite import NonFiniteError, first_nonfinite
 from ..objectives import Critic
 from . import pictures
 from .config import Config
+from .data import hints
 from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
 from .lines import naming
 from .progress import Progress
 
-__all__ = ["Run", "images_of", "in_turn", "sample_images"]
+__all__ = ["Run", "columns_of", "images_of", "in_turn", "picture_of", "sample_images"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
+_COLUMNS = 20  # classes that a picture shows side by side, each in a column of its own
 _PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
 
 
@@ -53,6 +56,21 @@ def in_turn(gan: GAN, n: int) -> np.ndarray[Any, Any] | None:
     return None if category is None else np.arange(n) % category.k
 
 
+def columns_of(n: int, classes: Sequence[str]) -> int | None:
+    """In a picture of about n samples of the classes in turn: how many columns, each of one class, make it square.
+
+    None without classes, or with so many that nobody would read their names.
+    """
+    k = len(classes)
+    return max(1, round(math.sqrt(n) / k)) * k if 0 < k <= _COLUMNS else None
+
+
+def picture_of(images: np.ndarray[Any, Any], classes: Sequence[str], columns: int | None) -> np.ndarray[Any, Any]:
+    """A grid of samples of the classes in turn, with the names of the classes above its columns if there are some."""
+    picture = pictures.grid(images, columns=columns)
+    return picture if columns is None else pictures.titled(picture, [*classes] * (columns // len(classes)))
+
+
 def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
     if found := first_nonfinite(((name, gan.backend.asarray(a)) for name, a in arrays.items()), gan.backend):
         name, what = found
@@ -68,6 +86,7 @@ class Run:
         self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
         self.progress = Progress(gan.steps, config.steps, stop, quiet)
         self.saved = gan.steps  # the step that the checkpoint stands at
+        self.classes: list[str] = config.labels.get("classes", [])
         self.diagnostics = Diagnostics(gan, dataset)
         if gan.steps and (state := folder.noted().get("diagnostics")) is not None:
             with suppress(ValueError):  # of another version: it begins anew
@@ -116,6 +135,8 @@ class Run:
         if gan.steps < config.steps:
             self.progress.say(self._headline())
         if gan.steps == 0:
+            for hint in hints(self.dataset, config.options):
+                self.progress.say(f"note: {hint}")
             self._save_sample()
         match = Match(gan, self.dataset, config.batch)
         pretrained = gan.d_updates
@@ -158,6 +179,8 @@ class Run:
         self.folder.metrics.flush()
         self.folder.notices.flush()
         noted = {"shape": self.config.images["shape"], "diagnostics": self.diagnostics.state()}
+        if self.classes:
+            noted["classes"] = self.classes
         with naming(self.folder.checkpoint):
             gan.save(self.folder.checkpoint, noted)
         self.saved = gan.steps
@@ -165,8 +188,11 @@ class Run:
     # --- pictures ----------------------------------------------------------------------------------------------
 
     def _grid(self, n: int) -> np.ndarray[Any, Any]:
-        """The present samples of the first n latents, always the same ones."""
-        return pictures.grid(sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n)))
+        """The present samples of the first n latents, about, always the same ones."""
+        columns = columns_of(n, self.classes)
+        n = n if columns is None else max(1, round(n / columns)) * columns
+        images = sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n))
+        return picture_of(images, self.classes, columns)
 
     def _save_sample(self) -> None:
         file = self.folder.sample_file(self.gan.steps)
@@ -177,10 +203,16 @@ class Run:
         folder, step = self.folder, self.gan.steps
         with naming(folder.path / "samples.png"):
             pictures.save_png(folder.path / "samples.png", self._grid(_FINAL_GRID))
-        frames: list[Any] = [file for _, file in folder.sample_files()]
-        steps = [when for when, _ in folder.sample_files()]
+        last = self._grid(_GRID)
+        files = folder.sample_files()
+        fits = [pictures.size_of(file) == (last.shape[1], last.shape[0]) for _, file in files]
+        frames: list[Any] = [file for (_, file), fit in zip(files, fits, strict=True) if fit]
+        steps = [when for (when, _), fit in zip(files, fits, strict=True) if fit]
+        if len(frames) < len(files):
+            strange = [file.name for (_, file), fit in zip(files, fits, strict=True) if not fit]
+            self.progress.say(f"left out of training.gif, being no pictures of this run: {', '.join(strange)}")
         if step not in steps:
-            frames, steps = [*frames, self._grid(_GRID)], [*steps, step]
+            frames, steps = [*frames, last], [*steps, step]
         with naming(folder.path / "training.gif"):
             pictures.save_gif(folder.path / "training.gif", frames, [f"step {when:,}" for when in steps])
         self._draw_losses()
