@@ -257,15 +257,15 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
             if parameter.default is not None:
                 assert f"(default: {parameter.default})" in help_text, name
     line = (
-        "train classic --data mnist --steps 5 --batch 6 --backend numpy --seed 7 --size 32 --out there --sample-every 8 "
-        "--checkpoint-every 9 --d-pretrain 10 --dtype float64 --quiet"
+        "train classic --data mnist --steps 5 --batch 6 --backend numpy --seed 7 --size 32 --out there "
+        "--sample-every 8 --checkpoint-every 9 --d-pretrain 10 --dtype float64 --quiet"
     )
     code, out, _ = say(line)
     assert (code, out) == (0, "")
     assert asked == {
         "args": (), "recipe": "classic", "data": "mnist", "steps": 5, "batch": 6, "backend": "numpy", "seed": 7,
-        "size": "32", "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64", "quiet": True,
-        "options": {},
+        "size": "32", "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64",
+        "quiet": True, "options": {},
     }  # fmt: skip
     assert asked.keys() - {"args"} == set(inspect.signature(train).parameters)
     assert set(inspect.signature(resume).parameters) == set(inspect.signature(train).parameters) - {"out"} | {

@@ -15,7 +15,7 @@ from .. import archive
 from ..codes import Label
 from ..gan import GAN
 from ..runs import pictures
-from ..runs.loop import columns_of, images_of, in_turn, picture_of, sample_images
+from ..runs.loop import columns_of, images_of, in_turn, picture_of, sample_images, whole_rows
 from ..runs.walks import WALKS
 from . import whole
 
@@ -104,9 +104,9 @@ def sample(
     shape, classes = _noted(checkpoint, gan)
     label = None if label is None else _class(label, classes)
     if grid == "samples":
-        n = 100 if n is None else n
+        columns = columns_of(100 if n is None else n, classes) if label is None else None
+        n = whole_rows(100, columns) if n is None else n
         blocks = [sample_images(gan, n, shape, seed, averaged, in_turn(gan, n) if label is None else label)]
-        columns = columns_of(n, classes) if label is None else None
     elif grid in WALKS:
         rows = {"interpolation": 10, "traversal": 5}[grid] if n is None else n
         blocks = [images_of(gan, z, shape, averaged) for z in WALKS[grid](gan, rows, seed, label)]

@@ -29,7 +29,7 @@ from .interrupt import Interrupted, StopRequest
 from .lines import naming
 from .progress import Progress
 
-__all__ = ["Run", "columns_of", "images_of", "in_turn", "picture_of", "sample_images"]
+__all__ = ["Run", "columns_of", "images_of", "in_turn", "picture_of", "sample_images", "whole_rows"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
 _COLUMNS = 20  # classes that a picture shows side by side, each in a column of its own
@@ -63,6 +63,11 @@ def columns_of(n: int, classes: Sequence[str]) -> int | None:
     """
     k = len(classes)
     return max(1, round(math.sqrt(n) / k)) * k if 0 < k <= _COLUMNS else None
+
+
+def whole_rows(n: int, columns: int | None) -> int:
+    """About n samples, such that they fill rows of so many."""
+    return n if columns is None else max(1, round(n / columns)) * columns
 
 
 def picture_of(images: np.ndarray[Any, Any], classes: Sequence[str], columns: int | None) -> np.ndarray[Any, Any]:
@@ -190,7 +195,7 @@ class Run:
     def _grid(self, n: int) -> np.ndarray[Any, Any]:
         """The present samples of the first n latents, about, always the same ones."""
         columns = columns_of(n, self.classes)
-        n = n if columns is None else max(1, round(n / columns)) * columns
+        n = whole_rows(n, columns)
         images = sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n))
         return picture_of(images, self.classes, columns)
 
