@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -350,6 +351,32 @@ def test_npz_of_floats(tmp_path: Path, dtype: str) -> None:
 def test_npz_of_other_things(tmp_path: Path, images: np.ndarray, word: str) -> None:
     np.savez(tmp_path / "a.npz", images=images)
     refused(lambda: datasets.load(tmp_path / "a.npz"), word)
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path, write: Callable[..., None]) -> None:
+    """One bit of each byte of a data file; its directory, which no checksum covers, is for tests/test_archive.py."""
+    path = tmp_path / "a.npz"
+    write(path, images=IMAGES[:2, :2, :2], labels=LABELS[:2])
+    raw = path.read_bytes()
+    for at in range(raw.index(b"PK\x01\x02")):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 1 << at % 8]) + raw[at + 1 :])
+        try:
+            found = datasets.load(path)
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(found.images, IMAGES[:2, :2, :2])
+        assert found.labels is not None
+        assert found.labels.tolist() == LABELS[:2].tolist(), at
+
+
+@pytest.mark.parametrize(("shape", "bytes_"), [("(True, True, True)", 1), ("(True, 2, 2)", 4)])
+def test_truth_values_are_no_lengths(tmp_path: Path, shape: str, bytes_: int) -> None:
+    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        start = b"\x93NUMPY\x01\0" + len(head).to_bytes(2, "little")
+        archive.writestr("images.npy", start + head.encode() + bytes(bytes_))
+    refused(lambda: datasets.load(tmp_path / "a.npz"), "a.npz")
 
 
 # --- PNG

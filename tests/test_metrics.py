@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -288,6 +288,7 @@ def test_bad_input_is_refused_in_a_sentence(call: Callable[[], Any], sentence: s
         call()
 
 
+@settings(max_examples=10)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.sampled_from([0.0, 0.1, 7.0, 1e6]))
 def test_equal_points_are_at_no_distance_wherever_they_lie(seed: int, width: int, offset: float) -> None:
     """Where data repeats itself a ball has radius 0, and a copy must still lie in it."""

@@ -29,8 +29,8 @@ _BESIDE = ("val", "valid", "validation", "dev")  # stand beside those two, and a
 _OF_MANAGERS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", ".ds_store", ".directory", ".nomedia", ".hidden",
                 "__macosx", "@eadir", ".thumbnails", ".localized", ".spotlight-v100", ".fseventsd", ".trashes",
                 ".appledouble", ".picasa.ini")  # fmt: skip
-_OTHER_PICTURES = (".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".xcf", ".svg", ".svgz", ".eps", ".ico",
-                   ".tga", ".pcx", ".exr", ".hdr", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2",
+_OTHER_PICTURES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".xcf", ".svg", ".svgz", ".eps",
+                   ".ico", ".tga", ".pcx", ".exr", ".hdr", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2",
                    ".raf")  # fmt: skip
 
 

@@ -48,7 +48,8 @@ class Config:
             for part in fields(cls):
                 if type(values[part.name]) is not kinds.get(str(part.type), dict):
                     raise ValueError(f"{part.name} cannot be {values[part.name]!r}")
-            _check(values["images"], values["labels"])
+            _check_images(values["images"])
+            _check_labels(values["labels"])
         except (ValueError, KeyError, TypeError) as error:
             what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is no config.json of a run: {what}") from None
@@ -59,13 +60,15 @@ class Config:
             file.write(json.dumps(asdict(self), indent=2).encode() + b"\n")
 
 
-def _check(images: dict[str, Any], labels: dict[str, Any]) -> None:
-    """Raises ValueError unless images and labels are described as minigan/runs/data.py does it."""
-    count, shape, sha256 = images["count"], images["shape"], images["sha256"]
-    sides = shape if isinstance(shape, list) else []
-    if len(sides) not in (2, 3) or not all(type(n) is int and 0 < n < 2**31 for n in [count, *sides]):
-        raise ValueError(f"images cannot be {count!r} of shape {shape!r}")
-    names = labels.get("classes", [])
-    known = isinstance(names, list) and all(type(name) is str for name in names) and len(set(names)) == len(names)
-    if type(sha256) is not str or (labels and not (known and names and type(labels.get("sha256")) is str)):
-        raise ValueError(f"labels cannot be {labels!r:.80}, nor the sum of the pixels {sha256!r:.80}")
+def _check_images(images: dict[str, Any]) -> None:
+    count, shape, digest = images["count"], images["shape"], images["sha256"]
+    sizes = [count, *shape] if isinstance(shape, list) else [None]
+    if not all(type(n) is int and 0 < n < 2**62 for n in sizes) or len(sizes) > 4 or not isinstance(digest, str):
+        raise ValueError(f"images cannot be {images!r:.80}")
+
+
+def _check_labels(labels: dict[str, Any]) -> None:
+    names, digest = labels.get("classes"), labels.get("sha256")
+    known = isinstance(names, list) and all(isinstance(name, str) for name in names) and len(names) == len({*names})
+    if labels and not (known and names and isinstance(digest, str)):
+        raise ValueError(f"labels cannot be {labels!r:.80}")

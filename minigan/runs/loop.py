@@ -208,16 +208,10 @@ class Run:
         folder, step = self.folder, self.gan.steps
         with naming(folder.path / "samples.png"):
             pictures.save_png(folder.path / "samples.png", self._grid(_FINAL_GRID))
-        last = self._grid(_GRID)
-        files = folder.sample_files()
-        fits = [pictures.size_of(file) == (last.shape[1], last.shape[0]) for _, file in files]
-        frames: list[Any] = [file for (_, file), fit in zip(files, fits, strict=True) if fit]
-        steps = [when for (when, _), fit in zip(files, fits, strict=True) if fit]
-        if len(frames) < len(files):
-            strange = [file.name for (_, file), fit in zip(files, fits, strict=True) if not fit]
-            self.progress.say(f"left out of training.gif, being no pictures of this run: {', '.join(strange)}")
+        frames: list[Any] = [file for _, file in folder.sample_files()]
+        steps = [when for when, _ in folder.sample_files()]
         if step not in steps:
-            frames, steps = [*frames, last], [*steps, step]
+            frames, steps = [*frames, self._grid(_GRID)], [*steps, step]
         with naming(folder.path / "training.gif"):
             pictures.save_gif(folder.path / "training.gif", frames, [f"step {when:,}" for when in steps])
         self._draw_losses()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-__all__ = ["grid", "plot_losses", "require", "save_figure", "save_gif", "save_png", "size_of", "titled"]
+__all__ = ["grid", "plot_losses", "require", "save_figure", "save_gif", "save_png", "titled"]
 
 Pixels = NDArray[np.uint8]
 _LETTERS, _LONGEST = 9, 24  # pixels that a title needs across, and the letters of one
@@ -102,17 +102,6 @@ def titled(picture: Pixels, titles: Sequence[str], padding: int = 2) -> Pixels:
         strip[-padding - height : -padding, start : start + width] = drawn
     shape = (len(strip), *picture.shape[1:])
     return np.concatenate([np.broadcast_to(strip.reshape(*strip.shape, *(1,) * (len(shape) - 2)), shape), picture])
-
-
-def size_of(path: StrPath) -> tuple[int, int] | None:
-    """Width and height of a picture, from the head of its file; None if there is none that can be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
 
 
 def save_png(path: StrPath, picture: Pixels) -> None:
