@@ -198,6 +198,11 @@ def test_copies_are_found_in_data_that_repeats_itself(again: int) -> None:
     assert found.judge(pictures(200, seed=9)[0]).copies < 0.2
 
 
+def test_of_a_set_that_is_the_data_itself_not_only_what_was_held_out_is_judged() -> None:
+    data = labelled(500)
+    assert 0.7 < Evaluator(data, n=100).judge(data.images).copies < 0.9
+
+
 def test_copies_where_there_is_nothing_else() -> None:
     images, kind = pictures(100, seed=0)
     found = Evaluator(Dataset(images, kind, "bars"), Dataset(images[:50], kind[:50], "the same"))

@@ -30,8 +30,8 @@ _OF_MANAGERS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", ".ds_store"
                 "__macosx", "@eadir", ".thumbnails", ".localized", ".spotlight-v100", ".fseventsd", ".trashes",
                 ".appledouble", ".picasa.ini")  # fmt: skip
 _OTHER_PICTURES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".xcf", ".svg", ".svgz", ".eps",
-                   ".ico", ".tga", ".pcx", ".exr", ".hdr", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2",
-                   ".raf")  # fmt: skip
+                   ".ico", ".tga", ".pcx", ".exr", ".hdr", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf",
+                   ".rw2", ".raf")  # fmt: skip
 
 
 def read(folder: str, split: Split, name: str, size: Size | None) -> Dataset:

@@ -170,9 +170,10 @@ def _norm(norm: str) -> tuple[Callable[[], Any], Callable[[int], list[Layer]]]:
     return _OF_WEIGHTS.get(norm, lambda: None), lambda n: [layers[norm](n)] if norm in layers else []
 
 
-def near(side: int) -> int:
-    """The nearest multiple of 4, at least 4."""
-    return max(4, (side + 2) // 4 * 4)
+def near_size(height: int, breadth: int) -> str:
+    """The nearest size that conv networks can make, as --size takes it."""
+    down, across = (max(4, (side + 2) // 4 * 4) for side in (height, breadth))
+    return str(across) if across == down else f"{across}x{down}"
 
 
 def _quarters(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -181,6 +182,6 @@ def _quarters(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if height % 4 or breadth % 4:
         raise ValueError(
             f"nets='conv' halves a picture twice, so its sides must be multiples of 4, got {height} x {breadth}; scale "
-            f"the images with --size {near(breadth)}x{near(height)} (size in Python), or take nets='dense'"
+            f"the images with --size {near_size(height, breadth)} (size in Python), or take nets='dense'"
         )
     return height // 4, breadth // 4, channels[0] if channels else 1

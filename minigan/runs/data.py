@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import datasets
 from ..datasets import Dataset
-from ..recipes.networks import near as _near
+from ..recipes.networks import near_size
 from .config import Config
 
 __all__ = [
@@ -93,8 +93,8 @@ def hints(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:
             "copies than invents; minigan evaluate counts the copies"
         )
     if len(dataset.image_shape) == 3 and options.get("nets") == "dense":
-        sides = dataset.image_shape[1::-1]
-        size = "" if not any(side % 4 for side in sides) else f" --size {'x'.join(str(_near(side)) for side in sides)}"
+        height, breadth, _ = dataset.image_shape
+        size = f" --size {near_size(height, breadth)}" if height % 4 or breadth % 4 else ""
         found.append(
             f"dense networks are slow to learn colour pictures; convolutions do better: minigan train dcgan{size}"
         )
