@@ -28,10 +28,12 @@ from typing import Any
 import numpy as np
 
 from .backend import Backend, Heap, Stream
+from .datasets.labels import as_numbers
 from .objectives import softmax
 from .spec import Spec, number, whole
 
 Array = Any
+_MOST = 1 << 29  # numbers in the one-hot labels of a data set: 4 GiB
 
 
 class Code(Spec, abstract=True):
@@ -94,6 +96,8 @@ class Category(Code):
 
     def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
         given = np.asarray(values)
+        if given.ndim == 2 and given.shape[1] in (1, self.k):
+            given = as_numbers(given)
         if given.dtype.kind not in "iu" or given.shape not in ((), (n,)):
             raise TypeError(
                 f"{self} takes a whole number, or {n} of them, got {given.dtype} of shape {given.shape}: {values!r:.80}"
@@ -103,11 +107,20 @@ class Category(Code):
                 f"{self} takes numbers from 0 to {self.k - 1}, got {given.min()} to {given.max()}: give it a larger k "
                 "(--classes of a recipe), or count from 0"
             )
-        return np.asarray(np.eye(self.k)[np.broadcast_to(given, (n,))])
+        if n * self.k > _MOST:
+            raise ValueError(
+                f"{n:,} labels of {self.k:,} classes take {8 * n * self.k / 2**30:.0f} GiB as one-hot, so these are "
+                "hardly classes; number a few of them"
+            )
+        rows = np.zeros((n, self.k))
+        rows[np.arange(n), np.broadcast_to(given, (n,))] = 1
+        return rows
 
 
 class Label(Category):
     """The class of a sample, 0 to k − 1, which the data knows.
+
+    Labels are whole numbers, one for each sample, or (N, 1), or one-hot.
 
     told: D is told the label, beside the sample (CGAN, Mirza and Osindero 2014), or must tell it, of real samples and
     of fakes (AC-GAN, Odena et al. 2017). weight: of the loss in the second case.

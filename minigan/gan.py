@@ -15,7 +15,6 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -39,7 +38,7 @@ from .nonfinite import explain
 from .objectives import Objective, get_objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty, judge_together
-from .rules import CHOICES, check_networks, check_options, latent_size
+from .rules import CHOICES, check_networks, check_options, check_shape, latent_size
 from .spec import build, classes, number, plain, whole
 
 Array = Any
@@ -517,13 +516,15 @@ class GAN:
         images: uint8 (N, H, W[, C]), mapped to [−1, 1] batch by batch, or floats (N, ...) used as they are; or an
             object with an attribute `images`, such as a Dataset. Every image is seen once per epoch, in an order
             that depends on the seed only.
-        labels: integers (N,), if the codes have a Label; by default the attribute `labels` of such an object.
+        labels: integers (N,) or (N, 1), or one-hot, if the codes have a Label; by default the attribute `labels` of
+            such an object.
         batch: G's batch, and D's real batch (half of it with half_batches).
         d_pretrain: D updates before G's first (only of a GAN that has not played yet).
         callback: called after every step with this GAN and the metrics; returning True ends the training. Without
             one, a GPU plays many steps before anybody waits for it.
 
-        Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does.
+        Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does. Warns of floats
+        that G cannot make, such as 0 to 255 where it ends in Tanh, and of classes without a sample.
         """
         steps, d_pretrain = whole("steps", steps, least=0), whole("d_pretrain", d_pretrain, least=0)
         match = Match(self, images, batch, labels)
@@ -736,8 +737,9 @@ class GAN:
     def _samples(self, x: Array) -> Array:
         """Samples in the shape that G makes them."""
         x = self.D.as_batch(x)
-        if math.prod(x.shape[1:]) != math.prod(self.sample_shape):
-            raise ValueError(f"G makes samples of shape {self.sample_shape}; got samples of shape {x.shape[1:]}")
+        if x.shape[1:] == self.sample_shape:
+            return x
+        check_shape(tuple(x.shape[1:]), self.sample_shape)
         return x.reshape(len(x), *self.sample_shape)
 
     def _finite_norm(

@@ -6,13 +6,13 @@ other; on a GPU draw, turn and metrics are one recorded graph (backend/graph.py)
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .backend.counter import Count
 from .nonfinite import NonFiniteError
+from .rules import check_shape, look_at_data
 from .spec import whole
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Match:
                 count = len(self._data)
                 raise ValueError(f"{name} has no labels, which {label} needs: integers, one for each of {count} images")
             self._known = gan.one_hot(known, len(self._data))
+            look_at_data(gan, self._data, self._known)
             room = gan.room(rows) if gan.d_steps == 1 else None
             self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype) if room is None else room[:rows]
             self._labels = None if self._known is None else be.empty((rows, self._known.shape[1]), gan.D.dtype)
@@ -140,16 +141,25 @@ class Match:
 
 def _on_backend(gan: GAN, images: Any) -> Array:
     """The data set on the GAN's backend: uint8 or its dtype, samples in the shape that G makes them."""
-    images = getattr(images, "images", images)
+    images = _as_array(getattr(images, "images", images))
     dtype = getattr(images, "dtype", None)
     if dtype is None or (dtype != np.uint8 and dtype.kind != "f"):
         raise TypeError(f"expected images as a uint8 or float array, got {dtype or type(images).__name__}")
     if images.ndim < 2 or len(images) == 0:
         raise ValueError(f"expected images of shape (N, ...) with N of 1 or more, got {images.shape}")
-    if math.prod(images.shape[1:]) != math.prod(gan.sample_shape):
-        raise ValueError(
-            f"G makes samples of shape {gan.sample_shape}, {math.prod(gan.sample_shape)} numbers each; "
-            f"the images have shape {images.shape[1:]}, {math.prod(images.shape[1:])} numbers"
-        )
+    check_shape(tuple(images.shape[1:]), gan.sample_shape)
     data = gan.backend.asarray(images, None if dtype == np.uint8 else gan.D.dtype)
     return data.reshape(len(data), *gan.sample_shape)
+
+
+def _as_array(images: Any) -> Any:
+    """Tensors of another library as an array; what is one already, or can be none, as it is."""
+    if isinstance(getattr(images, "dtype", np.dtype(int)), np.dtype) or not hasattr(images, "__array__"):
+        return images
+    try:
+        return np.asarray(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"a {type(images).__name__} that is no array ({error}); give it on the CPU and without its gradient, as "
+            "x.detach().cpu()"
+        ) from None

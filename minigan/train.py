@@ -27,7 +27,7 @@ from .recipes import get_recipe
 from .recipes.options import complete_options, recipe_options
 from .runs import pictures
 from .runs.config import Config
-from .runs.data import described, fingerprint, load_again, load_data, slug_of, source_of
+from .runs.data import described, fingerprint, load_again, load_data, numbered, size_of, slug_of, source_of
 from .runs.folder import RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
@@ -45,6 +45,7 @@ def train(
     batch: int | None = None,
     backend: str | Backend = "auto",
     seed: int = 0,
+    size: int | str | None = None,
     out: StrPath | None = None,
     sample_every: int = 200,
     checkpoint_every: int = 1000,
@@ -59,6 +60,7 @@ def train(
     steps: G updates in all, batch: images per update; by default the recipe's.
     backend: "auto", "numpy", "numba" or "cupy". dtype: "float32" or "float64", of all arithmetic.
     seed: of weights, noise and the order of the images, 0 or more.
+    size: N or "WxH", what images are scaled to and cropped; pictures of several sizes need it.
     out: the folder, new or empty; by default `runs/RECIPE-DATA-1`, with the next free number.
     sample_every: steps between pictures in `samples/`. checkpoint_every: between checkpoints.
     d_pretrain: D updates before G's first. options: the recipe's own, by name.
@@ -71,7 +73,9 @@ def train(
     pictures.require()
     options = complete_options(recipe, options or {})
     module = get_recipe(recipe)
-    dataset = load_data(data)
+    dataset, labels = numbered(load_data(data, size=size), recipe, options)
+    if labels:
+        options["classes"] = len(labels["classes"])
     be = get_backend(backend)
     config = Config(
         recipe=recipe,
@@ -87,6 +91,8 @@ def train(
         sample_every=_whole("sample_every", sample_every),
         checkpoint_every=_whole("checkpoint_every", checkpoint_every),
         versions=_versions(be),
+        size=size_of(size),
+        labels=labels,
     )
     gan = _game(config, be)
     _rehearse(gan, dataset, config.batch)
@@ -113,6 +119,7 @@ def resume(
     recipe: str | None = None,
     batch: int | None = None,
     seed: int | None = None,
+    size: int | str | None = None,
     d_pretrain: int | None = None,
     dtype: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -137,14 +144,19 @@ def resume(
         had = complete_options(old.recipe, old.options)
         lengths = [name for name, option in recipe_options(old.recipe).items() if option.of_length]
         dataset = load_again(old, data)
-        asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype}
-        differences = _differences({name: getattr(old, name) for name in asked}, asked)
+        asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype,
+                 "size": size_of(size) or None}  # fmt: skip
+        differences = _differences({name: getattr(old, name) for name in asked} | {"size": old.size or "none"}, asked)
         if recipe in (None, old.recipe):
             complete_options(old.recipe, options or {})  # refuses what the recipe does not know
             known = {**old.options, **{name: value for name, value in (options or {}).items() if name in lengths}}
             differences += _differences(known, options or {})
         if (images := fingerprint(dataset)) != old.images:
             differences.append(f"data: the run has {described(old.images)}, {dataset.name} holds {described(images)}")
+        if old.labels and not differences:
+            dataset, labels = numbered(dataset, old.recipe, old.options)
+            if labels != old.labels:
+                differences.append(f"data: {dataset.name} has other labels than those that the run has learned")
         if differences:
             raise ValueError(
                 f"{folder.path} cannot go on with other settings: {'; '.join(differences)}; "

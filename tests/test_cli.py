@@ -154,7 +154,7 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("train --seed -1", "seed takes a whole number from 0"),
         ("train --dtype float16", "argument --dtype: invalid choice"),
         ("train --data no/such/folder", "was not found as a PATH"),
-        ("train --data .", "holds no .png file"),
+        ("train --data .", "holds no .png"),
         ("train --resume nowhere", "there is no run folder nowhere"),
         ("train --resume .", "has no config.json"),
         ("train --resume RUN --out other", "leave out --out other"),
@@ -257,15 +257,15 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
             if parameter.default is not None:
                 assert f"(default: {parameter.default})" in help_text, name
     line = (
-        "train classic --data mnist --steps 5 --batch 6 --backend numpy --seed 7 --out there --sample-every 8 "
-        "--checkpoint-every 9 --d-pretrain 10 --dtype float64 --quiet"
+        "train classic --data mnist --steps 5 --batch 6 --backend numpy --seed 7 --size 32 --out there "
+        "--sample-every 8 --checkpoint-every 9 --d-pretrain 10 --dtype float64 --quiet"
     )
     code, out, _ = say(line)
     assert (code, out) == (0, "")
     assert asked == {
         "args": (), "recipe": "classic", "data": "mnist", "steps": 5, "batch": 6, "backend": "numpy", "seed": 7,
-        "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64", "quiet": True,
-        "options": {},
+        "size": "32", "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64",
+        "quiet": True, "options": {},
     }  # fmt: skip
     assert asked.keys() - {"args"} == set(inspect.signature(train).parameters)
     assert set(inspect.signature(resume).parameters) == set(inspect.signature(train).parameters) - {"out"} | {

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -154,7 +155,7 @@ def test_dataset_normalises_and_checks() -> None:
             datasets.Dataset(wrong, None, "x")
     for shape in [(5, 24), (0, 4, 6), (5, 0, 6), (5, 3, 28, 28), (1, 5, 4, 6, 3)]:
         refused(partial(datasets.Dataset, np.zeros(shape, np.uint8), None, "x"), "shape")
-    for wrong in (LABELS[:4], LABELS.astype(float), LABELS[:, None]):
+    for wrong in (LABELS[:4], LABELS.astype(float), np.stack([LABELS, LABELS], axis=1)):
         refused(partial(datasets.Dataset, IMAGES, wrong, "x"), "labels")
 
 
@@ -352,6 +353,32 @@ def test_npz_of_other_things(tmp_path: Path, images: np.ndarray, word: str) -> N
     refused(lambda: datasets.load(tmp_path / "a.npz"), word)
 
 
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path, write: Callable[..., None]) -> None:
+    """One bit of each byte of a data file; its directory, which no checksum covers, is for tests/test_archive.py."""
+    path = tmp_path / "a.npz"
+    write(path, images=IMAGES[:2, :2, :2], labels=LABELS[:2])
+    raw = path.read_bytes()
+    for at in range(raw.index(b"PK\x01\x02")):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 1 << at % 8]) + raw[at + 1 :])
+        try:
+            found = datasets.load(path)
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(found.images, IMAGES[:2, :2, :2])
+        assert found.labels is not None
+        assert found.labels.tolist() == LABELS[:2].tolist(), at
+
+
+@pytest.mark.parametrize(("shape", "bytes_"), [("(True, True, True)", 1), ("(True, 2, 2)", 4)])
+def test_truth_values_are_no_lengths(tmp_path: Path, shape: str, bytes_: int) -> None:
+    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        start = b"\x93NUMPY\x01\0" + len(head).to_bytes(2, "little")
+        archive.writestr("images.npy", start + head.encode() + bytes(bytes_))
+    refused(lambda: datasets.load(tmp_path / "a.npz"), "a.npz")
+
+
 # --- PNG
 
 
@@ -370,7 +397,7 @@ def test_a_folder_of_three_pngs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.images, IMAGES[[1, 2, 0]])
     assert loaded.labels is None
     refused(lambda: datasets.load(tmp_path, "test"), "test/")
-    refused(lambda: datasets.load(tmp_path / "a.png"), "single PNG")
+    refused(lambda: datasets.load(tmp_path / "a.png"), "single picture")
 
 
 def test_png_modes(tmp_path: Path) -> None:
@@ -420,9 +447,7 @@ def test_pngs_that_differ(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", IMAGES[0])
     draw(tmp_path / "b.png", IMAGES[0])
     draw(tmp_path / "c.png", IMAGES[0, :, :5])
-    refused(lambda: datasets.load(tmp_path), "a.png is 6x4", "c.png is 5x4")
-    draw(tmp_path / "c.png", IMAGES[0], "RGB")
-    refused(lambda: datasets.load(tmp_path), "a.png is 6x4 pixels in grey", "c.png is 6x4 pixels in colour")
+    refused(lambda: datasets.load(tmp_path), "a.png is 6x4", "c.png is 5x4", "--size")
 
 
 def test_damaged_pngs(tmp_path: Path) -> None:
@@ -432,7 +457,7 @@ def test_damaged_pngs(tmp_path: Path) -> None:
     flipped = whole[:300] + bytes([whole[300] ^ 1]) + whole[301:]
     for data in (b"", whole[:20], whole[:40], whole[:900], flipped, b"GIF89a" + bytes(99)):
         (tmp_path / "b.png").write_bytes(data)
-        refused(lambda: datasets.load(tmp_path), "b.png cannot be read as PNG")
+        refused(lambda: datasets.load(tmp_path), "b.png cannot be read as a picture")
     bomb = bytearray(whole)
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # the size in the header; its CRC is wrong now, too
     (tmp_path / "b.png").write_bytes(bomb)

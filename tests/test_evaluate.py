@@ -182,6 +182,61 @@ def test_copies_are_found() -> None:
     assert evaluator().floor.copies < 0.05
 
 
+@pytest.mark.parametrize("again", [20, 300])
+def test_copies_are_found_in_data_that_repeats_itself(again: int) -> None:
+    """The closest test images may be training images themselves; a threshold of 0 is no reason to find nothing."""
+    images, kind = pictures(600, seed=0)
+    images[-again:], kind[-again:] = images[:again], kind[:again]
+    found = Evaluator(Dataset(images, kind, "bars"))
+    copies = found.judge(images[:200]).copies
+    held_out = {image.tobytes() for image in found.test.images} - {image.tobytes() for image in found.train.images}
+    there = np.mean([image.tobytes() not in held_out for image in images[:200]])
+    assert there <= copies <= there + 0.05
+    near = images[:200].copy()
+    near[:, 0, 0] ^= 1  # as good as a copy
+    assert found.judge(near).copies >= there
+    assert found.judge(pictures(200, seed=9)[0]).copies < 0.2
+
+
+def test_of_a_set_that_is_the_data_itself_not_only_what_was_held_out_is_judged() -> None:
+    data = labelled(500)
+    assert 0.7 < Evaluator(data, n=100).judge(data.images).copies < 0.9
+
+
+def test_copies_where_there_is_nothing_else() -> None:
+    images, kind = pictures(100, seed=0)
+    found = Evaluator(Dataset(images, kind, "bars"), Dataset(images[:50], kind[:50], "the same"))
+    assert found.floor.copies == found.judge(images[50:]).copies == 1
+    assert found.judge(pictures(50, seed=9)[0]).copies == 0
+    assert np.isnan(found.floor.nearest)
+    assert "| – |" in re.sub(" +", " ", Report.of(found, []).text())
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(40) % 2])
+def test_constant_images_are_refused_whatever_rounding_leaves_of_them(labels: Array | None) -> None:
+    for level in (0, 1, 7, 100, 128, 254, 255):
+        for n in (9, 100):
+            with pytest.raises(ValueError, match="all images are the same"):
+                Components(np.full((n, 8, 8), level, np.uint8))
+        with pytest.raises(ValueError, match="all images are the same"):
+            Evaluator(Dataset(np.full((40, 8, 8), level, np.uint8), labels, "grey"))  # type: ignore[arg-type]
+
+
+def test_what_is_constant_correlates_with_nothing() -> None:
+    code = np.random.default_rng(0).uniform(-1, 1, 999)
+    kinds = np.arange(999) % 3
+    for constant in (0.1, 7.3, 1 / 3):
+        assert _correlation(_centred(code, kinds), _centred(np.full(999, constant), kinds)) == 0
+    assert _correlation(_centred(code, kinds), _centred(code + 1e6, kinds)) == pytest.approx(1)
+
+
+def test_a_line_leans_nowhere() -> None:
+    for height, row in ((28, 13), (5, 1), (200, 167)):
+        images = np.zeros((1, height, 300), np.uint8)
+        images[0, row, 3:270] = np.arange(267) % 200 + 30
+        assert slant(images).tolist() == [0]
+
+
 def test_a_class_that_is_missing_is_seen() -> None:
     images, kind = pictures(200, seed=3)
     row = evaluator().judge(images[kind != 1])
@@ -482,6 +537,52 @@ def test_the_command_judges_runs_checkpoints_and_samples_alike(say: Say, bars: P
         assert f"{row['frechet']:.2f}" in line
     widths = {len(line) for line in out.splitlines() if line.startswith("|") and "share" not in line}
     assert len(widths) <= 2  # one for each table
+
+
+def test_a_folder_of_pictures_is_judged_without_a_run(say: Say, bars: Path, tmp_path: Path) -> None:
+    images = pictures(40, seed=5)[0]
+    archive.save("fakes.npz", {"images": images})
+    for name, kind in (("grey", "L"), ("colour", "RGB")):  # grey pictures are often kept as colour
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(image).convert(kind).save(tmp_path / name / f"{i:02}.png")
+    sources = ["grey", "colour", "fakes.npz"]
+    words = ["--data", bars / "bars.npz", "--n", 30, "--backend", "numpy", "--json", "a.json"]
+    assert say("evaluate", *sources, *words)[0] == 0
+    _, *rows = json.loads((tmp_path / "a.json").read_text())["rows"]
+    assert rows[0] | {"name": 0} == rows[1] | {"name": 0} == rows[2] | {"name": 0}
+    assert say("evaluate", "grey", *words, "--size", "4")[0] == 0
+    code, _, err = say("evaluate", bars / "run0", *words, "--size", "4")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "leave out --size" in err
+    Image.new("L", (9, 9)).save("grey/40.png")
+    code, _, err = say("evaluate", "grey", *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--size" in err
+
+
+def test_classes_have_their_names_in_the_table_and_keep_them_where_numbers_have_gaps() -> None:
+    images, kind = pictures(300, seed=0)
+    named = Dataset(images, np.array(["car", "a|b", "bus"])[kind], "bars")  # type: ignore[arg-type]
+    found = Evaluator(named, named)
+    assert found.names == ("a|b", "bus", "car")
+    text = Report.of(found, []).text()
+    assert "a\\|b" in text
+    assert "bus" in text
+
+
+def test_labels_with_gaps_are_compared_with_what_the_gan_calls_them() -> None:
+    """A GAN of a run counts the classes from 0; what it draws for the second one is right if it looks like that."""
+    rows = {}
+    for names in ((0, 1, 2), (3, 70, 200)):
+        judge = Evaluator(labelled(names=names), labelled(90, 1, names))
+        G = Sequential(Dense(4 + 3, 48), Tanh(), seed=0)
+        D = Sequential(Dense(48 + 3, 1), seed=1)
+        rows[names] = judge_codes(GAN(G, D, codes=[Label(3)]), judge, "gan")
+    first, second = rows.values()
+    assert first.asked == second.asked
+    assert first.gan_train == second.gan_train
+    assert first.gan_train is not None
 
 
 def test_the_seed_is_that_of_the_latents(say: Say, bars: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -286,3 +286,20 @@ NAN = np.where(GOOD == 5, np.nan, GOOD)
 def test_bad_input_is_refused_in_a_sentence(call: Callable[[], Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10_000), st.integers(1, 12), st.sampled_from([0.0, 0.1, 7.0, 1e6]))
+def test_equal_points_are_at_no_distance_wherever_they_lie(seed: int, width: int, offset: float) -> None:
+    """Where data repeats itself a ball has radius 0, and a copy must still lie in it."""
+    rng = np.random.default_rng(seed)
+    few = rng.standard_normal((4, width)) + offset
+    real = np.repeat(few, 5, axis=0)
+    assert Manifold(real, k=3).radii.tolist() == [0.0] * 20
+    fakes = np.concatenate([np.repeat(few[:2], 4, axis=0), few[:2] + 0.5])
+    found = precision_recall(real, rng.permutation(fakes))
+    assert found.precision == 0.8
+    assert found.recall >= 0.5
+    constant = np.full((9, width), offset)
+    assert precision_recall(constant, constant) == (1.0, 1.0)
+    assert frechet_distance(constant, constant[:4]) < 1e-15

@@ -288,7 +288,10 @@ def test_options_that_change_the_networks_are_in_them() -> None:
         ({"d_steps": 0}, "d_steps must be an integer of 1 or more, got 0"),
         ({"prior": "cauchy"}, "prior must be one of normal, uniform"),
         ({"latent": 0}, "n_in must be an integer of 1 or more, got 0"),
-        ({"nets": "conv"}, "sides must be multiples of 4, got 2 x 1; pad or crop the images, or take nets='dense'"),
+        (
+            {"nets": "conv"},
+            "sides must be multiples of 4, got 2 x 1; scale the images with --size 4 ",
+        ),
         ({"nets": "dcgan"}, "nets must be one of dense, conv, points, got 'dcgan'"),
         ({"label": "known"}, "label must be one of none, told, asked, got 'known'"),
         ({"label": "told", "classes": 1}, "k must be an integer of 2 or more, got 1"),

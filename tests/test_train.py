@@ -553,6 +553,7 @@ def test_a_reader_that_goes_away_stops_the_run_after_saving(data: Path, tmp_path
     assert process.stdout is not None
     assert process.stderr is not None
     assert "gan on" in process.stdout.readline()
+    assert "pictures are few" in process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(60) == 130

@@ -16,6 +16,7 @@ recall, the share of each class, and whether samples are copies of training imag
 classifier that is trained on the data once, and kept.
 
   minigan evaluate runs/gan-digits-1 runs/gan-digits-2          two runs in one table
+  minigan evaluate pictures/ --data photos/ --size 32           a folder of pictures, from anywhere
   minigan evaluate fakes.npz --data mnist --json figures.json   samples from anywhere, as `images`, uint8 (N, H, W[, C])
 """
 
@@ -23,7 +24,10 @@ classifier that is trained on the data once, and kept.
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument(
-        "sources", nargs="+", metavar="DIR|FILE.npz", help="the folder of a run, a checkpoint.npz, or samples"
+        "sources",
+        nargs="+",
+        metavar="DIR|FILE.npz",
+        help="the folder of a run or of pictures, a checkpoint.npz, or samples",
     )
     parser.add_argument(
         "--data", metavar="DATA", help="what samples should look like, as in train (default: what the runs learned)"
@@ -33,6 +37,9 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     )
     parser.add_argument(
         "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
+    )
+    parser.add_argument(
+        "--size", metavar="N|WxH", help="scale and crop data and pictures to this (default: as the runs have it)"
     )
     parser.add_argument(
         "--backend",
@@ -47,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         _check_target(Path(args.json))
-    report = evaluate(args.sources, args.data, n=args.n, seed=args.seed, backend=args.backend, say=_say)
+    report = evaluate(args.sources, args.data, n=args.n, seed=args.seed, size=args.size, backend=args.backend, say=_say)
     print(report.text())
     if args.json is not None:
         report.save(args.json)

@@ -22,7 +22,7 @@ from the other. A run writes a folder with pictures of samples (samples/, sample
 
   minigan train                                       digits, in about a minute
   minigan train classic --data mnist --lr 1e-4        another recipe, on all of MNIST, learning more slowly
-  minigan train --data photos/                        a folder of PNGs of one size
+  minigan train --data photos/ --size 32              a folder of pictures; a subfolder for each class, if any
   minigan train --resume runs/gan-digits-1            after Ctrl-C, exactly as if it had never stopped
   minigan train --resume runs/gan-digits-1 --steps 20000
 
@@ -70,7 +70,7 @@ def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
     count = {"type": whole, "metavar": "N"}
     return {
         "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: gan)"},
-        "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of PNGs or IDX files, an .npz "
+        "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of pictures or IDX files, an .npz "
                            "(default: digits)"},
         "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
         "--batch": {**count, "help": f"images in an update (default: {batch})"},
@@ -78,6 +78,8 @@ def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
                       "help": "auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)"},
         "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
                                     "(default: 0)"},
+        "--size": {"metavar": "N|WxH", "help": "scale and crop all images to N x N pixels, or to a width and a height; "
+                                               "needed for pictures of several sizes (default: as they are)"},
         "--out": {"metavar": "DIR", "help": "a new or empty folder (default: runs/RECIPE-DATA-1, next free number)"},
         "--sample-every": {**count, "help": "steps between pictures of samples (default: 200)"},
         "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},

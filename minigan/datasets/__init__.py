@@ -7,11 +7,14 @@ convert.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from minigan.datasets.labels import UnclearLabels, understood
 
 __all__ = ["NAMES", "Dataset", "MissingSplit", "load", "to_float", "to_uint8"]
 
@@ -29,16 +32,22 @@ class Dataset:
     """A set of images, all of one size.
 
     `images`: uint8, C-contiguous, (N, H, W) for grey or (N, H, W, C) with 2 to 4 channels (one channel is
-    made grey). `labels`: integers (N,), uint8 or int64, or None. `name`: where it came from. Raises TypeError
-    or ValueError for anything else.
+    made grey). `labels`: integers (N,), uint8 or int64, or None; given as (N, 1), one-hot or text they become
+    integers. `name`: where it came from. `names`: of classes, by label; by default the labels themselves, or the
+    text. `notes`: sentences about what was left out or changed when it was read. Raises TypeError or ValueError for
+    anything else.
 
     >>> Dataset(np.zeros((3, 28, 28), np.uint8), None, "black")
     Dataset('black', 3 images of (28, 28), no labels)
+    >>> Dataset(np.zeros((3, 28, 28), np.uint8), ["night", "cellar", "night"], "black").classes
+    {0: 'cellar', 1: 'night'}
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8] | NDArray[np.int64] | None
     name: str
+    names: Mapping[int, str] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images = self.images
@@ -54,7 +63,22 @@ class Dataset:
             )
         object.__setattr__(self, "images", np.ascontiguousarray(images))
         if self.labels is not None:
-            object.__setattr__(self, "labels", _labels(np.asarray(self.labels), len(images), self.name))
+            labels, names = understood(self.labels, len(images), self.name)
+            object.__setattr__(self, "labels", labels)
+            if self.names is None and names is not None:
+                object.__setattr__(self, "names", dict(enumerate(names)))
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """The labels that occur, in order, and the name of each; empty without labels."""
+        names = self.names or {}
+        return {} if self.labels is None else {n: names.get(n, str(n)) for n in np.unique(self.labels).tolist()}
+
+    def scaled(self, size: Any) -> Dataset:
+        """The same images, scaled until they cover `size`, N or "WxH", and cropped around the middle."""
+        from minigan.datasets import pictures
+
+        return replace(self, images=pictures.scaled(self.images, pictures.as_size(size)))
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -65,32 +89,40 @@ class Dataset:
         return len(self.images)
 
     def __repr__(self) -> str:
-        labels = "no labels" if self.labels is None else f"labels {self.labels.min()} to {self.labels.max()}"
+        classes = self.classes
+        if not classes:
+            labels = "no labels"
+        elif all(name == str(label) for label, name in classes.items()):
+            labels = f"labels {min(classes)} to {max(classes)}"
+        else:
+            names = list(classes.values())
+            labels = f"{len(names)} classes: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
         return f"Dataset({self.name!r}, {len(self)} images of {self.image_shape}, {labels})"
 
 
-def _labels(labels: np.ndarray, count: int, name: str) -> NDArray[np.uint8] | NDArray[np.int64]:
-    if labels.dtype.kind not in "iu" or labels.shape != (count,):
-        raise ValueError(
-            f"the labels of {name} have dtype {labels.dtype} and shape {labels.shape}, but {count} integers, "
-            "one for each image, were expected; give the labels that go with these images"
-        )
-    return labels if labels.dtype == np.uint8 else labels.astype(np.int64, copy=False)
-
-
-def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | None = None) -> Dataset:
+def load(
+    source: StrPath = "digits",
+    split: Split = "train",
+    cache: StrPath | None = None,
+    size: int | tuple[int, int] | str | None = None,
+) -> Dataset:
     """Load images by name or from a path.
 
     `source`: "digits" (10,000 of MNIST's training images, 1,000 of each digit; no network), "mnist" or
     "fashion-mnist" (downloaded on first use into the folder `cache`, by default one of the user), or a PATH:
-    an IDX file or a folder of them, an `.npz`, or a folder of PNGs. A string that is a name is never taken
-    for a path: write "./mnist" or a `pathlib.Path` for a folder of that name. `split`: "train" or "test".
+    an IDX file or a folder of them, an `.npz`, or a folder of pictures (PNG, JPEG, WEBP, BMP, TIFF and others; a
+    subfolder for each class, if there are classes). A string that is a name is never taken for a path: write
+    "./mnist" or a `pathlib.Path` for a folder of that name. `split`: "train" or "test". `size`: N, "WxH" or
+    (W, H), what images are scaled to, cropped around the middle; pictures of several sizes need it.
 
-    Raises ValueError for an unknown name, a missing split (a MissingSplit), or a file that is damaged or of another
-    kind; FileNotFoundError where a download fails on every mirror.
+    Labels that name no classes, such as measurements, are left out, with a note. Raises ValueError for an unknown
+    name, a missing split (a MissingSplit), or a file that is damaged or of another kind; FileNotFoundError where a
+    download fails on every mirror.
 
     >>> load("digits")
     Dataset('digits', 10000 images of (28, 28), labels 0 to 9)
+    >>> load("digits", size="20x24").image_shape
+    (24, 20)
     """
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(
@@ -98,6 +130,19 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
         )
     if split not in ("train", "test"):
         raise ValueError(f'split is {split!r}, but "train" or "test" was expected; give one of those')
+    if size is not None:
+        from minigan.datasets import pictures
+
+        size = pictures.as_size(size)
+    name = os.fspath(source)
+    path = os.path.expanduser(name)
+    if not (isinstance(source, str) and source in NAMES) and os.path.isdir(path):
+        return _load_folder(path, split, name, size)
+    data = _load_named_or_file(source, path, split, cache)
+    return data if size is None else data.scaled(size)
+
+
+def _load_named_or_file(source: StrPath, path: str, split: Split, cache: StrPath | None) -> Dataset:
     name = os.fspath(source)
     if isinstance(source, str) and source in NAMES:
         if source != "digits":
@@ -110,9 +155,6 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
                 'as in load("digits").images[9000:]'
             )
         return _load_folder(os.path.join(os.path.dirname(__file__), "digits"), split, source)
-    path = os.path.expanduser(name)
-    if os.path.isdir(path):
-        return _load_folder(path, split, name)
     if os.path.isfile(path):
         return _load_file(path, split, name)
     from difflib import get_close_matches
@@ -122,21 +164,22 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
     raise ValueError(f"{name!r} is no known name ({', '.join(NAMES)}) and was not found as a PATH; {hint}")
 
 
-def _load_folder(path: str, split: Split, name: str) -> Dataset:
+def _load_folder(path: str, split: Split, name: str, size: tuple[int, int] | None = None) -> Dataset:
     from minigan.datasets import idx
 
     files = idx.find(path, split)
     if files:
-        return _load_idx(*files, name)
+        data = _load_idx(*files, name)
+        return data if size is None else data.scaled(size)
     other: Split = "test" if split == "train" else "train"
     if present := idx.find(path, other):
         raise MissingSplit(
             f'split="{split}" was asked of {path}, which only has {os.path.basename(present[0])}; '
             f'add the files of that split or take split="{other}"'
         )
-    from minigan.datasets import png
+    from minigan.datasets import folder
 
-    return Dataset(*png.read(path, split), name)
+    return folder.read(path, split, name, size)
 
 
 def _load_file(path: str, split: Split, name: str) -> Dataset:
@@ -145,9 +188,11 @@ def _load_file(path: str, split: Split, name: str) -> Dataset:
     if start[:2] == b"PK" or path.lower().endswith(".npz"):
         from minigan.datasets import npz
 
-        return Dataset(*npz.read(path, split), name)
-    if start == b"\x89PNG":
-        raise ValueError(f"{path} is a single PNG, but a folder of them was expected; give the folder")
+        return npz.read(path, split, name)
+    from minigan.datasets.pictures import SUFFIXES
+
+    if path.lower().endswith(SUFFIXES) or start == b"\x89PNG":
+        raise ValueError(f"{path} is a single picture, but a folder of them was expected; give the folder")
     if split == "test":
         raise MissingSplit(
             f'split="test" was asked of {path}, but one IDX file has no splits; give a folder or take "train"'
@@ -169,7 +214,15 @@ def _load_idx(images: str, labels: str | None, name: str) -> Dataset:
             f"{images} holds {len(pixels):,} images but {labels} holds labels of shape {classes.shape}, "
             "but one for each image was expected; fetch or copy both again"
         )
-    return Dataset(pixels, classes, name)
+    return with_labels(pixels, classes, name)
+
+
+def with_labels(images: NDArray[np.uint8], labels: Any, name: str, names: Mapping[int, str] | None = None) -> Dataset:
+    """A data set from a file. Labels that say nothing of classes are left out, with a note: most GANs need none."""
+    try:
+        return Dataset(images, labels, name, names)
+    except UnclearLabels as error:
+        return Dataset(images, None, name, notes=(f"left out: {error}",))
 
 
 def to_float(images: NDArray[np.uint8], dtype: DTypeLike = "float32") -> NDArray[np.floating]:

@@ -54,7 +54,7 @@ def _parse(stream: Readable, where: str, length: int, packed: bool) -> Bytes:
     if len(magic) < 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 4:
         raise ValueError(
             f"{where} starts with {magic.hex(' ') or 'nothing'}, but an IDX file of unsigned bytes starts "
-            "with 00 00 08 01 (labels) to 00 00 08 04; give such a file, an .npz or a folder of PNGs"
+            "with 00 00 08 01 (labels) to 00 00 08 04; give such a file, an .npz or a folder of pictures"
         )
     sizes = stream.read(4 * magic[3])
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * magic[3], 4))

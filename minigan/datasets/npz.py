@@ -9,26 +9,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan import archive
-from minigan.datasets import MissingSplit, to_uint8
+from minigan.datasets import Dataset, MissingSplit, to_uint8, with_labels
+from minigan.datasets.labels import understood
 
 __all__ = ["read"]
 
+Contents = dict[str, tuple[tuple[int, ...], Any]]
 
-def read(path: archive.StrPath, split: str) -> tuple[NDArray[np.uint8], np.ndarray | None]:
-    """Images as uint8, and labels as they are stored or None.
+
+def read(path: archive.StrPath, split: str, name: str) -> Dataset:
+    """Images and labels, if there are some.
 
     Images are the array `x_train` or `x_test` (labels: `y_train`, `y_test`), else `images`, else the only
-    array of 3 or 4 dimensions (labels: `labels`). They are uint8, or floats in [-1, 1]. Raises ValueError
-    otherwise.
+    array of 3 or 4 dimensions (labels: `labels`). They are uint8, or floats in [-1, 1]. Labels that are text are
+    numbered alike in both splits. Raises ValueError otherwise.
     """
     where = os.fspath(path)
     contents = archive.peek(path)
+    for array, (shape, _) in contents.items():
+        if any(isinstance(length, bool) for length in shape):
+            raise ValueError(f"the array {array!r} of {where} has the shape {shape}, which is none; save it again")
     images, labels = _choose(where, contents, split)
-    arrays, _ = archive.load(path, only={images, labels})
-    return _as_bytes(arrays[images], f"the array {images!r} of {where}"), arrays.get(labels)
+    texts = [other for other in ("y_train", "y_test") if other in contents and contents[other][1].kind in "US"]
+    arrays, _ = archive.load(path, only={images, labels, *(texts if labels in texts else [])})
+    known, names = arrays.get(labels), None
+    if labels in texts:
+        rows = [arrays[text].reshape(-1) for text in texts]
+        every, words = understood(np.concatenate(rows), sum(map(len, rows)), where)
+        known, names = np.split(every, [len(rows[0])])[texts.index(labels)], dict(enumerate(words or ()))
+    return with_labels(_as_bytes(arrays[images], f"the array {images!r} of {where}"), known, name, names)
 
 
-def _choose(where: str, contents: dict[str, tuple[tuple[int, ...], Any]], split: str) -> tuple[str, str]:
+def _choose(where: str, contents: Contents, split: str) -> tuple[str, str]:
+    # Arrays go together: where one of a pair is there and the other gone, the file was cut or tampered with.
+    for one, other in (("train", "test"), ("test", "train")):
+        if f"y_{one}" in contents and f"x_{one}" not in contents and f"x_{other}" in contents:
+            raise ValueError(f"{where} holds y_{one} but no x_{one}, which it belongs to; save or fetch it again")
+    if {"x_train", "x_test", "y_test"} <= contents.keys() and "y_train" not in contents:
+        raise ValueError(f"{where} holds y_test but no y_train; save or fetch it again")
     if f"x_{split}" in contents:
         return f"x_{split}", f"y_{split}"
     listed = ", ".join(f"{name} {shape}" for name, (shape, _) in contents.items()) or "nothing"

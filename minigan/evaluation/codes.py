@@ -64,13 +64,16 @@ def judge_codes(
         count = len(evaluator.train)
         labels = np.arange(count) % first.k
         images = sample_images(gan, count, evaluator.train.image_shape, seed, label=labels)
-        asked = float((evaluator.classify(images[: evaluator.n]) == labels[: evaluator.n]).mean())
+        # A GAN numbers the classes of its data from 0, whatever their labels are.
+        meant = np.array(evaluator.classes if len(evaluator.classes) == first.k else range(first.k))[labels]
+        asked = float((evaluator.classify(images[: evaluator.n]) == meant[: evaluator.n]).mean())
         if evaluator.test.labels is not None:
             if say:
                 say(f"training a classifier on {len(images):,} samples of {name} ...")
             student = Classifier(images[0].size, first.k, backend)
             student.train(images, labels, say)
-            gan_train = float((student.look(evaluator.test.images)[1].argmax(axis=1) == evaluator.test.labels).mean())
+            read = meant[student.look(evaluator.test.images)[1].argmax(axis=1)]
+            gan_train = float((read == evaluator.test.labels).mean())
     elif isinstance(first, Category) and evaluator.test.labels is not None:
         error, classes = _matched(gan, evaluator)
     return CodesRow(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
@@ -111,7 +114,10 @@ def _centred(values: NDArray[Any], kinds: NDArray[np.int64]) -> NDArray[np.float
     """Minus the mean of each kind."""
     _, kinds = np.unique(kinds, return_inverse=True)
     means = np.bincount(kinds, values) / np.bincount(kinds)
-    return np.asarray(values - means[kinds], np.float64)
+    centred = np.asarray(values - means[kinds], np.float64)
+    rounding = len(values) * np.finfo(np.float64).eps * np.abs(values).max(initial=0)
+    centred[np.abs(centred) <= rounding] = 0  # of what is constant nothing is left, not even rounding
+    return centred
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -8,7 +8,7 @@ from ..archive import StrPath
 from ..backend import Backend, get_backend
 from ..datasets import Dataset, MissingSplit
 from ..gan import GAN
-from ..runs.data import described, fingerprint, load_again, load_data
+from ..runs.data import described, fingerprint, load_again, load_data, size_of
 from .codes import judge_codes
 from .evaluator import Evaluator
 from .report import Report
@@ -21,16 +21,18 @@ def evaluate(
     *,
     n: int = 10_000,
     seed: int | None = None,
+    size: int | str | None = None,
     backend: str | Backend = "auto",
     cache: StrPath | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Report:
     """Judge the GANs, or the samples, in `sources` and return the figures of all, next to those of real images.
 
-    sources: folders of runs, checkpoints, or `.npz` files of samples as `minigan sample` writes them. data: what they
-    should look like, as `minigan.datasets.load` takes it; by default what the runs were trained on, and it must be
-    the same images. n: samples of each GAN. seed: of the latents, by default that of each training. backend: an
-    object or a name. cache: where the classifier is kept, by default the user's folder. say: called with sentences.
+    sources: folders of runs, checkpoints, `.npz` files of samples as `minigan sample` writes them, or folders of
+    pictures. data: what they should look like, as `minigan.datasets.load` takes it; by default what the runs were
+    trained on, and it must be the same images. n: samples of each GAN. seed: of the latents, by default that of each
+    training. size: what data and pictures are scaled to; by default as the runs have it. backend: an object or a
+    name. cache: where the classifier is kept, by default the user's folder. say: called with sentences.
 
     Raises ValueError or FileNotFoundError for what cannot be used, ConnectionError if a download fails, and
     NonFiniteError for a GAN whose samples are not finite.
@@ -40,8 +42,12 @@ def evaluate(
     if seed is not None and not 0 <= seed < 2**62:
         raise ValueError(f"seed takes a whole number from 0 to 2^62 - 1, got {seed}")
     be = get_backend(backend)
-    opened = [open_source(path, be) for path in sources]
-    train, test = _images(opened, data)
+    asked = size_of(size)
+    opened = [open_source(path, be, asked) for path in sources]
+    train, test = _images(opened, data, asked)
+    if say:
+        for note in train.notes:
+            say(f"{train.name}: {note}")
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
@@ -56,13 +62,13 @@ def evaluate(
     return Report.of(evaluator, rows, codes)
 
 
-def _images(sources: Sequence[Source], data: StrPath | None) -> tuple[Dataset, Dataset | None]:
+def _images(sources: Sequence[Source], data: StrPath | None, size: str) -> tuple[Dataset, Dataset | None]:
     """The training images that all sources have in common, and the test images if there are some."""
     runs = [(source.name, source.config) for source in sources if source.config is not None]
     if not runs:
         if data is None:
             raise ValueError(f"{sources[0].name} does not say what it should look like; give --data")
-        train, origin = load_data(data), data
+        train, origin = load_data(data, size=size), data
     else:
         name, config = runs[0]
         for other_name, other in runs[1:]:
@@ -71,6 +77,10 @@ def _images(sources: Sequence[Source], data: StrPath | None) -> tuple[Dataset, D
                     f"{name} was trained on {described(config.images)} and {other_name} on {described(other.images)}; "
                     "distances to different data cannot be compared, so judge them one by one"
                 )
+        if size not in ("", config.size):
+            raise ValueError(f"{name} was trained on images of --size {config.size or 'as they are'}, not {size}; "
+                             "leave out --size")  # fmt: skip
+        size = config.size
         train, origin = load_again(config, data), config.data if data is None else data
         if (found := fingerprint(train)) != config.images:
             raise ValueError(
@@ -78,6 +88,6 @@ def _images(sources: Sequence[Source], data: StrPath | None) -> tuple[Dataset, D
                 "give --data with the images it was trained on"
             )
     try:
-        return train, load_data(origin, "test")
+        return train, load_data(origin, "test", size)
     except MissingSplit:
         return train, None

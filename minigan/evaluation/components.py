@@ -24,6 +24,8 @@ class Components:
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         rows = np.sort(np.random.default_rng(0).permutation(len(images))[:IMAGES])
+        if (images[rows] == images[rows[0]]).all():  # no threshold: what rounding leaves of the mean is not 0
+            raise ValueError("all images are the same, so there is nothing to tell samples by; give other images")
         x = to_float(images[rows], "float64").reshape(len(rows), -1)
         self.mean = x.mean(axis=0)
         x -= self.mean
@@ -31,8 +33,6 @@ class Components:
         values, vectors = values[: -COMPONENTS - 1 : -1], vectors[:, : -COMPONENTS - 1 : -1]
         kept = values > len(x) * np.finfo(np.float64).eps * max(values[0], 0.0)
         self.axes = x.T @ vectors[:, kept] / np.sqrt(values[kept])
-        if not kept.any():
-            raise ValueError("all images are the same, so there is nothing to tell samples by; give other images")
 
     @property
     def about(self) -> str:

@@ -8,7 +8,7 @@ floor. Where the data has no test split, a fixed fifth of it is held out, from t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,9 @@ class Row:
     precision, recall: see `minigan.metrics.precision_recall`. shares: of each class, sum 1; kl: their divergence from
     the shares of the training images, in nats; confidence: mean probability of the class that the classifier decides
     for; these three are None without labels. nearest: median distance to the nearest training image, in pixels,
-    divided by that of test images: about 1 for new images. copies: share of samples that are nearer to a training
-    image than the closest 1 % of test images: about 0.01 for new images.
+    divided by that of test images: about 1 for new images, NaN where most test images are in the training set, too.
+    copies: share of samples that are as near to a training image as the closest 1 % of those test images that are
+    none: about 0.01 for new images.
     """
 
     name: str
@@ -72,8 +73,8 @@ class Evaluator:
     NumPy. cache: folder to keep the classifier in, by default the user's. say: called with sentences about progress.
 
     Attributes: `floor`, the Row of the test images; `train`, `test` as used, `held_out` (bool), `classes` (their
-    labels) or None, `accuracy` of the classifier on the test images or None, `about` (what the features are, in
-    words) and `digest`: figures can be compared where it is the same.
+    labels) and `names` (of the classes) or None, `accuracy` of the classifier on the test images or None, `about`
+    (what the features are, in words) and `digest`: figures can be compared where it is the same.
 
     Raises ValueError for too few images or sets that do not fit together.
 
@@ -109,7 +110,10 @@ class Evaluator:
                 f"{len(self.train):,} training and {len(self.test):,} test images are too few to judge by; "
                 f"more than {K} of each are needed, and some thousands give figures worth having"
             )
+        if (self.train.images == self.train.images[0]).all():
+            raise ValueError("all images are the same, so there is nothing to tell samples by; give other images")
         self.classes: tuple[int, ...] | None = None
+        self.names: tuple[str, ...] | None = None
         self.accuracy: float | None = None
         self._eye = self._make_eye(backend, cache, say)
         self.about, self.digest = self._eye.about, self._eye.digest()
@@ -118,6 +122,9 @@ class Evaluator:
         self._moments = metrics.moments(features)
         self._manifold = metrics.Manifold(_some(features, MANIFOLD), K)
         self._test_distances = self._distances(_some(_some(self.test.images, n), COPIES))
+        # Data repeats itself: a test image that is a training image says nothing of how near a new one comes.
+        new = self._test_distances[self._test_distances > 0]
+        self._close = float(np.quantile(new, CLOSEST)) if len(new) else 0.0
         self.floor = self.judge(self.test.images, "real test images")
 
     @classmethod
@@ -155,7 +162,7 @@ class Evaluator:
             kl=kl,
             confidence=confidence,
             nearest=float(np.median(distances)) / usual if usual else float("nan"),
-            copies=float((distances < np.quantile(self._test_distances, CLOSEST)).mean()),
+            copies=float((distances <= self._close).mean()),
         )
 
     def classify(self, images: Images) -> NDArray[np.int64]:
@@ -174,7 +181,7 @@ class Evaluator:
             return Components(self.train.images)
         numbers = np.searchsorted(names, self.train.labels)
         classifier = trained(self.train.images, numbers, backend, cache, say)
-        self.classes = tuple(map(int, names))
+        self.classes, self.names = tuple(map(int, names)), tuple(self.train.classes.values())
         self._shares = metrics.class_shares(numbers, len(names))
         if self.test.labels is not None:
             _, probabilities = classifier.look(self.test.images)
@@ -208,11 +215,12 @@ def _some(rows: Images, count: int) -> Images:
 
 def _hold_out(data: Dataset) -> tuple[Dataset, Dataset]:
     """Four fifths and one fifth of a data set, always the same ones."""
-    order = np.random.default_rng(0).permutation(len(data))
+    order = np.random.default_rng((0, 1)).permutation(len(data))  # not as in `_some`: samples may be the data itself
     parts = np.sort(order[len(data) // 5 :]), np.sort(order[: len(data) // 5])
     if not all(map(len, parts)):
         raise ValueError(f"{len(data)} images are too few to hold some out; give more, or a test split")
     first, second = (
-        Dataset(data.images[rows], None if data.labels is None else data.labels[rows], data.name) for rows in parts
+        replace(data, images=data.images[rows], labels=None if data.labels is None else data.labels[rows])
+        for rows in parts
     )
     return first, second

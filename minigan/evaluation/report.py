@@ -22,8 +22,8 @@ class Report:
 
     data: name or path. images, test_images: how many real ones there are to train on and to test with. held_out:
     whether the test images are a part of the data that has no test split. n: samples asked of each GAN. features: in
-    words; evaluator: figures can be compared where this is the same. classes: their labels, and accuracy of the
-    classifier on the test images; None without labels.
+    words; evaluator: figures can be compared where this is the same. classes: their labels, their names, and accuracy
+    of the classifier on the test images; None without labels.
     """
 
     data: str
@@ -37,6 +37,7 @@ class Report:
     accuracy: float | None
     rows: tuple[Row, ...]
     codes: tuple[CodesRow, ...] = ()
+    names: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, evaluator: Evaluator, rows: Sequence[Row], codes: Sequence[CodesRow] = ()) -> Report:
@@ -53,6 +54,7 @@ class Report:
             accuracy=evaluator.accuracy,
             rows=(evaluator.floor, *rows),
             codes=tuple(codes),
+            names=evaluator.names,
         )
 
     def text(self) -> str:
@@ -74,7 +76,7 @@ class Report:
             [
                 row.name, f"{row.n:,}", f"{row.frechet:.2f}", f"{row.precision:.3f}", f"{row.recall:.3f}",
                 "–" if row.confidence is None else f"{row.confidence:.3f}",
-                f"{row.nearest:.2f}", f"{100 * row.copies:.1f}",
+                "–" if math.isnan(row.nearest) else f"{row.nearest:.2f}", f"{100 * row.copies:.1f}",
             ]
             for row in self.rows
         ]  # fmt: skip
@@ -83,8 +85,9 @@ class Report:
         return _table(head, rows)
 
     def _shares(self) -> str:
-        shown = self.classes if self.classes and len(self.classes) <= _WIDEST else ()
-        head = ["share, %", *map(str, shown), "least", "KL"]
+        names = self.names or tuple(map(str, self.classes or ()))
+        shown = names if len(names) <= _WIDEST else ()
+        head = ["share, %", *(name.replace("|", "\\|") for name in shown), "least", "KL"]
         rows = [
             [row.name, *(f"{100 * s:.1f}" for s in row.shares[: len(shown)]), f"{100 * min(row.shares):.1f}",
              f"{row.kl:.3f}"]
@@ -115,7 +118,7 @@ class Report:
             f"precision: share of samples that look real; recall: share of real images within reach (k = {K}, "
             f"{MANIFOLD:,} of each at most).",
             "nearest: distance to the nearest training image in pixels, median, that of test images being 1; copies: "
-            f"nearer than the closest {100 * CLOSEST:.0f} % of test images.",
+            f"as near as the closest {100 * CLOSEST:.0f} % of the test images that are no training images themselves.",
         ]
         if self.classes is None:
             notes.append("The data has no labels of different classes, so their shares and confidence are left out.")

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_FLAT = 1e-9  # square pixels: what rounding leaves of the variance of a line, while a single level in 255 is more
 
 
 def slant(images: NDArray[Any]) -> Floats:
     """Of uint8 images (N, H, W[, C]), light strokes on a dark ground: (N,), positive for what leans to the right.
 
-    0 where there is no ink.
+    0 where there is no ink, or where it lies on one line, which leans nowhere.
     """
     ink = _ink(images)
     _, height, width = ink.shape
@@ -33,7 +34,8 @@ def slant(images: NDArray[Any]) -> Floats:
 
     x_mean, y_mean = mean(x), mean(y)
     covariance, variance = mean(x * y) - x_mean * y_mean, mean(y * y) - y_mean**2
-    return np.asarray(-covariance / np.maximum(variance, 1e-12))
+    flat = variance < _FLAT
+    return np.asarray(np.where(flat, 0, -covariance / np.where(flat, 1, variance)))
 
 
 def thickness(images: NDArray[Any]) -> Floats:

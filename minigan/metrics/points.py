@@ -13,18 +13,25 @@ BLOCK = 1 << 21  # elements of a block of distances: 16 MiB
 
 
 def squared_distances(a: Floats, b: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Rows of the squared distances (len(a), len(b)), a block at a time; the block is overwritten by the next."""
+    """Rows of the squared distances (len(a), len(b)), a block at a time; the block is overwritten by the next.
+
+    What is smaller than the rounding of |x|² − 2 x·y + |y|² is no distance: equal points are at 0, exactly.
+    """
+    middle = np.rint(b.mean(axis=0))  # far from 0 little would be left of the digits; whole numbers stay whole
+    a, b = a - middle, b - middle
     size = max(1, min(len(a), BLOCK // len(b)))
     squares_a, squares_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
-    block = np.empty((size, len(b)))
+    block, noise = np.empty((2, size, len(b)))
+    rounding = max(4, a.shape[1]) * np.finfo(np.float64).eps
     twice = -2 * b.T
     for start in range(0, len(a), size):
         rows = slice(start, min(start + size, len(a)))
-        part = block[: rows.stop - start]
+        part, least = block[: rows.stop - start], noise[: rows.stop - start]
         np.matmul(a[rows], twice, out=part)
-        part += squares_b
-        part += squares_a[rows, None]
-        np.maximum(part, 0, out=part)
+        np.add(squares_b, squares_a[rows, None], out=least)
+        part += least
+        least *= rounding
+        part[part <= least] = 0
         yield rows, part
 
 

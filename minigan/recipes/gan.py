@@ -20,6 +20,7 @@ from ..spec import whole
 from . import networks
 
 STEPS, BATCH = 4_000, 64
+CLASSES = 10  # where no data says how many: those of the digits
 
 
 def build(
@@ -32,7 +33,7 @@ def build(
     ] = "non-saturating",
     real_target: float = 1.0,
     label: Literal["none", "told", "asked"] = "none",
-    classes: int = 10,
+    classes: int | None = None,
     categories: int = 0,
     continuous: int = 0,
     label_weight: float = 1.0,
@@ -77,7 +78,7 @@ def build(
     objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
     label: D is "told" the labels of the data (CGAN), "asked" for them (AC-GAN), or nobody knows them
-    classes: how many labels there are, from 0
+    classes: how many labels there are, from 0; none for as many as the data has (10 before there is any)
     categories: G is asked for one of so many categories, and D to tell which (InfoGAN); 0 for none
     continuous: G is asked for so many numbers from −1 to 1, and D to tell them (InfoGAN)
     label_weight: weight of the loss of a label that D is asked for
@@ -137,7 +138,7 @@ def build(
     if label not in ("none", "told", "asked"):
         raise ValueError(f"label must be one of none, told, asked, got {label!r}")
     if label != "none":
-        codes.append(Label(classes, told=label == "told", weight=label_weight))
+        codes.append(Label(CLASSES if classes is None else classes, told=label == "told", weight=label_weight))
     if categories:
         codes.append(Category(categories, category_weight))
     if continuous:

@@ -170,12 +170,18 @@ def _norm(norm: str) -> tuple[Callable[[], Any], Callable[[int], list[Layer]]]:
     return _OF_WEIGHTS.get(norm, lambda: None), lambda n: [layers[norm](n)] if norm in layers else []
 
 
+def near_size(height: int, breadth: int) -> str:
+    """The nearest size that conv networks can make, as --size takes it."""
+    down, across = (max(4, (side + 2) // 4 * 4) for side in (height, breadth))
+    return str(across) if across == down else f"{across}x{down}"
+
+
 def _quarters(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """A quarter of the height and of the width, and the number of channels."""
     height, breadth, *channels = shape
     if height % 4 or breadth % 4:
         raise ValueError(
-            f"nets='conv' halves a picture twice, so its sides must be multiples of 4, got {height} x {breadth}; "
-            "pad or crop the images, or take nets='dense'"
+            f"nets='conv' halves a picture twice, so its sides must be multiples of 4, got {height} x {breadth}; scale "
+            f"the images with --size {near_size(height, breadth)} (size in Python), or take nets='dense'"
         )
     return height // 4, breadth // 4, channels[0] if channels else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +21,9 @@ class Config:
     """Everything needed to repeat a run.
 
     options: all of the recipe's. data: a name or an absolute path. images: count, shape and SHA-256 of the pixels.
-    versions: of minigan, Python and NumPy (and CuPy) that wrote it.
+    versions: of minigan, Python and NumPy (and CuPy) that wrote it. size: what the images were scaled to, "WxH", or "".
+    labels: names of the classes that a GAN with labels knows as 0, 1, ..., and SHA-256 of the labels; empty for others.
+    The last two may be missing: older runs know nothing of them.
     """
 
     recipe: str
@@ -37,6 +39,8 @@ class Config:
     sample_every: int
     checkpoint_every: int
     versions: dict[str, str]
+    size: str = ""
+    labels: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -50,16 +54,18 @@ class Config:
             if len(text) > _MOST:
                 raise ValueError(f"it is larger than {_MOST:,} bytes")
             data = json.loads(text)
-            values = {field.name: data[field.name] for field in fields(cls)}
-            for field in fields(cls):
-                if type(values[field.name]) is not kinds.get(str(field.type), dict):
-                    raise ValueError(f"{field.name} cannot be {_short(values[field.name])}")
+            later = {"size": "", "labels": {}}  # than the first runs
+            values = {part.name: (later | data)[part.name] for part in fields(cls)}
+            for part in fields(cls):
+                if type(values[part.name]) is not kinds.get(str(part.type), dict):
+                    raise ValueError(f"{part.name} cannot be {_short(values[part.name])}")
             for name, least in _LEAST.items():
                 if not least <= values[name] < 2**62:
                     raise ValueError(f"{name} cannot be {_short(values[name])}")
             if values["dtype"] not in ("float32", "float64"):
                 raise ValueError(f"dtype cannot be {_short(values['dtype'])}")
             _check_images(values["images"])
+            _check_labels(values["labels"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is no config.json of a run: {what}") from None
@@ -82,6 +88,13 @@ def _check_images(images: dict[str, Any]) -> None:
     sizes = [count, *shape] if isinstance(shape, list) else [None]
     if not all(type(n) is int and 0 < n < 2**62 for n in sizes) or len(sizes) > 4 or not isinstance(digest, str):
         raise ValueError(f"images cannot be {_short(images)}")
+
+
+def _check_labels(labels: dict[str, Any]) -> None:
+    names, digest = labels.get("classes"), labels.get("sha256")
+    known = isinstance(names, list) and all(isinstance(name, str) for name in names) and len(names) == len({*names})
+    if labels and not (known and names and isinstance(digest, str)):
+        raise ValueError(f"labels cannot be {_short(labels)}")
 
 
 def _short(value: Any) -> str:

@@ -6,22 +6,32 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import datasets
 from ..datasets import Dataset
+from ..recipes.networks import near_size
 from .config import Config
 
-__all__ = ["described", "fingerprint", "load_again", "load_data", "slug_of", "source_of"]
+__all__ = [
+    "described", "fingerprint", "hints", "load_again", "load_data", "numbered", "size_of", "slug_of", "source_of",
+]  # fmt: skip
 
 StrPath = str | os.PathLike[str]
+_FEW = 1000  # of fewer pictures, D knows each before G has learned much
 
 
-def load_data(data: StrPath, split: datasets.Split = "train") -> Dataset:
-    """As `minigan.datasets.load`, but a download that failed is a ConnectionError: the input was right."""
+def load_data(data: StrPath, split: datasets.Split = "train", size: Any = None) -> Dataset:
+    """As `minigan.datasets.load`, but a download that failed is a ConnectionError: the input was right.
+
+    size: as there, or "" for none.
+    """
     try:
-        return datasets.load(data, split)
+        return datasets.load(data, split, size=None if size == "" else size)
     except FileNotFoundError as error:
         raise ConnectionError(str(error)) from error
 
@@ -29,11 +39,66 @@ def load_data(data: StrPath, split: datasets.Split = "train") -> Dataset:
 def load_again(config: Config, data: StrPath | None) -> Dataset:
     """The images of a run, from where they were or from `data`. Raises ValueError if they are not there any more."""
     if data is not None:
-        return load_data(data)
+        return load_data(data, size=config.size)
     try:
-        return load_data(config.data)
+        return load_data(config.data, size=config.size)
     except ValueError as error:
         raise ValueError(f"the data of this run cannot be loaded: {error}; if it was moved, give --data") from error
+
+
+def size_of(size: Any) -> str:
+    """What `minigan.datasets.load` takes as `size`, as "WxH"; "" for None."""
+    if size is None:
+        return ""
+    from ..datasets.pictures import as_size
+
+    return "x".join(map(str, as_size(size)))
+
+
+def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+    """The data as a GAN with labels takes it, its classes being 0, 1, ... in order; and their names and SHA-256.
+
+    options: of the recipe; where it takes no labels the data stays as it is, and there are no names. Raises ValueError
+    for data without labels, or with another number of classes than `options` ask for.
+    """
+    if options.get("label", "none") == "none":
+        return dataset, {}
+    classes = dataset.classes
+    if len(classes) < 2:
+        why = "".join(f" ({note})" for note in dataset.notes if "labels" in note)
+        found = f"one class only, {next(iter(classes.values()))}" if classes else f"no labels{why}"
+        raise ValueError(
+            f"{dataset.name} has {found}, but the recipe {recipe} needs labels of two classes or more; take another "
+            "recipe, or put the images of each class into a folder of its own"
+        )
+    if options["classes"] not in (None, len(classes)):
+        names = list(classes.values())
+        few = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+        raise ValueError(
+            f"classes is {options['classes']}, but {dataset.name} has {len(classes)} of them ({few}); leave out "
+            "--classes, and it is what the data has"
+        )
+    labels = np.searchsorted(list(classes), np.asarray(dataset.labels)).astype(np.int64)
+    digest = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
+    names = list(classes.values())
+    return replace(dataset, labels=labels, names=dict(enumerate(names))), {"classes": names, "sha256": digest}
+
+
+def hints(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:
+    """What somebody should know of this data before a run: what was left out, and what will be hard."""
+    found = list(dataset.notes)
+    if len(dataset) < _FEW:
+        found.append(
+            f"{len(dataset):,} pictures are few: below about {_FEW:,}, D comes to know each of them, and G rather "
+            "copies than invents; minigan evaluate counts the copies"
+        )
+    if len(dataset.image_shape) == 3 and options.get("nets") == "dense":
+        height, breadth, _ = dataset.image_shape
+        size = f" --size {near_size(height, breadth)}" if height % 4 or breadth % 4 else ""
+        found.append(
+            f"dense networks are slow to learn colour pictures; convolutions do better: minigan train dcgan{size}"
+        )
+    return found
 
 
 def source_of(data: StrPath) -> str:

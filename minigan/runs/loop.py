@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,17 @@ from ..objectives import Critic
 from ..recipes.options import recipe_options
 from . import pictures
 from .config import Config
+from .data import hints
 from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
 from .progress import Progress
 
-__all__ = ["Run", "fixed_settings", "images_of", "in_turn", "sample_images"]
+__all__ = [
+    "Run", "columns_of", "fixed_settings", "images_of", "in_turn", "picture_of", "sample_images", "whole_rows",
+]  # fmt: skip
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
+_COLUMNS = 20  # classes that a picture shows side by side, each in a column of its own
 _PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
 
 
@@ -59,6 +63,26 @@ def fixed_settings(config: Config) -> dict[str, Any]:
     return config.settings(tuple(lengths))
 
 
+def columns_of(n: int, classes: Sequence[str]) -> int | None:
+    """In a picture of about n samples of the classes in turn: how many columns, each of one class, make it square.
+
+    None without classes, or with so many that nobody would read their names.
+    """
+    k = len(classes)
+    return max(1, round(math.sqrt(n) / k)) * k if 0 < k <= _COLUMNS else None
+
+
+def whole_rows(n: int, columns: int | None) -> int:
+    """About n samples, such that they fill rows of so many."""
+    return n if columns is None else max(1, round(n / columns)) * columns
+
+
+def picture_of(images: np.ndarray[Any, Any], classes: Sequence[str], columns: int | None) -> np.ndarray[Any, Any]:
+    """A grid of samples of the classes in turn, with the names of the classes above its columns if there are some."""
+    picture = pictures.grid(images, columns=columns)
+    return picture if columns is None else pictures.titled(picture, [*classes] * (columns // len(classes)))
+
+
 def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
     if found := first_nonfinite(((name, gan.backend.asarray(a)) for name, a in arrays.items()), gan.backend):
         name, what = found
@@ -85,6 +109,7 @@ class Run:
         self.progress = Progress(gan.steps, config.steps, stop, quiet)
         self.saved = gan.steps  # the step that the checkpoint stands at
         self._begun = False  # from then on there is a config.json
+        self.classes: list[str] = config.labels.get("classes", [])
         self.diagnostics = Diagnostics(gan, dataset)
         self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]
         if gan.steps and (state := folder.noted().get("diagnostics")) is not None:
@@ -139,6 +164,8 @@ class Run:
             for remark in self._remarks:
                 self._say(f"step {gan.steps:,}: {remark}")
         if gan.steps == 0:
+            for hint in hints(self.dataset, config.options):
+                self.progress.say(f"note: {hint}")
             self._save_sample()
         match = Match(gan, self.dataset, config.batch)
         pretrained = gan.d_updates
@@ -197,6 +224,8 @@ class Run:
             "shape": self.config.images["shape"], "diagnostics": self.diagnostics.state(),
             "settings": fixed_settings(self.config), "rows": self.folder.metrics.checksum,
         }  # fmt: skip
+        if self.classes:
+            noted["classes"] = self.classes
         with self.folder.write(self.folder.checkpoint) as file:
             gan.save(file, noted)
         self.saved = gan.steps
@@ -206,8 +235,11 @@ class Run:
     # --- pictures ----------------------------------------------------------------------------------------------
 
     def _grid(self, n: int) -> np.ndarray[Any, Any]:
-        """The present samples of the first n latents, always the same ones."""
-        return pictures.grid(sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n)))
+        """The present samples of the first n latents, about, always the same ones."""
+        columns = columns_of(n, self.classes)
+        n = whole_rows(n, columns)
+        images = sample_images(self.gan, n, self.config.images["shape"], label=in_turn(self.gan, n))
+        return picture_of(images, self.classes, columns)
 
     def _save_sample(self) -> None:
         with self.folder.write(self.folder.sample_file(self.gan.steps)) as file:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-__all__ = ["grid", "plot_losses", "require", "save_figure", "save_gif", "save_png"]
+__all__ = ["grid", "plot_losses", "require", "save_figure", "save_gif", "save_png", "titled"]
 
 Pixels = NDArray[np.uint8]
+_LETTERS, _LONGEST = 9, 24  # pixels that a title needs across, and the letters of one
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 
 
@@ -88,6 +89,36 @@ def read_png(file: IO[bytes], shape: tuple[int, ...]) -> Pixels | None:
     except Exception:  # Pillow has many ways to say that a file is damaged
         return None
     return picture if picture.shape == shape and picture.dtype == np.uint8 else None
+
+
+def titled(picture: Pixels, titles: Sequence[str], padding: int = 2) -> Pixels:
+    """A grid with a title above each of its columns, upright where one is too long; none where columns are too narrow.
+
+    padding: as of the grid.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    across = (picture.shape[1] - padding) // len(titles)
+    if across < _LETTERS:
+        return picture
+    font = ImageFont.load_default(min(across - 1, 12))
+    words = []
+    for title in titles:
+        text = title.encode("utf-8", "replace").decode()
+        text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        left, top, right, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font=font)
+        word = Image.new("L", (max(1, math.ceil(right - left)), max(1, math.ceil(bottom - top))))
+        ImageDraw.Draw(word).text((-left, -top), text, fill=255, font=font)
+        words.append(np.asarray(word))
+    if any(drawn.shape[1] > across for drawn in words):
+        words = [np.rot90(drawn)[:, :across] for drawn in words]
+    strip = np.zeros((max(map(len, words)) + 2 * padding, picture.shape[1]), np.uint8)
+    for i, drawn in enumerate(words):
+        height, width = drawn.shape
+        start = padding + i * across + max(0, across - padding - width) // 2
+        strip[-padding - height : -padding, start : start + width] = drawn
+    shape = (len(strip), *picture.shape[1:])
+    return np.concatenate([np.broadcast_to(strip.reshape(*strip.shape, *(1,) * (len(shape) - 2)), shape), picture])
 
 
 def save_png(path: Target, picture: Pixels) -> None:
