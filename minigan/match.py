@@ -61,6 +61,7 @@ class Match:
         self.gan, self.batch = gan, batch
         self._be = be = gan.backend
         self._failure: NonFiniteError | None = None
+        self._asked = gan.steps, gan.d_updates  # the counts before the steps that were asked for last
         self._size = batch // 2 if gan.half_batches else batch  # of a minibatch
         rows = gan.d_steps * self._size
         with be.explained():
@@ -94,19 +95,46 @@ class Match:
         parts = [np.empty((0, len(METRICS)), self.gan.D.dtype)]
         while steps > 0 and self._failure is None:
             with self.gan._atomic:
-                count, begin, d_begin = min(steps, self._be.ahead), self.gan.steps, self.gan.d_updates
-                try:
-                    with self._be.explained():
-                        for _ in range(count):
-                            self._turn()
-                        if self._turn.halted():
-                            self._explain(begin, d_begin)
-                except NonFiniteError as error:
-                    self._failure = error
-                rows = np.arange(begin + 1, self.gan.steps + 1) % len(self._table)
-                parts.append(self._be.to_numpy(self._table)[rows])
+                count = min(steps, self._be.ahead)
+                self.ask(count)
+                parts.append(self._collect())
             steps -= count
-        history = np.concatenate(parts)
+        return self._named(np.concatenate(parts))
+
+    def ask(self, steps: int) -> None:
+        """Play so many more steps, as many as the backend is `ahead` at most; a GPU is not waited for.
+
+        `take` must come before the next `ask`.
+        """
+        if self._failure is not None:
+            raise self._failure
+        with self.gan._atomic:
+            self._asked = self.gan.steps, self.gan.d_updates
+            try:
+                with self._be.explained():
+                    for _ in range(steps):
+                        self._turn()
+            except NonFiniteError as error:
+                self._failure = error
+
+    def take(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The metrics of the steps that were asked for, as `play` returns them; waits for them."""
+        with self.gan._atomic:
+            return self._named(self._collect())
+
+    def _collect(self) -> np.ndarray[Any, Any]:
+        """The rows of the steps that were asked for."""
+        begin, d_begin = self._asked
+        try:
+            with self._be.explained():
+                if self._failure is None and self._turn.halted():
+                    self._explain(begin, d_begin)
+        except NonFiniteError as error:
+            self._failure = error
+        rows = np.arange(begin + 1, self.gan.steps + 1) % len(self._table)
+        return self._be.to_numpy(self._table)[rows]
+
+    def _named(self, history: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if self._failure is not None and not len(history):
             raise self._failure
         return {name: history[:, i] for i, name in enumerate(METRICS)}

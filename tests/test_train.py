@@ -25,6 +25,7 @@ from PIL import Image
 import minigan
 from minigan import archive, files
 from minigan.backend import get_backend
+from minigan.backend.numpy_backend import NumpyBackend
 from minigan.cli import main
 from minigan.match import METRICS, Match
 from minigan.nonfinite import NonFiniteError
@@ -768,3 +769,27 @@ def test_a_bar_on_a_terminal(data: Path, tmp_path: Path) -> None:
     assert max(map(len, bars)) <= 80
     assert "step 30/30" not in text
     assert text.splitlines()[-1].startswith("minigan sample ")
+
+
+def test_metrics_are_written_while_a_gpu_plays_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that is ahead: what came before is noted between asking for steps and waiting for them."""
+    arguments = {"data": "digits", "steps": 24, "sample_every": 20, "checkpoint_every": 12, "backend": "numpy"}
+    order: list[str] = []
+    for name in ("ask", "take"):
+        plain = getattr(Match, name)
+        monkeypatch.setattr(
+            Match, name, lambda self, *a, plain=plain, name=name: (order.append(name), plain(self, *a))[1]
+        )
+    append = MetricsTable.append
+    monkeypatch.setattr(
+        MetricsTable, "append", lambda self, step, *a: (order.append(str(step)), append(self, step, *a))
+    )
+    train(out=tmp_path / "one by one", **arguments)
+    assert order[1:7] == ["ask", "take", "1", "ask", "take", "2"]  # after a first step, to see whether all fits
+    order.clear()
+    monkeypatch.setattr(NumpyBackend, "ahead", 5)
+    train(out=tmp_path / "ahead", **arguments)
+    first, rest = [str(i) for i in range(1, 6)], [str(i) for i in range(6, 11)]
+    assert order[1:16] == ["ask", "take", "ask", *first, "take", "ask", *rest, "take", "11"]
+    tables = [(tmp_path / name / "metrics.csv").read_bytes() for name in ("one by one", "ahead")]
+    assert tables[0] == tables[1]

@@ -176,30 +176,41 @@ class Run:
         if gan.d_updates > pretrained:
             self.save()
         self.progress.start_clock()
+        noted = gan.steps  # of the steps played, those that are written down
+        late: dict[str, np.ndarray[Any, Any]] = {}  # metrics of those that are not, yet
         while gan.steps < config.steps and not stop.requested:
             pauses = (config.sample_every, config.checkpoint_every)
             count = min(config.steps - gan.steps, gan.backend.ahead, *(n - gan.steps % n for n in pauses))
-            self._note(match.play(count))
+            match.ask(count)
+            noted = self._note(late, noted)  # while a GPU is busy with what was asked for
+            late = played = match.take()
+            goes_on = gan.backend.ahead > 1 and gan.steps < config.steps and all(gan.steps % n for n in pauses)
+            if not (goes_on and len(played["d_loss"]) == count and np.isfinite([*played.values()]).all()):
+                noted, late = self._note(played, noted), {}
+            for notice in self.diagnostics.watch(played):  # which looks at the GAN as it is now
+                self._say(str(notice))
             if gan.steps % config.sample_every == 0:
                 self._save_sample()
             if gan.steps % config.checkpoint_every == 0:
                 self.save()
+        self._note(late, noted)
         if gan.steps > self.saved:
             self.save()
         for sentence in self.diagnostics.remaining():
             self.progress.say(f"still wrong {sentence}")
 
-    def _note(self, played: dict[str, np.ndarray[Any, Any]]) -> None:
-        """Write down the metrics of the steps just played, and what diagnostics has to say of them."""
-        count, last = len(played["d_loss"]), self.gan.steps
+    def _note(self, played: dict[str, np.ndarray[Any, Any]], before: int) -> int:
+        """Write down the metrics of the steps after `before`, and return the last of them."""
+        if not played:
+            return before
+        count = len(played["d_loss"])
         for i in range(count):
             metrics = {name: float(values[i]) for name, values in played.items()}
-            step = last - count + 1 + i
+            step = before + 1 + i
             self._require_numbers(step, metrics)
             self.folder.metrics.append(step, metrics, self.gan.G.dtype)
             self.progress.update(step, metrics)
-        for notice in self.diagnostics.watch(played):
-            self._say(str(notice))
+        return before + count
 
     def _say(self, notice: str) -> None:
         """For whoever looks on, and for whoever looks later."""
