@@ -288,6 +288,15 @@ def test_a_folder_of_idx(tmp_path: Path, style: str) -> None:
     refused(lambda: datasets.load(tmp_path), "5 images", "(4,)")
 
 
+def test_idx_labels_in_a_column_or_as_rows(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx.encode(IMAGES))
+    for labels in (LABELS[:, None], np.eye(6, dtype=np.uint8)[LABELS]):
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx.encode(labels))
+        found = datasets.load(tmp_path).labels
+        assert found is not None
+        assert found.tolist() == LABELS.tolist()
+
+
 def test_a_single_idx_file_without_labels(tmp_path: Path) -> None:
     (tmp_path / "faces").write_bytes(idx.encode(np.stack([IMAGES] * 3, axis=-1)))
     faces = datasets.load(tmp_path / "faces")

@@ -215,6 +215,13 @@ def test_nearest_neighbours_are_those_of_brute_force(data: st.DataObject) -> Non
     np.testing.assert_array_equal(found.distances, np.sqrt(squares.min(axis=1)))
 
 
+def test_a_copy_is_told_from_what_is_near_however_far_from_0_they_are() -> None:
+    near = np.random.default_rng(0).uniform(-1, 1, (20, 5)) * 1e-3 + 1e5
+    found = nearest_neighbours(near, near)
+    assert found.indices.tolist() == list(range(20))
+    assert not found.distances.any()
+
+
 def test_a_copy_is_at_distance_zero() -> None:
     images = np.random.default_rng(0).uniform(-1, 1, (100, 28, 28)).astype(np.float32) + 50
     found = nearest_neighbours(images[[7, 3, 99]], images)

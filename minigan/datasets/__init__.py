@@ -209,7 +209,7 @@ def _load_idx(images: str, labels: str | None, name: str) -> Dataset:
     if pixels.ndim < 3:
         raise ValueError(f"{images} has {pixels.ndim} dimension(s), but images have 3 or 4; give the images file")
     classes = None if labels is None else idx.read(labels)
-    if classes is not None and classes.shape != pixels.shape[:1]:
+    if classes is not None and classes.shape[:1] != pixels.shape[:1]:
         raise ValueError(
             f"{images} holds {len(pixels):,} images but {labels} holds labels of shape {classes.shape}, "
             "but one for each image was expected; fetch or copy both again"

@@ -36,11 +36,13 @@ def nearest_neighbours(samples: ArrayLike, images: ArrayLike) -> Neighbours:
                          "were expected; reshape them alike")  # fmt: skip
     x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
     floats = as_points("samples", x)
+    middle = np.rint(floats.mean(axis=0))  # far from 0 products have no digits left for what is near
+    shifted = floats - middle
     index, best = np.zeros(len(x), np.int64), np.full(len(x), np.inf)
     size = max(1, points.BLOCK // max(len(x), x.shape[1]))
     for start in range(0, len(y), size):
-        block = as_points("images", y[start : start + size])
-        score = floats @ (-2 * block.T)  # |y|² − 2 x·y is smallest where |x − y|² is
+        block = as_points("images", y[start : start + size]) - middle
+        score = shifted @ (-2 * block.T)  # |y|² − 2 x·y is smallest where |x − y|² is
         score += np.einsum("ij,ij->i", block, block)
         nearest = score.argmin(axis=1)
         found = score[np.arange(len(x)), nearest]
