@@ -204,6 +204,7 @@ class GAN:
             return {name: float(metrics[name]) for name in METRICS}
 
     @atomically
+    @np.errstate(all="ignore")  # as in the two updates, for fakes that are made before them
     def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
         """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
 

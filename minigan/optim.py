@@ -191,6 +191,7 @@ class BoundOptimizer:
         """How many updates there have been."""
         return self._t.value
 
+    @np.errstate(under="ignore")  # the square of a small gradient is 0
     def step(self) -> None:
         """One update of the network's parameters with its present gradients, which are left as they are."""
         rule, be = self.rule, self.net.backend

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Sequential:
         self._plan = list(_plan(layers))
         self._allocate()
 
+    @np.errstate(under="ignore")
     def _allocate(self) -> None:
         """Make the flat arrays, give each parameter its part and its initial value."""
         self.parameters: dict[str, Parameter] = {
@@ -133,8 +135,10 @@ class Sequential:
         Raises TypeError for integers, ValueError for a shape that does not fit.
         """
         run = self._pass(train, train if track is None else track, arena, stream)
-        x = self._joined(self.as_batch(x), beside, run)
-        applied = list(self._forward(x, run, depth=depth))
+        quiet = _underflowing if stream is None else nullcontext  # in a step, all is quiet anyway
+        with quiet():
+            x = self._joined(self.as_batch(x), beside, run)
+            applied = list(self._forward(x, run, depth=depth))
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
 
@@ -146,14 +150,16 @@ class Sequential:
             applied_layers = self._plan[: len(backs)]
             trained = [i for i, (_, layer, _) in enumerate(applied_layers) if params and layer.parameters]
             stop = 0 if inputs else min(trained, default=len(backs))
-            for i in reversed(range(stop, len(backs))):
-                dy = backs[i](dy, params, inputs or i > stop)
-                if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
-                    dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
+            with quiet():
+                for i in reversed(range(stop, len(backs))):
+                    dy = backs[i](dy, params, inputs or i > stop)
+                    if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
+                        dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
             return self._parted(dy, beside, run) if inputs else None
 
         return y, back
 
+    @np.errstate(under="ignore")
     def input_gradient(
         self,
         x: Array,
@@ -196,6 +202,7 @@ class Sequential:
             dy, push = back(dy)
             pushes.append(push)
 
+        @np.errstate(under="ignore")
         def tangent(u: Array) -> None:
             u, pulls = self._given("u must have the shape of dx,", u, shape, run, stamp), []
             if beside is not None:  # which does not move
@@ -437,6 +444,11 @@ def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | 
         else:
             yield i, layers[i], None
             i += 1
+
+
+def _underflowing() -> np.errstate:
+    """What is too small becomes 0: that is how softplus and Adam's squares work, whatever the caller makes of it."""
+    return np.errstate(under="ignore")
 
 
 def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
