@@ -183,6 +183,9 @@ class BoundOptimizer:
         self._t = net.backend.counter()
         self.memory = {name: net.backend.zeros((net.size,), net.dtype) for name in rule.memory}
 
+    def __repr__(self) -> str:
+        return f"<{self.rule} of {self.net.size:,} parameters, after {self.t:,} updates>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _remade, (self.rule, self.net, self.state_dict())
 

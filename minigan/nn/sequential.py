@@ -396,6 +396,41 @@ class Sequential:
             net.load_state_dict(state)
         return net
 
+    def summary(self, shape: tuple[int, ...] | None = None) -> Text:
+        """A table of the layers: what each makes of a sample, and how many parameters it has.
+
+        shape: of a sample, by default what the first layer takes, if it tells. The table is text, which a prompt and a
+        notebook show as it is. Raises ValueError for a shape that does not fit, or if it is needed.
+
+        >>> import minigan
+        >>> minigan.Sequential(minigan.Dense(2, 8), minigan.ReLU(), minigan.Dense(8, 1)).summary()
+           layer        output  parameters
+        0  Dense(2, 8)  (8,)            24
+        1  ReLU()       (8,)             0
+        2  Dense(8, 1)  (1,)             9
+           total                        33
+        """
+        told = getattr(self.layers[0], "n_in", None) if self.layers else 0
+        if shape is None and told is None:
+            raise ValueError(
+                f"the first layer, {self.layers[0]}, does not tell the shape of a sample: give it, as in "
+                "summary((28, 28, 1))"
+            )
+        x = self.backend.zeros((2, *((told,) if shape is None else shape)), self.dtype)
+        run, outputs, before = self._pass(False, False, None, Stream(self.seed, Purpose.CALL)), [x.shape[1:]], 0
+        for i, y, _ in self._forward(x, run) if self.layers else ():
+            outputs[before:] = [tuple(y.shape[1:])] * (i + 1 - before)  # with an activation that was applied together
+            before = i + 1
+        counts = [sum(math.prod(p.shape) for p in layer.parameters.values()) for layer in self.layers]
+        rows = [("", "layer", "output", "parameters")]
+        rows += [
+            (str(i), str(layer), str(output), f"{count:,}")
+            for i, (layer, output, count) in enumerate(zip(self.layers, outputs, counts, strict=False))
+        ]
+        rows.append(("", "total", "", f"{self.size:,}"))
+        number, name, output, _ = (max(len(row[i]) for row in rows) for i in range(4))
+        return Text("\n".join(f"{a:>{number}}  {b:<{name}}  {c:<{output}}  {d:>10}" for a, b, c, d in rows))
+
     def __len__(self) -> int:
         return len(self.layers)
 
@@ -422,6 +457,15 @@ def _remade(
         net.parameters[name].published(net.parameters[name].grad)[...] = backend.asarray(grad)
     net.calls, net._turns = calls, itertools.count(calls)
     return net
+
+
+class Text(str):
+    """Text that a prompt shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def ones(shape: tuple[int, ...], outputs: int | None, run: Pass) -> Array:
