@@ -115,6 +115,21 @@ __all__ = [
 ]
 
 
+def _watch(gan: GAN, images: Any, steps: int) -> Any:
+    from .runs.watch import Watch
+
+    return Watch(gan, images, steps)
+
+
+def _html(gan: GAN) -> str:
+    from .runs.notebook import shown
+
+    return shown(gan)
+
+
+GAN.watch, GAN._repr_html_ = _watch, _html  # loaded when a person wants to see something, and never below its floor
+
+
 def __getattr__(name: str) -> Any:
     """`minigan.datasets` is imported when it is first used: half of the import time is its."""
     if name == "datasets":

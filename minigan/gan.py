@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from os import PathLike
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -208,6 +209,7 @@ class GAN:
             return dict(zip(METRICS, self.backend.numbers([metrics[name] for name in METRICS]), strict=True))
 
     @atomically
+    @np.errstate(all="ignore")  # as in the two updates, for fakes that are made before them
     def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
         """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
 
@@ -510,6 +512,8 @@ class GAN:
         labels: Any = None,
         d_pretrain: int = 0,
         callback: Callable[[GAN, Metrics], bool | None] | None = None,
+        every: int = 1,
+        progress: bool = False,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """Play `steps` more steps and return each metric as a float32 array (steps played,).
 
@@ -520,27 +524,34 @@ class GAN:
             such an object.
         batch: G's batch, and D's real batch (half of it with half_batches).
         d_pretrain: D updates before G's first (only of a GAN that has not played yet).
-        callback: called after every step with this GAN and the metrics; returning True ends the training. Without
-            one, a GPU plays many steps before anybody waits for it.
+        callback: called with this GAN and the metrics of the step just made; returning True ends the training.
+        every: how many steps there are from one call to the next, the last step aside. Between two, a GPU plays on
+            without being waited for.
+        progress: show how far it is, and what `minigan.diagnostics` has to say: as a bar on a terminal, as lines in a
+            file, in a notebook as one display that is updated.
 
         Raises ValueError or TypeError for data or sizes that do not fit, NonFiniteError as `step` does. Warns of floats
         that G cannot make, such as 0 to 255 where it ends in Tanh, and of classes without a sample.
         """
         steps, d_pretrain = whole("steps", steps, least=0), whole("d_pretrain", d_pretrain, least=0)
+        every = whole("every", every)
         match = Match(self, images, batch, labels)
         match.pretrain(d_pretrain)
         if sentence := self.rests(steps):
             warnings.warn(sentence, stacklevel=2)
         history = {name: np.empty(steps, np.float32) for name in METRICS}
         done, stop = 0, False
-        while done < steps and not stop:
-            played = match.play(1 if callback else steps - done)
-            count = len(played["d_loss"])
-            for name, values in played.items():
-                history[name][done : done + count] = values
-            done += count
-            if callback is not None:
-                stop = bool(callback(self, {name: float(values[0]) for name, values in played.items()}))
+        with self.watch(images, steps) if progress else nullcontext() as watch:
+            while done < steps and not stop:
+                count = steps - done if callback is None else min(steps - done, every - done % every)
+                played = match.play(count if watch is None else min(count, self.backend.ahead))
+                count = len(played["d_loss"])
+                for name, values in played.items():
+                    history[name][done : done + count] = values
+                done += count
+                stop = watch is not None and watch(played)
+                if callback is not None and (done % every == 0 or done == steps):
+                    stop |= bool(callback(self, {name: float(values[-1]) for name, values in played.items()}))
         return {name: values[:done] for name, values in history.items()}
 
     def sample(self, n: int, seed: int | None = None, averaged: bool = True, label: Any = None) -> np.ndarray[Any, Any]:
@@ -652,6 +663,29 @@ class GAN:
         for bound, rule in rules:
             bound.rule = rule
         self.optimizer, self.d_optimizer, self.instance_noise = plan.optimizer, plan.d_optimizer, plan.instance_noise
+
+    # --- showing -----------------------------------------------------------------------------------------------
+
+    # How to show a GAN takes what is built above the game, pictures and diagnostics: minigan/__init__.py puts it here.
+    watch: ClassVar[Callable[..., Any]]  # (images, steps): a context, to be called with the metrics of steps
+    _repr_html_: ClassVar[Callable[..., str]]  # for a notebook, with samples
+
+    def __repr__(self) -> str:
+        import inspect  # here, because it would double the time that `import minigan` adds to NumPy's
+
+        defaults = {name: p.default for name, p in inspect.signature(GAN).parameters.items()} | {
+            "d_optimizer": self.optimizer,
+            "latent": self.latent,
+        }
+        options = {name: getattr(self, name) for name in (*_SPECS, *_OPTIONS)}
+        chosen = [f"{name}={value!r}" for name, value in options.items() if value not in (defaults[name], [])]
+        inputs, codes = self.latent + self._codes.width, self._codes.outputs
+        return (
+            f"GAN(  # after {self.steps:,} steps, {self.G.dtype}, {self.backend.name}\n"
+            f"    G: ({inputs},) to {self.sample_shape}, {self.G.size:,} parameters\n"
+            f"    D: {self.sample_shape} to ({1 + codes},), {self.D.size:,} parameters\n"
+            f"    {', '.join(chosen)}\n)"
+        )
 
     # --- saving ------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from .nn import Dense, Sequential
 from .spec import Spec, number
 
 Array = Any
+_quietly = np.errstate(under="ignore")  # e^−l of a large logit is 0, and nothing is wrong with that
 
 
 class Objective(Spec, abstract=True):
@@ -64,6 +65,7 @@ class Objective(Spec, abstract=True):
         """G's loss on fakes; d/dlogits goes into `grad`."""
         raise NotImplementedError
 
+    @_quietly
     def discriminator(
         self, real: Array, fake: Array, arena: Heap | None = None, out: tuple[Array, Array] | None = None
     ) -> tuple[Array, tuple[Array, Array]]:
@@ -87,6 +89,7 @@ class Objective(Spec, abstract=True):
         loss, _ = self.discriminator(real, fake, arena, out)
         return loss, self.judge(real, fake, arena.backend)
 
+    @_quietly
     def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
         """G's loss and its gradient with respect to D's outputs on fakes.
 
@@ -105,6 +108,7 @@ class Objective(Spec, abstract=True):
         """How many layers of D `generator` wants the output of: all of them, as a rule."""
         return len(D)
 
+    @_quietly
     def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         """Metrics: what D says of real samples and of fakes, on average, and the share of each that it gets right.
 
@@ -112,6 +116,7 @@ class Objective(Spec, abstract=True):
         """
         return be.judge(real, fake)
 
+    @_quietly
     def probability(self, logits: Array, xp: Any) -> Array:
         """D(x), the probability that a sample is real. Raises ValueError where D's output is a score."""
         return 0.5 * (1 + xp.tanh(0.5 * logits))
@@ -188,9 +193,11 @@ class LeastSquares(Objective):
     def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
         return _half_square(logits, 1, grad, be)
 
+    @_quietly
     def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(self.probability(real, be.xp), self.probability(fake, be.xp), 0.5)
 
+    @_quietly
     def probability(self, logits: Array, xp: Any) -> Array:
         return xp.clip(logits, 0, 1)
 
@@ -201,9 +208,11 @@ class LeastSquares(Objective):
 class Critic(Objective, abstract=True):
     """An objective whose D gives scores: higher is more real, but no score is a probability."""
 
+    @_quietly
     def probability(self, logits: Array, xp: Any) -> Array:
         raise ValueError(f"under {self} D gives scores, not probabilities: look at GAN.score")
 
+    @_quietly
     def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(real, fake, (real.mean() + fake.mean()) / 2)
 
@@ -237,6 +246,7 @@ class Hinge(Critic):
     def fake(self, logits: Array, grad: Array, be: Backend) -> Array:
         return _hinge(logits, 1, grad, be)
 
+    @_quietly
     def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(real, fake, 0.0)
 
@@ -256,6 +266,7 @@ class Relativistic(Critic):
     separable = False
     compares = True
 
+    @_quietly
     def discriminator(
         self, real: Array, fake: Array, arena: Heap | None = None, out: tuple[Array, Array] | None = None
     ) -> tuple[Array, tuple[Array, Array]]:
@@ -265,6 +276,7 @@ class Relativistic(Critic):
         arena.backend.xp.negative(dreal, out=dfake)
         return loss, (dreal, dfake)
 
+    @_quietly
     def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
         arena = arena or _heap()
         grad = arena.empty(fake.shape, fake.dtype)
@@ -290,6 +302,7 @@ class FeatureMatching(NonSaturating):
             raise ValueError("feature matching needs a D with a hidden layer before its last Dense layer")
         return dense[-1]
 
+    @_quietly
     def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
         arena = arena or _heap()
         xp, grad = arena.backend.xp, arena.empty(fake.shape, fake.dtype)
@@ -369,6 +382,7 @@ def _means_and_shares(real: Array, fake: Array, boundary: Array | float) -> tupl
 # --- losses of other networks ----------------------------------------------------------------------------------
 
 
+@_quietly
 def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = None) -> tuple[Array, Array]:
     """Classification: mean of −log softmax(logits)[label], and its gradient with respect to the logits.
 
@@ -404,6 +418,7 @@ def softmax(logits: Array, xp: Any) -> Array:
     return share / share.sum(axis=1, keepdims=True)
 
 
+@_quietly
 def mean_squared_error(prediction: Array, target: Array, arena: Heap | None = None) -> tuple[Array, Array]:
     """Regression: mean of (prediction − target)² over all elements, and its gradient 2 (prediction − target)/n.
 

@@ -198,6 +198,9 @@ class BoundOptimizer:
         self._t = net.backend.counter()
         self.memory = {name: net.backend.zeros(net.flat.shape, net.dtype) for name in rule.memory}
 
+    def __repr__(self) -> str:
+        return f"<{self.rule} of {self.net.size:,} parameters, after {self.t:,} updates>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _remade, (self.rule, self.net, self.state_dict())
 
@@ -206,6 +209,7 @@ class BoundOptimizer:
         """How many updates there have been."""
         return self._t.value
 
+    @np.errstate(under="ignore")  # the square of a small gradient is 0
     def step(self) -> None:
         """One update of the network's parameters with its present gradients, which are left as they are."""
         rule, be = self.rule, self.net.backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,52 @@ def test_the_smallest_eps_keeps_every_step_finite(rule: Any, name: str) -> None:
             p.grad = np.full(p.shape, size, np.float32)
         opt.step()
         assert (abs(net.flat - before) < 10).all(), size
+
+
+@pytest.fixture
+def everything_raises() -> Iterator[None]:
+    with np.errstate(all="raise"):
+        yield
+
+
+@pytest.mark.usefixtures("everything_raises")
+@pytest.mark.parametrize("name", ["numpy", "numba", "reference"])
+def test_who_wants_every_underflow_raised_gets_none_of_ours(name: str) -> None:
+    try:
+        be = minigan.get_backend(name)
+    except ImportError as error:
+        pytest.skip(str(error))
+    x = np.array([[1e-25, -1e-30], [2.0, -500.0]], np.float32)
+    for layer in (
+        minigan.Tanh(),
+        minigan.Sigmoid(),
+        minigan.Softplus(),
+        minigan.LayerNorm(2),
+        minigan.MinibatchStdDev(),
+    ):
+        wide = 3 if isinstance(layer, minigan.MinibatchStdDev) else 2
+        net = Sequential(Dense(2, 2, init=minigan.init.Constant(1e-20)), layer, Dense(wide, 1), backend=be, seed=0)
+        y, back = net(x)
+        back(np.full_like(y, 1e-25))
+        minigan.Adam(1e-3).bind(net).step()
+        if layer != minigan.MinibatchStdDev():
+            net.input_gradient(x)[2](np.full_like(x, 1e-25))
+    logits = np.array([[300.0], [-1e-44]], np.float32)
+    for objective in (minigan.NonSaturating(), minigan.Relativistic(), minigan.LeastSquares(), minigan.Wasserstein()):
+        objective.discriminator(logits, -logits)
+        objective.generator(logits, real=logits)
+    game = gan(reuse_fakes=True)
+    game.D.flat[...] = 1e-30
+    game.step(np.full((4, 4), 1e-30, np.float32))
+    game.score(game.sample(3))
+    game.probability(np.full((2, 4), 1e-30, np.float32))
+    game.fit(IMAGES, 2, 4)
+
+
+def test_an_overflow_in_a_network_is_the_callers_to_hear_of() -> None:
+    net = Sequential(Dense(1, 1, init=minigan.init.Constant(1e30)))
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        net(np.full((1, 1), 1e30, np.float32))
 
 
 def test_a_number_and_its_refusals() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class Sequential:
         self._plan = list(_plan(layers))
         self._allocate()
 
+    @np.errstate(under="ignore")
     def _allocate(self) -> None:
         """Make the flat arrays, give each parameter its part and its initial value."""
         self.parameters: dict[str, Parameter] = {
@@ -140,11 +142,13 @@ class Sequential:
         Raises TypeError for integers, ValueError for a shape that does not fit.
         """
         run = self._pass(train, train if track is None else track, arena, stream)
-        x = self._joined(self.as_batch(x), beside, run)
-        try:
-            applied = list(self._forward(x, run, depth=depth, out=out, fuse=True))
-        finally:
-            run.backend.fuse(False)
+        quiet = _underflowing if stream is None else nullcontext  # in a step, all is quiet anyway
+        with quiet():
+            x = self._joined(self.as_batch(x), beside, run)
+            try:
+                applied = list(self._forward(x, run, depth=depth, out=out, fuse=True))
+            finally:
+                run.backend.fuse(False)
         y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
         if out is not None and run.backend.address(y) != run.backend.address(out):
@@ -159,18 +163,20 @@ class Sequential:
             applied_layers = self._plan[: len(backs)]
             trained = [i for i, (_, layer, _) in enumerate(applied_layers) if params and layer.parameters]
             stop = 0 if inputs else min(trained, default=len(backs))
-            try:
-                for i in reversed(range(stop, len(backs))):
-                    run.backend.fuse(applied_layers[i][1].fusible)
-                    dy = backs[i](dy, params, inputs or i > stop)
-                    if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
-                        dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
-            finally:
-                run.backend.fuse(False)
+            with quiet():
+                try:
+                    for i in reversed(range(stop, len(backs))):
+                        run.backend.fuse(applied_layers[i][1].fusible)
+                        dy = backs[i](dy, params, inputs or i > stop)
+                        if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
+                            dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
+                finally:
+                    run.backend.fuse(False)
             return self._parted(dy, beside, run) if inputs else None
 
         return y, back
 
+    @np.errstate(under="ignore")
     def input_gradient(
         self,
         x: Array,
@@ -213,6 +219,7 @@ class Sequential:
             dy, push = back(dy)
             pushes.append(push)
 
+        @np.errstate(under="ignore")
         def tangent(u: Array) -> None:
             u, pulls = self._given("u must have the shape of dx,", u, shape, run, stamp), []
             if beside is not None:  # which does not move
@@ -436,6 +443,41 @@ class Sequential:
             net.load_state_dict(state)
         return net
 
+    def summary(self, shape: tuple[int, ...] | None = None) -> Text:
+        """A table of the layers: what each makes of a sample, and how many parameters it has.
+
+        shape: of a sample, by default what the first layer takes, if it tells. The table is text, which a prompt and a
+        notebook show as it is. Raises ValueError for a shape that does not fit, or if it is needed.
+
+        >>> import minigan
+        >>> minigan.Sequential(minigan.Dense(2, 8), minigan.ReLU(), minigan.Dense(8, 1)).summary()
+           layer        output  parameters
+        0  Dense(2, 8)  (8,)            24
+        1  ReLU()       (8,)             0
+        2  Dense(8, 1)  (1,)             9
+           total                        33
+        """
+        told = getattr(self.layers[0], "n_in", None) if self.layers else 0
+        if shape is None and told is None:
+            raise ValueError(
+                f"the first layer, {self.layers[0]}, does not tell the shape of a sample: give it, as in "
+                "summary((28, 28, 1))"
+            )
+        x = self.backend.zeros((2, *((told,) if shape is None else shape)), self.dtype)
+        run, outputs, before = self._pass(False, False, None, Stream(self.seed, Purpose.CALL)), [x.shape[1:]], 0
+        for i, y, _ in self._forward(x, run) if self.layers else ():
+            outputs[before:] = [tuple(y.shape[1:])] * (i + 1 - before)  # with an activation that was applied together
+            before = i + 1
+        counts = [sum(math.prod(p.shape) for p in layer.parameters.values()) for layer in self.layers]
+        rows = [("", "layer", "output", "parameters")]
+        rows += [
+            (str(i), str(layer), str(output), f"{count:,}")
+            for i, (layer, output, count) in enumerate(zip(self.layers, outputs, counts, strict=False))
+        ]
+        rows.append(("", "total", "", f"{self.size:,}"))
+        number, name, output, _ = (max(len(row[i]) for row in rows) for i in range(4))
+        return Text("\n".join(f"{a:>{number}}  {b:<{name}}  {c:<{output}}  {d:>10}" for a, b, c, d in rows))
+
     def __len__(self) -> int:
         return len(self.layers)
 
@@ -473,6 +515,15 @@ def _remade(
     return net
 
 
+class Text(str):
+    """Text that a prompt shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def ones(shape: tuple[int, ...], outputs: int | None, run: Pass) -> Array:
     """The gradient of the sum of the first so many outputs, or of all of them."""
     dy = run.empty(shape)
@@ -502,6 +553,11 @@ def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | 
         else:
             yield i, layers[i], None
             i += 1
+
+
+def _underflowing() -> np.errstate:
+    """What is too small becomes 0: that is how softplus and Adam's squares work, whatever the caller makes of it."""
+    return np.errstate(under="ignore")
 
 
 def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:

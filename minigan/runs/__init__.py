@@ -6,4 +6,5 @@ config.py      what the run was told                   lines.py       metrics an
 data.py        the images of a run, and whether they are still the same
 pictures.py    grids, animations, loss curves          walks.py       latents in rows
 progress.py    a bar, or plain lines                   interrupt.py   Ctrl-C and other requests to stop
+watch.py       progress of a `GAN.fit` without a run   notebook.py    a bar and a GAN as a notebook shows them
 """

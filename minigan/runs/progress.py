@@ -22,17 +22,17 @@ _REFRESH = 0.2  # seconds between changes of the bar
 class Progress:
     """Shows steps `start` + 1 to `steps`; losses and outputs of D are means since they were last shown.
 
-    When nobody reads on (as after `| head`), it asks the run to stop.
+    When nobody reads on (as after `| head`), it asks the run to stop. bar: one of tqdm's kind, for another place.
     """
 
-    def __init__(self, start: int, steps: int, stop: StopRequest, quiet: bool = False) -> None:
+    def __init__(self, start: int, steps: int, stop: StopRequest, quiet: bool = False, bar: Any = None) -> None:
         self.start, self.steps, self.stop, self.quiet = start, steps, stop, quiet
         self._every = max(1, (steps - start) // _LINES)
         self.start_clock()
         self._sums = dict.fromkeys(_SHOWN, 0.0)
         self._count = 0
-        self._bar: Any = None
-        if not quiet and sys.stdout is not None and sys.stdout.isatty():
+        self._bar = bar
+        if bar is None and not quiet and sys.stdout is not None and sys.stdout.isatty():
             try:
                 from tqdm import tqdm
             except ImportError:
