@@ -23,7 +23,7 @@ from minigan.cli import COMMANDS, main
 from minigan.recipes import RECIPES, get_recipe
 from minigan.recipes.options import Option, complete_options, read_options, recipe_options
 from minigan.runs.walks import interpolation
-from minigan.train import resume, train
+from minigan.training import resume, train
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
 
@@ -192,7 +192,7 @@ def test_what_this_machine_lacks_is_a_failure(say: Say, monkeypatch: pytest.Monk
         raise ImportError(f'the {name} backend needs CuPy: pip install "minigan[cuda12]"')
 
     with monkeypatch.context() as patch:
-        patch.setattr("minigan.train.get_backend", absent)
+        patch.setattr("minigan.training.get_backend", absent)
         code, _, error = say("train --backend cupy")
     assert code == 1
     assert_one_sentence(error)

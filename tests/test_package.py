@@ -24,8 +24,8 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("gradcheck", "checkpoint", "penalties"),
     ("gan", "match", "nonfinite", "rules"),
     ("recipes", "proof", "theory", "diagnostics"),
-    ("train", "runs", "evaluation"),
-    ("cli", "commands", "bench", "study", "__main__"),
+    ("training", "runs", "evaluation"),
+    ("cli", "commands", "bench", "studies", "__main__"),
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 

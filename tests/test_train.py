@@ -31,7 +31,7 @@ from minigan.nonfinite import NonFiniteError
 from minigan.runs.interrupt import Interrupted, StopRequest
 from minigan.runs.lines import MetricsTable
 from minigan.runs.lock import FolderLock
-from minigan.train import resume, train
+from minigan.training import resume, train
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..backend import NAMES
 from ..recipes.options import Option, read_options
-from ..study import study, table
+from ..studies import study, table
 from ..theory import STUDIES, get_study
 from . import whole
 from .train import argument_of

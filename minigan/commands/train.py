@@ -1,4 +1,4 @@
-"""`minigan train`: the flags are the arguments of `minigan.train.train` and the options of the recipe."""
+"""`minigan train`: the flags are the arguments of `minigan.train` and the options of the recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..backend import NAMES
 from ..recipes import RECIPES, get_recipe
 from ..recipes.options import Option, recipe_options
 from ..runs.config import Config
-from ..train import resume, train
+from ..training import resume, train
 from . import whole
 
 _DESCRIPTION = """\

@@ -1,4 +1,4 @@
-"""What goes on around the game in a training run; `minigan.train` is the way in.
+"""What goes on around the game in a training run; `minigan.train` (training.py) is the way in.
 
 loop.py        the run itself: fit, checkpoint, draw, and end in good order
 folder.py      the run folder                          lock.py        one process per folder
