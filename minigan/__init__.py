@@ -7,7 +7,11 @@ Begin reading at gan.py.
 
 from typing import TYPE_CHECKING, Any
 
-from . import objectives, optim
+from . import (
+    early,  # noqa: F401  first: it is about Ctrl-C while the others load
+    objectives,
+    optim,
+)
 from .backend import get_backend
 from .codes import Category, Continuous, Label
 from .gan import GAN

@@ -16,12 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .paths import StrPath, expand
+
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
-__all__ = ["load", "peek", "read_bytes", "save", "write_atomically"]
+__all__ = ["StrPath", "load", "peek", "read_bytes", "save", "write_atomically"]
 
-StrPath = str | os.PathLike[str]
 DEFLATE_LIMIT = 1032  # deflate spends at least 2 bits on 258 bytes: nothing grows more when unpacked
 _HEADER = "header.json"
 _HEADER_BYTES = 1 << 24  # settings and names, not data: 16 MiB is generous
@@ -45,7 +46,7 @@ def write_atomically(path: StrPath) -> Iterator[IO[bytes]]:
     >>> os.listdir(os.path.dirname(path))
     ['note.json']
     """
-    target = os.path.realpath(path)  # through a symbolic link, so that the link stays one
+    target = os.path.realpath(expand(path))  # through a symbolic link, so that the link stays one
     folder, name = os.path.split(target)
     if os.path.exists(target) and not os.path.isfile(target):  # a rename would replace even a device
         kind = "a folder" if os.path.isdir(target) else "a device"
@@ -166,7 +167,7 @@ def _opened(path: StrPath) -> Iterator[tuple[ZipFile, dict[str, ZipInfo], ZipInf
     import zlib
     from zipfile import BadZipFile, ZipFile
 
-    where = os.fspath(path)
+    where = expand(path)
     if os.path.isdir(where):
         raise ValueError(f"{where} is a folder, but an .npz file was expected; give the path of a file in it")
     if not os.path.isfile(where):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import console
 from .archive import StrPath, write_atomically
 from .backend import Backend, get_backend
-from .bench import environment, tables
+from .bench import environment
+from .paths import expand
+from .recipes.options import docstring
 from .runs import pictures
 from .theory import Finding, Say, Study, get_study
 
@@ -31,7 +33,7 @@ def study(
     """
     module, experiment = get_study(name)
     pictures.require()
-    folder = Path(out)
+    folder = Path(expand(out))
     folder.mkdir(parents=True, exist_ok=True)
     be = get_backend(backend) if isinstance(backend, str) else backend
     began = time.perf_counter()
@@ -39,19 +41,22 @@ def study(
     findings = found.findings()
     seconds = time.perf_counter() - began
     _picture(folder / f"{name}.png", found)
-    chosen = "".join(f" --{key.replace('_', '-')} {value}" for key, value in options.items())
+    chosen = "".join(f" --{key.replace('_', '-')} {console.quoted(str(value))}" for key, value in options.items())
     command = f"minigan study {name}{chosen} --seed {seed} --backend {be.name}"
-    page = _page(name, inspect.getdoc(module) or name, findings, command, seconds)
+    page = _page(name, docstring(module) or name, findings, command, seconds)
     with write_atomically(folder / f"{name}.md") as file:
-        file.write(page.encode())
+        file.write(page.encode(errors="replace"))  # the name of a file may be no text
     return findings
 
 
-def table(findings: Sequence[Finding], bar: str = "\\|") -> str:
-    """The findings as a Markdown table. bar: how a bar within a cell is written; for a terminal, as it is."""
+def table(findings: Sequence[Finding], bar: str = "\\|", width: int | None = None) -> str:
+    """The findings as a Markdown table.
+
+    bar: how a bar within a cell is written; for a terminal, as it is. width: of that terminal.
+    """
     verdicts = {True: "holds", False: "does not hold", None: ""}
     rows = [[cell.replace("|", bar) for cell in (*f[:3], verdicts[f.holds])] for f in findings]
-    return tables.markdown(["quantity", "found", "expected", ""], rows, left=range(4))
+    return console.table(["quantity", "found", "expected", ""], rows, range(4), width)
 
 
 def _page(name: str, text: str, findings: Sequence[Finding], command: str, seconds: float) -> str:
@@ -69,9 +74,8 @@ def _page(name: str, text: str, findings: Sequence[Finding], command: str, secon
     return "\n\n".join(parts) + "\n"
 
 
+@pictures.default_style()
 def _picture(path: Path, found: Study) -> None:
-    from matplotlib.figure import Figure  # not pyplot, whose figures are global
-
-    figure = Figure(figsize=found.size, layout="constrained")
+    figure = pictures.new_figure(found.size)
     found.draw(figure)
     pictures.save_figure(path, figure)

@@ -8,9 +8,7 @@ threads may round differently.
 
 from __future__ import annotations
 
-import os
 import platform
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -20,9 +18,12 @@ from typing import Any
 import numpy as np
 
 from .backend import Backend, get_backend
+from .console import quoted, say
 from .datasets import Dataset
 from .gan import GAN
+from .names import not_one_of
 from .nonfinite import NonFiniteError
+from .paths import StrPath
 from .recipes import get_recipe
 from .recipes.options import complete_options
 from .runs import pictures
@@ -33,8 +34,6 @@ from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run
 
 __all__ = ["Interrupted", "resume", "train"]
-
-StrPath = str | os.PathLike[str]
 
 
 def train(
@@ -155,9 +154,9 @@ def resume(
                 f"steps: the run has reached {gan.steps}, you asked for {config.steps}; steps is the total to reach"
             )
         if config.steps == gan.steps and not quiet:
-            print(
+            say(
                 f"{folder.path} has already reached step {gan.steps}; to go further, give a larger total: "
-                f"minigan train --resume {shlex.quote(str(folder.path))} --steps {2 * gan.steps}"
+                f"minigan train --resume {quoted(folder.path)} --steps {2 * gan.steps}"
             )
         folder.rewind(gan.steps)
         folder.write_config(config)
@@ -184,7 +183,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
 
 def _dtype(dtype: str) -> str:
     if dtype not in ("float32", "float64"):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+        raise ValueError(not_one_of("dtype", dtype, ("float32", "float64")))
     return dtype
 
 

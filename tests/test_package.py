@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 README = Path(__file__).parents[1] / "README.md"
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
-    ("spec", "archive", "backend", "datasets", "metrics"),
+    ("paths", "names", "extras", "console", "early", "spec", "archive", "backend", "datasets", "metrics"),
     ("nn", "objectives", "optim", "average", "codes"),
     ("gradcheck", "checkpoint", "penalties"),
     ("gan", "match", "nonfinite", "rules"),

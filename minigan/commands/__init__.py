@@ -7,6 +7,9 @@ run(args) -> int          does it and returns the exit code
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+from ..backend import NAMES
 
 
 def whole(text: str) -> int:
@@ -15,3 +18,10 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
+def backend_argument() -> dict[str, Any]:
+    """What argparse should know of a flag --backend."""
+    names = [name for name in NAMES if name != "reference"]
+    auto = "auto takes CuPy where there is a GPU, else Numba if it is installed"
+    return {"choices": names, "metavar": "NAME", "help": f"one of {', '.join(names)}; {auto} (default: auto)"}

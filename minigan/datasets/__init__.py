@@ -13,10 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from minigan.names import did_you_mean, not_one_of
+from minigan.paths import StrPath, expand
+
 __all__ = ["NAMES", "Dataset", "MissingSplit", "load", "to_float", "to_uint8"]
 
 NAMES = ("digits", "mnist", "fashion-mnist")
-StrPath = str | os.PathLike[str]
 Split = Literal["train", "test"]
 
 
@@ -97,7 +99,7 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
             f"source is {type(source).__name__}, but a name or a path was expected; give {' or '.join(NAMES)}"
         )
     if split not in ("train", "test"):
-        raise ValueError(f'split is {split!r}, but "train" or "test" was expected; give one of those')
+        raise ValueError(not_one_of("split", split, ("train", "test")))
     name = os.fspath(source)
     if isinstance(source, str) and source in NAMES:
         if source != "digits":
@@ -110,16 +112,13 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
                 'as in load("digits").images[9000:]'
             )
         return _load_folder(os.path.join(os.path.dirname(__file__), "digits"), split, source)
-    path = os.path.expanduser(name)
+    path = expand(name)
     if os.path.isdir(path):
         return _load_folder(path, split, name)
     if os.path.isfile(path):
         return _load_file(path, split, name)
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower(), NAMES, n=1)
-    hint = f'did you mean "{close[0]}"?' if close else "give one of the names or check the path"
-    raise ValueError(f"{name!r} is no known name ({', '.join(NAMES)}) and was not found as a PATH; {hint}")
+    hint = did_you_mean(name, NAMES) or "; give one of the names or check the path"
+    raise ValueError(f"{name!r} is no known name ({', '.join(NAMES)}) and was not found as a PATH{hint}")
 
 
 def _load_folder(path: str, split: Split, name: str) -> Dataset:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan.datasets import MissingSplit
+from minigan.extras import how_to_install
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -92,7 +93,7 @@ def _decode(path: str) -> NDArray[np.uint8]:
         from PIL import Image
     except ImportError as error:
         raise ValueError(
-            f'{path} is a PNG, but Pillow, which reads it, is not installed; run: pip install "minigan[cli]"'
+            f"{path} is a PNG, but Pillow, which reads it, is not installed; {how_to_install('cli')}"
         ) from error
     damaged = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
     try:

@@ -15,6 +15,7 @@ from ..archive import StrPath
 from ..backend import Backend
 from ..gan import GAN
 from ..nonfinite import NonFiniteError
+from ..paths import expand
 from ..runs.config import Config
 from ..runs.loop import sample_images
 
@@ -51,7 +52,7 @@ def open_source(path: StrPath, backend: Backend) -> Source:
 
     Raises FileNotFoundError where there is nothing, ValueError for what cannot be judged.
     """
-    where = Path(path)
+    where = Path(expand(path))
     if where.is_dir():
         if not (where / "config.json").is_file():
             raise ValueError(f"{where} has no config.json, so it is no folder of a run; give one that train has made")

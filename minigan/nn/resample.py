@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..names import not_one_of
 from ..spec import whole
 from .layer import Back, Layer, Pass, linear
 
@@ -46,7 +47,7 @@ class Upsample(Layer):
     def __init__(self, factor: int, mode: str = "nearest") -> None:
         self.factor = whole("factor", factor)
         if mode not in ("nearest", "bilinear"):
-            raise ValueError(f'mode must be "nearest" or "bilinear", got {mode!r}')
+            raise ValueError(not_one_of("mode", mode, ("nearest", "bilinear")))
         self.mode = mode
         self._taps = _nearest(self.factor) if mode == "nearest" else _bilinear(self.factor)
 

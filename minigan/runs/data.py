@@ -11,11 +11,10 @@ from typing import Any
 
 from .. import datasets
 from ..datasets import Dataset
+from ..paths import StrPath, expand
 from .config import Config
 
 __all__ = ["described", "fingerprint", "load_again", "load_data", "slug_of", "source_of"]
-
-StrPath = str | os.PathLike[str]
 
 
 def load_data(data: StrPath, split: datasets.Split = "train") -> Dataset:
@@ -39,7 +38,7 @@ def load_again(config: Config, data: StrPath | None) -> Dataset:
 def source_of(data: StrPath) -> str:
     """The name of a data set, or a path that holds in every folder."""
     known = isinstance(data, str) and data in datasets.NAMES
-    return str(data) if known else os.path.abspath(os.path.expanduser(data))
+    return str(data) if known else os.path.abspath(expand(data))
 
 
 def slug_of(data: StrPath) -> str:

@@ -14,14 +14,14 @@ that covers them, so what a killed run leaves behind is a checkpoint and perhaps
 
 from __future__ import annotations
 
-import os
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from .. import archive
+from ..console import quoted
+from ..paths import StrPath, expand
 from .config import Config
 from .lines import MetricsTable, NoticesFile, naming
 from .lock import LOCK_FILE, FolderLock
@@ -40,13 +40,13 @@ class RunFolder:
         self._lock = FolderLock(path)
 
     @classmethod
-    def create(cls, out: str | os.PathLike[str] | None, name: str) -> Self:
+    def create(cls, out: StrPath | None, name: str) -> Self:
         """A new folder `out`, or `runs/NAME-1` with the first number that is free.
 
         Raises ValueError if `out` is a file or holds anything.
         """
         if out is not None:
-            path = Path(out)
+            path = Path(expand(out))
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is a file, but a run needs a folder of its own; choose another --out")
             path.mkdir(parents=True, exist_ok=True)
@@ -71,9 +71,9 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> Self:
+    def open(cls, directory: StrPath) -> Self:
         """The folder of an earlier run. Raises ValueError if it is none, RuntimeError if it is in use."""
-        path = Path(directory)
+        path = Path(expand(directory))
         if not path.is_dir():
             raise ValueError(f"there is no run folder {path}; give the folder that an earlier run has made")
         if not (path / "config.json").is_file():
@@ -124,6 +124,6 @@ class RunFolder:
 
 def _refuse_content(path: Path) -> None:
     if any(file.name != LOCK_FILE for file in path.iterdir()):
-        hint = f", or go on with the run in it: minigan train --resume {shlex.quote(str(path))}"
+        hint = f", or go on with the run in it: minigan train --resume {quoted(path)}"
         whole = (path / "config.json").exists()
         raise ValueError(f"{path} is not empty; choose another --out{hint if whole else ''}")

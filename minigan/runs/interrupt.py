@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import threading
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from ..console import quoted
 
 __all__ = ["Interrupted", "StopRequest"]
 
@@ -22,7 +23,7 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.directory = directory
         self.step = step
-        self.resume_command = f"minigan train --resume {shlex.quote(str(directory))}"
+        self.resume_command = f"minigan train --resume {quoted(directory)}"
 
 
 class StopRequest:
