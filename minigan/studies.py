@@ -17,17 +17,29 @@ from .runs import pictures
 from .theory import Finding, Say, Study, get_study
 
 
+class Findings(list[Finding]):
+    """What a study has found; printed, and in a notebook, it is a table."""
+
+    def __repr__(self) -> str:
+        return table(self, "|", console.columns())
+
+    def _repr_markdown_(self) -> str:
+        return table(self)
+
+
 def study(
     name: str,
     out: StrPath = "studies",
     seed: int = 0,
     backend: Backend | str = "auto",
-    say: Say | None = None,
+    say: Say = console.say,
     **options: Any,
-) -> list[Finding]:
-    """Run the study of this name, and write its picture and its page into the folder `out`.
+) -> Findings:
+    """Run the study of this name, and write NAME.png and NAME.md, a page about it, into the folder `out`.
 
-    options: of the study's `experiment`, if it has any. say: called with sentences along the way. Returns the findings.
+    options: of the study's `experiment`, if it has any. say: called with sentences along the way; by default they are
+    printed. Returns the findings; `minigan.show("studies/NAME.png")` shows the picture.
+
     Raises ValueError for an unknown study, ImportError if a library that pictures need is not installed, and OSError
     if a file cannot be written.
     """
@@ -37,8 +49,8 @@ def study(
     folder.mkdir(parents=True, exist_ok=True)
     be = get_backend(backend) if isinstance(backend, str) else backend
     began = time.perf_counter()
-    found = experiment(seed=seed, backend=be, say=say or (lambda sentence: None), **options)
-    findings = found.findings()
+    found = experiment(seed=seed, backend=be, say=say, **options)
+    findings = Findings(found.findings())
     seconds = time.perf_counter() - began
     _picture(folder / f"{name}.png", found)
     chosen = "".join(f" --{key.replace('_', '-')} {console.quoted(str(value))}" for key, value in options.items())

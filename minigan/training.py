@@ -8,8 +8,9 @@ threads may round differently.
 
 from __future__ import annotations
 
+import inspect
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +22,11 @@ from .backend import Backend, get_backend
 from .console import quoted, say
 from .datasets import Dataset
 from .gan import GAN
-from .names import not_one_of
+from .names import did_you_mean, not_one_of
 from .nonfinite import NonFiniteError
 from .paths import StrPath
 from .recipes import get_recipe
-from .recipes.options import complete_options
+from .recipes.options import complete_options, recipe_options
 from .runs import pictures
 from .runs.config import Config
 from .runs.data import described, fingerprint, load_again, load_data, slug_of, source_of
@@ -51,6 +52,7 @@ def train(
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    **game: Any,
 ) -> Path:
     """Train a new GAN and return the folder of the run.
 
@@ -60,7 +62,8 @@ def train(
     seed: of weights, noise and the order of the images, 0 or more.
     out: the folder, new or empty; by default `runs/RECIPE-DATA-1`, with the next free number.
     sample_every: steps between pictures in `samples/`. checkpoint_every: between checkpoints.
-    d_pretrain: D updates before G's first. options: the recipe's own, by name.
+    d_pretrain: D updates before G's first.
+    options: the recipe's own, by name; they may as well be given as arguments, as in `train("gan", lr=1e-4)`.
     quiet: print nothing.
 
     Everything is checked before the folder is made: ValueError or TypeError for what cannot be used, ImportError or
@@ -68,7 +71,7 @@ def train(
     cannot be written, and Interrupted (a KeyboardInterrupt) after Ctrl-C; the checkpoint outlives all of them.
     """
     pictures.require()
-    options = complete_options(recipe, options or {})
+    options = complete_options(recipe, _given(recipe, options, game, train))
     module = get_recipe(recipe)
     dataset = load_data(data)
     be = get_backend(backend)
@@ -112,6 +115,7 @@ def resume(
     dtype: str | None = None,
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    **game: Any,
 ) -> Path:
     """Go on with the run in `directory` up to `steps` in all (default: as planned); returns the folder.
 
@@ -128,8 +132,9 @@ def resume(
         asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype}
         differences = _differences({name: getattr(old, name) for name in asked}, asked)
         if recipe in (None, old.recipe):
-            complete_options(old.recipe, options or {})  # refuses what the recipe does not know
-            differences += _differences(old.options, options or {})
+            given = _given(old.recipe, options, game, resume)
+            complete_options(old.recipe, given)  # refuses what the recipe does not know
+            differences += _differences(old.options, given)
         if (images := fingerprint(dataset)) != old.images:
             differences.append(f"data: the run has {described(old.images)}, {dataset.name} holds {described(images)}")
         if differences:
@@ -165,6 +170,24 @@ def resume(
 
 
 # --- checks ----------------------------------------------------------------------------------------------------
+
+
+def _given(
+    recipe: str, options: Mapping[str, Any] | None, game: Mapping[str, Any], function: Callable[..., Any]
+) -> dict[str, Any]:
+    """The options of the recipe that were given, in a dictionary or as arguments of `train` or `resume`.
+
+    Raises TypeError, as Python would, for an argument that is neither theirs nor an option.
+    """
+    known = recipe_options(recipe)
+    for name in game:
+        if name not in known:
+            close = did_you_mean(name, [*inspect.signature(function).parameters, *known])
+            raise TypeError(
+                f"{function.__name__} takes no {name}, nor has the recipe {recipe} such an option{close}; "
+                f"minigan recipes {recipe} lists them"
+            )
+    return {**(options or {}), **game}
 
 
 def _rehearse(gan: GAN, dataset: Dataset, batch: int) -> None:

@@ -5,5 +5,6 @@ folder.py      the run folder                          lock.py        one proces
 config.py      what the run was told                   lines.py       metrics and notices, line by line
 data.py        the images of a run, and whether they are still the same
 pictures.py    grids, animations, loss curves          walks.py       latents in rows
+show.py        pictures in a notebook or a window
 progress.py    a bar, or plain lines                   interrupt.py   Ctrl-C and other requests to stop
 """

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "as_image",
     "default_style",
     "format_of",
     "grid",
@@ -187,7 +188,7 @@ def _save(path: StrPath, picture: Pixels, form: str) -> None:
 
 def _encoded(name: str, picture: Pixels, form: str) -> bytes:
     """The bytes of a file, complete before it is opened: Pillow's own writing hides why a disk refused."""
-    image = _image(picture)
+    image = as_image(picture)
     if max(image.size) > _LONGEST.get(form, max(image.size)):
         raise ValueError(f"{name} would be {image.width}x{image.height}, too large for {form}; write a .png")
     if form == "JPEG" and image.mode in ("LA", "RGBA"):
@@ -330,7 +331,8 @@ def _value(level: float) -> str:
     return number if exact is None else exact if exact == "1/2" else f"{exact} = {number}"
 
 
-def _image(picture: Pixels) -> Image:
+def as_image(picture: Pixels) -> Image:
+    """A picture (H, W[, C]) as Pillow's object. Raises ValueError for another shape."""
     from PIL import Image
 
     channels = 1 if picture.ndim == 2 else picture.shape[2] if picture.ndim == 3 else 0
@@ -345,7 +347,7 @@ def _gif_frame(frame: Pixels | StrPath, caption: str, size: int) -> Image:
     from PIL import Image, ImageDraw, ImageFont, features
 
     if isinstance(frame, np.ndarray):
-        image = _image(frame)
+        image = as_image(frame)
     else:
         with Image.open(frame) as file:
             image = file.copy()
