@@ -79,16 +79,33 @@ def test_every_command_has_help(say: Say, command: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_help_of_train_lists_the_recipes_own_options(say: Say, recipe: str) -> None:
-    text = " ".join(say(f"train {recipe} --help")[1].split())
-    assert f"options of the recipe {recipe}" in text
-    for option in recipe_options(recipe).values():
-        assert option.flag in text
+def test_a_recipes_own_options_are_on_its_page_and_the_first_of_them_in_the_help(say: Say, recipe: str) -> None:
+    text, page = (" ".join(say(line)[1].split()) for line in (f"train {recipe} --help", f"recipes {recipe}"))
+    options, module = recipe_options(recipe), get_recipe(recipe)
+    assert f"the game of the recipe {recipe}, 3 of its {len(options)} options: All of them: minigan recipes" in text
+    for option in options.values():
         assert len(option.help) > 10, f"{recipe}: {option.name} is not explained in the docstring of build"
-        assert f"{option.help} (default: {option.shown(option.default)})".replace("- ", "-") in text.replace("- ", "-")
-    module = get_recipe(recipe)
+        flag = option.flag if option.kind is not bool else f"{option.flag}, --no-{option.flag[2:]}"
+        assert f"{flag} (default: {option.shown(option.default)}) {option.help}" in page
+        assert (f"{option.flag} " in text) == (option.name in ("objective", "nets", "lr"))
     assert f"(default: {module.STEPS})" in text
     assert f"(default: {module.BATCH})" in text
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("width", ["80", "200"])
+def test_help_fits_80_columns(say: Say, monkeypatch: pytest.MonkeyPatch, command: str, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    lines = say(f"{command} --help")[1].splitlines()
+    assert [line for line in lines if len(line) >= 80] == []
+    assert len(lines) < 80
+
+
+def test_help_begins_with_what_a_newcomer_needs(say: Say) -> None:
+    text = say("train --help")[1]
+    flags = [line.split()[0] for line in text.splitlines() if line.startswith("  --")]
+    assert flags[:5] == ["--data", "--steps", "--batch", "--seed", "--out"]
+    assert text.index("RECIPE   ") < text.index("--data DATA  ")
 
 
 def test_recipes_lists_and_explains_them(say: Say) -> None:
@@ -170,7 +187,12 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("sample RUN --n 0", "number of samples of 1 or more, got 0"),
         ("sample RUN --n many", "expected a whole number, got 'many'"),
         ("sample RUN --seed -3", "seed takes"),
-        ("sample RUN --out picture.jpg", "FILE.png for a grid or FILE.npz"),
+        ("sample RUN --out picture.gif", "FILE.png for a grid (or png, jpg, jpeg, webp), FILE.npz"),
+        ("sample RUN --out RUN/", "is not an empty folder"),
+        ("sample RUN --format webp", "that of single pictures in a folder"),
+        ("sample RUN --z no.npy", "there is no file no.npy"),
+        ("sample RUN --z no.npy --n 3", "leave out --n and --grid"),
+        ("completion tcsh", "invalid choice: 'tcsh'"),
         ("sample RUN --out no/such/folder.png", "there is no folder no/such"),
         ("recipes gann", "unknown recipe 'gann'"),
     ],
@@ -186,22 +208,21 @@ def test_a_mistake_is_explained_in_one_sentence(
 
 
 def test_what_this_machine_lacks_is_a_failure(say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import importlib.util
-
     def absent(name: str) -> Any:
-        raise ImportError(f'the {name} backend needs CuPy: pip install "minigan[cuda12]"')
+        raise ImportError(f"the {name} backend is not there")
 
     with monkeypatch.context() as patch:
         patch.setattr("minigan.training.get_backend", absent)
         code, _, error = say("train --backend cupy")
     assert code == 1
     assert_one_sentence(error)
-    assert "minigan[cuda12]" in error
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "is not there" in error
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     code, _, error = say("train")
     assert code == 1
     assert_one_sentence(error)
-    assert 'pip install "minigan[cli]"' in error
+    assert "pictures need Matplotlib" in error
+    assert 'in a clone of minigan, run: pip install ".[cli]"' in error
     assert not list(tmp_path.iterdir())
 
 
@@ -252,7 +273,7 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
     assert asked == {"args": (), "options": {}}  # what is not given is left to Python's default
     help_text = " ".join(say("train --help")[1].split())
     for name, parameter in inspect.signature(train).parameters.items():
-        if name not in ("recipe", "options", "quiet"):
+        if name not in ("recipe", "options", "quiet", "game"):
             assert f"--{name.replace('_', '-')} " in help_text, name
             if parameter.default is not None:
                 assert f"(default: {parameter.default})" in help_text, name
@@ -267,7 +288,7 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
         "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64", "quiet": True,
         "options": {},
     }  # fmt: skip
-    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters)
+    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters) - {"game"}
     assert set(inspect.signature(resume).parameters) == set(inspect.signature(train).parameters) - {"out"} | {
         "directory"
     }
