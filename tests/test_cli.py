@@ -22,6 +22,7 @@ from minigan.backend import get_backend
 from minigan.cli import COMMANDS, main
 from minigan.recipes import RECIPES, get_recipe
 from minigan.recipes.options import Option, complete_options, read_options, recipe_options
+from minigan.runs import pictures
 from minigan.runs.walks import interpolation
 from minigan.training import resume, train
 
@@ -416,6 +417,109 @@ def test_samples_as_a_picture(say: Say, run_folder: Path) -> None:
     assert say(f"sample {run_folder}/checkpoint.npz --n 5 --out five.png")[0] == 0
     with Image.open("five.png") as five:
         assert five.size == (3 * 8 + 2, 2 * 10 + 2)
+
+
+@pytest.mark.parametrize(
+    ("end", "form"), [("png", "PNG"), ("jpg", "JPEG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("PNG", "PNG")]
+)
+def test_a_grid_in_any_format(say: Say, run_folder: Path, end: str, form: str) -> None:
+    assert say(f"sample {run_folder} --n 4 --out grid.{end}")[:2] == (0, f"4 images in grid.{end}\n")
+    with Image.open(f"grid.{end}") as picture, Image.open(run_folder / "samples.png") as final:
+        assert (picture.format, picture.size) == (form, (2 * 8 + 2, 2 * 10 + 2))
+        found, expected = (np.asarray(image.convert("L"), np.int16)[:22, :18] for image in (picture, final))
+    if form == "JPEG":
+        assert np.abs(found[2:10, 2:8] - expected[2:10, 2:8]).mean() < 8
+    else:
+        np.testing.assert_array_equal(found[2:10, 2:8], expected[2:10, 2:8])
+
+
+@pytest.mark.parametrize(
+    ("words", "end", "form"), [("", "png", "PNG"), ("--format jpeg", "jpg", "JPEG"), ("--format webp", "webp", "WEBP")]
+)
+def test_single_pictures(say: Say, run_folder: Path, tmp_path: Path, words: str, end: str, form: str) -> None:
+    line = f"sample {run_folder} --n 3 --out fakes/ {words}"
+    assert say(line) == (0, f"3 images in fakes{os.sep}\n", "")
+    assert sorted(os.listdir("fakes")) == [f"00000{i}.{end}" for i in range(3)]
+    gan = minigan.GAN.load(run_folder / "checkpoint.npz")
+    expected = minigan.datasets.to_uint8(gan.sample(3)).reshape(3, 8, 6)
+    for i in range(3):
+        with Image.open(f"fakes/00000{i}.{end}") as picture:
+            assert picture.format == form
+            if form != "JPEG":
+                np.testing.assert_array_equal(np.asarray(picture.convert("L")), expected[i])
+    code, _, error = say(line)
+    assert code == 2
+    assert "fakes is not an empty folder" in error
+    Path("empty").mkdir()
+    assert say(f"sample {run_folder} --n 2 --out empty {words}")[0] == 0
+    assert len(list(Path("empty").iterdir())) == 2
+    assert sorted(os.listdir()) == ["empty", "fakes"]  # nothing temporary is left
+
+
+def test_a_disk_that_fills_leaves_no_part_of_the_pictures(
+    say: Say, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = pictures._encoded
+
+    def failing(name: str, *args: Any) -> bytes:
+        if name == "000002.png":
+            raise OSError(28, "No space left on device", name)
+        return encoded(name, *args)
+
+    monkeypatch.setattr(pictures, "_encoded", failing)
+    assert say(f"sample {run_folder} --n 4 --out fakes/")[0] == 1
+    assert os.listdir() == []
+
+
+def test_transparent_samples(say: Say) -> None:
+    get_recipe("gan").build((6, 6, 4), latent=3).save("gan.npz")
+    archive_ = dict(archive.load("gan.npz")[0])
+    header = archive.load("gan.npz")[1]
+    archive.save("gan.npz", archive_, {**header, "extra": {"shape": [6, 6, 4]}})
+    assert say("sample gan.npz --n 4 --out a.webp")[0] == 0
+    code, _, error = say("sample gan.npz --n 4 --out a.jpg")
+    assert code == 2
+    assert "a.jpg cannot be transparent, as these images are: JPEG has no alpha" in error
+
+
+def test_samples_of_given_latents(say: Say) -> None:
+    gan = get_recipe("gan").build((6, 6), latent=5, label="told", classes=3)
+    gan.save("gan.npz")
+    z = gan.latents(4, 9, [0, 1, 2, 0])
+    expected = minigan.datasets.to_uint8(gan.generate(z)).reshape(4, 6, 6)
+
+    def drawn(words: str) -> Any:
+        code, _, error = say(f"sample gan.npz --z z.npy {words} --out a.npz")
+        return archive.load("a.npz")[0]["images"] if code == 0 else error
+
+    np.save("z.npy", z)
+    np.testing.assert_array_equal(drawn(""), expected)
+    assert "leave out --seed and --label" in drawn("--label 2")
+    np.save("z.npy", z[:, :5].astype(np.float64))  # the noise alone: labels in turn, or the one asked for
+    np.testing.assert_array_equal(drawn(""), expected)
+    sevens = gan.latents(4, 9, 2)
+    np.testing.assert_array_equal(drawn("--label 2"), minigan.datasets.to_uint8(gan.generate(sevens)).reshape(4, 6, 6))
+    np.save("z.npy", np.zeros((2, 5), np.int32))
+    assert len(drawn("")) == 2
+    for wrong, words in (
+        (
+            np.zeros((2, 6)),
+            "shape (2, 6), but latents of this GAN are numbers of shape (N, 5), or (N, 8) with its codes",
+        ),
+        (np.zeros(5), "shape (5,)"),
+        (np.zeros((0, 5)), "shape (0, 5)"),
+        (np.full((2, 5), np.nan), "not finite"),
+        (np.zeros((2, 5), complex), "complex128"),
+        (np.array([[{}] * 5]), "is no .npy of numbers"),
+    ):
+        np.save("z.npy", wrong)
+        assert words in drawn("")
+    whole = Path("z.npy").read_bytes()
+    np.save("z.npy", np.zeros((2, 5)))
+    good = Path("z.npy").read_bytes()
+    for data in (b"", b"PK\3\4", whole[:70], good[:-1], good.replace(b"(2, 5)", b"(9, 5)")):
+        Path("z.npy").write_bytes(data)
+        assert "is no .npy of numbers" in drawn("")
 
 
 def test_samples_of_the_average_of_g_and_of_g_as_it_is(say: Say) -> None:

@@ -482,7 +482,9 @@ def test_nothing_is_lost_without_docstrings() -> None:
         "    main(line.split())\n"
     )
     plain, stripped = (
-        subprocess.run([sys.executable, *flags, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        subprocess.run(
+            [sys.executable, *flags, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        )
         for flags in ([], ["-OO"])
     )
     assert len(plain.stdout) > 10_000

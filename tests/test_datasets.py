@@ -123,7 +123,7 @@ def test_importing_stays_light() -> None:
 
 def test_unknown_names_and_wrong_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(lambda: datasets.load("digit"), "digits, mnist, fashion-mnist", 'mean digits?', "PATH")
+    refused(lambda: datasets.load("digit"), "digits, mnist, fashion-mnist", "mean digits?", "PATH")
     refused(lambda: datasets.load("MNIST-fashion"), "PATH")
     refused(lambda: datasets.load(tmp_path / "absent"), "absent", "not found")
     refused(lambda: datasets.load("digits", split="valid"), "valid")  # type: ignore[arg-type]
