@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 import minigan
-from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential
+from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential, console
 from minigan.archive import write_atomically
-from minigan.bench import environment, tables
+from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.match import Match
@@ -66,7 +66,7 @@ def main() -> None:
     rows = [
         [name, f"{row['step']:,.0f}", f"{row['diagnostics']:.1f}", f"{row['share']:.2%}"] for name, row in found.items()
     ]
-    table = tables.markdown(["run", "µs/step", "of diagnostics", "share"], rows, left=(0,))
+    table = console.table(["run", "µs/step", "of diagnostics", "share"], rows, left=(0,))
     about = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": backend.name,
         "note": "Medians over blocks of 50 steps.", "table": table,

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 import minigan
+from minigan import console
 from minigan.archive import write_atomically
-from minigan.bench import environment, tables
+from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.gan import GAN
@@ -106,7 +107,7 @@ def table(games: list[Figures], quiet: list[Figures]) -> str:
             rows.append([failure.name, name, noticed, when, figure, failure.wanted, well])
     alarms = sum(bool(row["alarms"]) for row in quiet)
     rows.append(["none", f"{len(quiet)} healthy runs", f"{alarms} false alarms", "", "", "", ""])
-    return tables.markdown(head, rows, left=tuple(range(6)))
+    return console.table(head, rows, left=tuple(range(6)))
 
 
 def main() -> None:

@@ -5,12 +5,12 @@
     python benchmarks/fuzz.py --kills 200               kill a run at random moments instead
 
 Each try takes a whole file, changes it, and reads it by the door that people use. Changes are of bits, bytes and parts;
-where a format has structure, of that: a member of an archive with a right checksum, a value somewhere in
-a header, a cell of a table, links and pipes in a folder. The inputs of tests/test_limits.py, which once needed gigabytes
-or had no end, come first. Counted are exceptions that nobody documents, tries that take more than 5 seconds, memory (of
-the process, from one try to the next) and files outside the folder that were touched. The same seed makes the same
-files. With --kills, a run is killed by SIGKILL again and again, every third time while its checkpoint is being written,
-and in the end compared, bit for bit, with one that never was. Figures go to benchmarks/results/fuzz.json.
+where a format has structure, of that: a member of an archive with a right checksum, a value somewhere in a header, a
+cell of a table, links and pipes in a folder. The inputs of tests/test_limits.py, which once needed gigabytes or had no
+end, come first. Counted are exceptions that nobody documents, tries that take more than 5 seconds, memory (of the
+process, from one try to the next) and files outside the folder that were touched. The same seed makes the same files.
+With --kills, a run is killed by SIGKILL again and again, every third time while its checkpoint is being written, and in
+the end compared, bit for bit, with one that never was. Figures go to benchmarks/results/fuzz.json.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from minigan.train import resume, train
 
 import minigan
 import minigan.commands.sample
@@ -49,7 +50,6 @@ from minigan.datasets import csv as points
 from minigan.match import METRICS
 from minigan.runs.config import Config
 from minigan.runs.lines import MetricsTable
-from minigan.train import resume, train
 
 ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results" / "fuzz.json"

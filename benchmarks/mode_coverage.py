@@ -25,8 +25,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from minigan import console
 from minigan.archive import write_atomically
-from minigan.bench import environment, tables
+from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.theory.plane import METHODS, N, game, look, play
 
@@ -104,7 +105,7 @@ def table(rows: list[Figures]) -> str:
                 line += cells(runs)
             lines.append(line)
     lines += [[name, "400,000", "10", *ring, "10", *grid] for name, ring, grid in PAPER]
-    return tables.markdown(head, lines, left=(0,))
+    return console.table(head, lines, left=(0,))
 
 
 def cells(runs: list[Figures]) -> list[str]:

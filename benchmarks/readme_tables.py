@@ -20,6 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from minigan import console
 from minigan.bench import conv, environment, report, tables
 from minigan.bench.report import Figure, Report
 
@@ -104,7 +105,7 @@ def asked(found: dict[str, Any]) -> list[str]:
             f"`{recipe}`", f"{len(runs)}", middle("asked"), middle("gan_train"), middle("matched_error"),
             strongest(0), strongest(1),
         ])  # fmt: skip
-    return [tables.markdown(head, rows, left=(0,))] if rows else []
+    return [console.table(head, rows, left=(0,))] if rows else []
 
 
 def judged(found: dict[str, Any]) -> list[str]:
@@ -140,7 +141,7 @@ def judged(found: dict[str, Any]) -> list[str]:
         f"{found['evaluator']}, whose classifier is right about {found['accuracy']:.2%} of the test images; means over "
         f"the seeds. {about}. `python benchmarks/recipes.py --data {found['data']} --out runs/recipes`.)*"
     )
-    return [tables.markdown(head, rows, left=(0, 1)), note]
+    return [console.table(head, rows, left=(0, 1)), note]
 
 
 def machine(found: Report) -> list[str]:
@@ -183,7 +184,7 @@ def step_table(found: Report, steps: list[Figure]) -> str:
             f"{1e3 * t.low:.2f} to {1e3 * t.high:.2f}", f"{f.work.flops / t.median / 1e9:.0f}", ratio,
         ])  # fmt: skip
     head = ["batch", "device", "who", "ms/step (median)", "quartiles", "GFLOP/s", "× minigan's best"]
-    return tables.markdown(head, rows, left=(1, 2))
+    return console.table(head, rows, left=(1, 2))
 
 
 def conv_table(steps: list[Figure]) -> str:
@@ -201,7 +202,7 @@ def conv_table(steps: list[Figure]) -> str:
                 for name in who
             ]
             rows.append([f"{batch}", what, *cells, f"{ours / theirs:.2f}" if ours and theirs else "–"])
-    return tables.markdown(["batch", "what, ms", *map(tables.label, who), "ours/theirs"], rows, left=(1,))
+    return console.table(["batch", "what, ms", *map(tables.label, who), "ours/theirs"], rows, left=(1,))
 
 
 def rewritten(readme: str) -> str:

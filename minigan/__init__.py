@@ -5,6 +5,8 @@ Layers with hand-derived gradients (`minigan.nn`), losses on logits (`minigan.ob
 Begin reading at gan.py.
 """
 
+from . import early  # noqa: F401  isort: skip  # before all else, about Ctrl-C while it loads
+
 from typing import TYPE_CHECKING, Any
 
 from . import objectives, optim
@@ -54,7 +56,11 @@ from .optim import SGD, Adam, OptimisticAdam, RMSprop
 from .penalties import DRAGAN, R1, R2, GradientPenalty
 
 if TYPE_CHECKING:
-    from . import datasets
+    from . import datasets, recipes
+    from .evaluation import evaluate
+    from .runs.show import show
+    from .studies import study
+    from .training import resume, train
 
 __version__ = "0.1.0"
 
@@ -105,13 +111,19 @@ __all__ = [
     "WeightNorm",
     "__version__",
     "datasets",
+    "evaluate",
     "get_backend",
     "gradcheck",
     "init",
     "mean_squared_error",
     "objectives",
     "optim",
+    "recipes",
+    "resume",
+    "show",
     "softmax_cross_entropy",
+    "study",
+    "train",
 ]
 
 
@@ -130,10 +142,27 @@ def _html(gan: GAN) -> str:
 GAN.watch, GAN._repr_html_ = _watch, _html  # loaded when a person wants to see something, and never below its floor
 
 
-def __getattr__(name: str) -> Any:
-    """`minigan.datasets` is imported when it is first used: half of the import time is its."""
-    if name == "datasets":
-        from importlib import import_module
+# Imported when they are first used: they would make `import minigan` take twice as long. Behind a colon, a name in it.
+_LATER = {
+    "datasets": "datasets",
+    "evaluate": "evaluation:evaluate",
+    "recipes": "recipes",
+    "resume": "training:resume",
+    "show": "runs.show:show",
+    "study": "studies:study",
+    "train": "training:train",
+}
 
-        return import_module("minigan.datasets")
-    raise AttributeError(f"module 'minigan' has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'minigan' has no attribute {name!r}")
+    from importlib import import_module
+
+    where, _, what = _LATER[name].partition(":")
+    module = import_module(f"minigan.{where}")
+    return getattr(module, what) if what else module
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

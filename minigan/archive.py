@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from .files import StrPath, Target, write_atomically, writing
+from .paths import expand
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
@@ -125,7 +126,7 @@ def _opened(path: StrPath) -> Iterator[tuple[ZipFile, dict[str, ZipInfo], ZipInf
     import zlib
     from zipfile import BadZipFile, ZipFile
 
-    where = os.fspath(path)
+    where = expand(path)
     if os.path.isdir(where):
         raise ValueError(f"{where} is a folder, but an .npz file was expected; give the path of a file in it")
     if not os.path.isfile(where):

@@ -10,13 +10,16 @@ import argparse
 import importlib
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from . import __version__
+from . import __version__, early
+from .console import say
+from .names import did_you_mean
 
 __all__ = ["main"]
 
@@ -24,23 +27,24 @@ __all__ = ["main"]
 COMMANDS = {
     "train": "train a GAN, or go on with a run",
     "sample": "make images with a trained GAN",
-    "evaluate": "judge trained GANs: distance to the data, precision, recall, classes, copies",
-    "study": "see the theory hold and the failures happen: an experiment, its picture and its findings",
+    "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
+    "study": "see the theory hold and the failures happen, with pictures",
     "recipes": "list the GANs that can be trained, or the options of one",
     "gradcheck": "prove every gradient, layer by layer",
     "bench": "time a training step and its parts, beside PyTorch and JAX",
     "info": "what minigan runs on here: versions, BLAS, cores, GPU",
+    "completion": "print what lets a shell complete minigan's commands and flags",
 }
 
 _DESCRIPTION = """\
 Generative adversarial networks from scratch, on NumPy or CuPy.
 
-  minigan train                          a GAN learns handwritten digits; pictures in runs/gan-digits-1
+  minigan train                          a GAN learns digits; pictures in runs/
   minigan train classic --data mnist     another recipe, other data
-  minigan train --resume DIR             go on with a run that was stopped, or further than planned
+  minigan train --resume DIR             go on with a run, or further
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
-  minigan study figure-1                 an experiment about GANs, with a picture and a page of findings
+  minigan study figure-1                 an experiment, with its picture
   minigan bench                          what a step of training costs here
 """
 
@@ -48,34 +52,42 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. argv: the words after `minigan`; default: those of this process."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):  # there may be none, or another kind
+        with suppress(AttributeError, ValueError):  # there may be none, or another kind, or it is closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it talks about its caches
     code = _guarded(_run, sys.argv[1:] if argv is None else list(argv))
     return _guarded(_flush) or code  # what is still buffered can fail to be written, too
 
 
-def _run(argv: list[str]) -> int:
-    parser = Parser(prog="minigan", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_for(argv: Sequence[str], commands: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole command line, and those of the commands by name.
+
+    commands: whose flags it knows, as they are for the words `argv` after `minigan`; of the others, the name alone.
+    """
+    parser = Parser(prog="minigan", description=_DESCRIPTION, formatter_class=Help)
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    choices = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    parsers: dict[str, Parser] = {}
     for name, summary in COMMANDS.items():
-        form = argparse.RawDescriptionHelpFormatter
-        command = commands.add_parser(name, help=summary, formatter_class=form, allow_abbrev=False)
-        if argv[:1] == [name]:
+        parsers[name] = choices.add_parser(name, help=summary, formatter_class=Help, allow_abbrev=False)
+        if name in commands:
             module = importlib.import_module(f"minigan.commands.{name}")
-            module.arguments(command, argv[1:])
-            command.set_defaults(command=module.run)
+            module.arguments(parsers[name], list(argv[1:]))
+            parsers[name].set_defaults(command=module.run)
+    return parser, parsers
+
+
+def _run(argv: list[str]) -> int:
+    parser, parsers = parser_for(argv, argv[:1])
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
-        close = get_close_matches(argv[0], COMMANDS, n=1)
-        parser.error(f"there is no command {argv[0]}" + (f"; did you mean {close[0]}?" if close else ""))
+        parser.error(f"there is no command {argv[0]}{did_you_mean(argv[0], COMMANDS)}")
     args, unknown = parser.parse_known_args(argv)
     if "command" not in args:
         parser.print_help()
         return 2
     if unknown:
-        chosen: Parser = commands.choices[argv[0]]
-        chosen.error_unknown(unknown[0])
+        parsers[argv[0]].error_unknown(unknown[0])
+    early.release()  # the work has begun: it is interrupted as `_guarded` says
     code: int = args.command(args)
     return code
 
@@ -91,9 +103,9 @@ def _guarded(work: Any, *args: Any) -> int:
         return 1
     except KeyboardInterrupt as error:  # Interrupted, if a run could save
         with suppress(OSError):
-            print(f"\n{error}" if str(error) else "\ninterrupted", flush=True)
+            say(f"\n{error}" if str(error) else "\ninterrupted")
             if command := getattr(error, "resume_command", None):
-                print(command, flush=True)
+                say(command)
         return 130
     except (ValueError, FileNotFoundError) as error:
         return _fail(_sentence(error), 2)
@@ -111,14 +123,14 @@ def _sentence(error: BaseException) -> str:
 
 def _fail(sentence: str, code: int) -> int:
     with suppress(OSError):
-        print(f"minigan: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+        say(f"minigan: {' '.join(sentence.split())}", to="stderr")
     return code
 
 
 def _flush() -> int:
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if flush := getattr(sys.stdout, "flush", None):
+            flush()
     except OSError:
         _silence()  # or the interpreter would try again, and complain, at its end
         raise
@@ -130,6 +142,17 @@ def _silence() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Fits 80 columns on any terminal: text across a wide one is hard to read."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        width = min(shutil.get_terminal_size().columns, 80) - 2
+        super().__init__(prog, **{"width": width, "max_help_position": 26, **settings})
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)  # names and flags stay whole
+
+
 class Parser(argparse.ArgumentParser):
     """Refuses in one sentence, with what might have been meant, and exits with code 2."""
 
@@ -139,7 +162,15 @@ class Parser(argparse.ArgumentParser):
     def error_unknown(self, word: str) -> NoReturn:
         """Refuse a word that nothing takes."""
         flag = word.partition("=")[0]
-        longer = [known for known in self._option_string_actions if known.startswith(flag)]
-        close = longer or get_close_matches(flag, self._option_string_actions, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        self.error(f"{self.prog} takes no {word}{hint}")
+        self.error(f"{self.prog} takes no {word}{did_you_mean(flag, self._option_string_actions)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += did_you_mean(value, map(str, action.choices or ()))
+            raise
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            say(message.removesuffix("\n"), to="stdout" if file is sys.stdout else "stderr")

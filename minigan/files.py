@@ -16,9 +16,10 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, Any, Self
 
+from .paths import StrPath, expand
+
 __all__ = ["Folder", "StrPath", "Target", "write_atomically", "writing"]
 
-StrPath = str | os.PathLike[str]
 Target = StrPath | IO[bytes]  # a path, which is replaced as a whole, or a file that somebody else has opened
 
 _POSIX = sys.platform != "win32"  # operations relative to an open folder; Windows has none
@@ -44,7 +45,7 @@ def write_atomically(path: StrPath) -> Iterator[IO[bytes]]:
     >>> os.listdir(os.path.dirname(path))
     ['note.json']
     """
-    target = os.path.realpath(path)  # through a symbolic link, so that the link stays one
+    target = os.path.realpath(expand(path))  # through a symbolic link, so that the link stays one
     folder, name = os.path.split(target)
     if os.path.exists(target) and not os.path.isfile(target):  # a rename would replace even a device
         kind = "a folder" if os.path.isdir(target) else "a device"

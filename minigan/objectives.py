@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Backend, Heap, get_backend
+from .names import unknown
 from .nn import Dense, Sequential
 from .spec import Spec, number
 
@@ -331,7 +332,7 @@ def get_objective(objective: str | Objective, **settings: Any) -> Objective:
     if isinstance(objective, Objective):
         return objective
     if objective not in NAMED:
-        raise ValueError(f"unknown objective {objective!r}: choose one of {', '.join(NAMED)}")
+        raise ValueError(unknown("objective", objective, NAMED))
     return NAMED[objective](**settings)
 
 

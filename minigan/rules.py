@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .backend import Heap, Purpose, Stream
+from .names import not_one_of
 from .nn import Flatten, ReLU, Reshape, Sequential, Sigmoid, Softplus, Tanh
 from .optim import Optimizer
 from .penalties import Penalty
@@ -32,7 +33,7 @@ def check_options(gan: GAN) -> None:
     """Raises ValueError or TypeError for options that are unknown or contradict each other."""
     for name, choices in CHOICES.items():
         if getattr(gan, name) not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(gan, name)!r}")
+            raise ValueError(not_one_of(name, getattr(gan, name), choices))
     for name in ("optimizer", "d_optimizer"):
         if not isinstance(getattr(gan, name), Optimizer):
             raise TypeError(f"{name} must be an update rule such as Adam(2e-4), got {getattr(gan, name)!r}")

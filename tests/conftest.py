@@ -9,6 +9,8 @@ from pathlib import Path
 # The arrays here are small and test processes run side by side: a second BLAS thread would only be in their way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+os.environ.pop("COLUMNS", None)  # how wide the terminal is on which the tests run is no matter of theirs
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -27,6 +29,21 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("minigan")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """All tests at once take all the cores there are, if pytest-xdist is installed.
+
+    Whoever asks for some of them, by file, name or mark, or says -n or --pdb, gets what was asked for.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one of the processes that this has begun: it must not begin more
+        return
+    asked = config.option
+    some = config.args_source is config.ArgsSource.ARGS or asked.keyword or asked.markexpr or asked.collectonly
+    if not some and not asked.usepdb and getattr(asked, "numprocesses", 0) is None and asked.dist == "no":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        asked.numprocesses = cores if cores > 1 else None
 
 
 CPU = ["numpy", "numpy, shared", "numba", "numba, shared", "reference"]

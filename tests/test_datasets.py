@@ -124,7 +124,7 @@ def test_importing_stays_light() -> None:
 
 def test_unknown_names_and_wrong_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(lambda: datasets.load("digit"), "digits, mnist, fashion-mnist", 'mean "digits"', "PATH")
+    refused(lambda: datasets.load("digit"), "digits, mnist, fashion-mnist", "mean digits?", "PATH")
     refused(lambda: datasets.load("MNIST-fashion"), "PATH")
     refused(lambda: datasets.load(tmp_path / "absent"), "absent", "not found")
     refused(lambda: datasets.load("digits", split="valid"), "valid")  # type: ignore[arg-type]
@@ -368,7 +368,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path, write: Callable[..
     path = tmp_path / "a.npz"
     write(path, images=IMAGES[:2, :2, :2], labels=LABELS[:2])
     raw = path.read_bytes()
-    for at in range(raw.index(b"PK\x01\x02")):
+    for at in range(len(raw)):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 1 << at % 8]) + raw[at + 1 :])
         try:
             found = datasets.load(path)
@@ -483,4 +483,4 @@ def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return real(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refused(lambda: datasets.load(tmp_path), 'pip install "minigan[cli]"')
+    refused(lambda: datasets.load(tmp_path), 'pip install ".[cli]"')

@@ -22,7 +22,7 @@ from minigan.diagnostics.variety import Variety
 from minigan.match import Match
 from minigan.nonfinite import NonFiniteError
 from minigan.runs.lines import NoticesFile
-from minigan.train import resume, train
+from minigan.training import resume, train
 
 EVERY = 50
 HEALTHY = {

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import test_train
+from minigan.train import resume, train
 from PIL import Image
 from test_train import arrays, assert_same_run
 
@@ -29,7 +30,6 @@ from minigan.match import METRICS
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
 from minigan.runs.progress import Progress
-from minigan.train import resume, train
 
 data, begin, quick_plots = test_train.data, test_train.begin, test_train.quick_plots
 small_networks, usual_signals = test_train.small_networks, test_train.usual_signals

@@ -19,13 +19,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 README = Path(__file__).parents[1] / "README.md"
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
-    ("spec", "files", "archive", "atomic", "backend", "datasets", "metrics"),
+    ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "atomic"),
+    ("backend", "datasets", "metrics"),
     ("nn", "objectives", "optim", "average", "codes"),
     ("gradcheck", "checkpoint", "penalties"),
     ("gan", "match", "nonfinite", "rules", "limits"),
     ("recipes", "proof", "theory", "diagnostics"),
-    ("train", "runs", "evaluation"),
-    ("cli", "commands", "bench", "study", "__main__"),
+    ("training", "runs", "evaluation"),
+    ("cli", "commands", "bench", "studies", "__main__"),
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 

@@ -10,7 +10,7 @@ import pytest
 from minigan.cli import main
 from minigan.datasets.toys import Points, get_toy
 from minigan.metrics import mode_coverage
-from minigan.study import study, table
+from minigan.studies import study, table
 from minigan.theory import STUDIES, Finding, get_study, plane
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from ..names import unknown
 from .arena import Arena, Heap
 from .philox import Purpose, Stream
 from .reference import Backend
@@ -82,7 +83,7 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
         from .cupy_backend import CupyBackend
 
         return CupyBackend(**_CUPY[name])
-    raise ValueError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}")
+    raise ValueError(unknown("backend", name, NAMES))
 
 
 def absent(names: Iterable[str] = ("numpy", "numba", "cupy")) -> dict[str, str]:

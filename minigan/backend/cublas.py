@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..names import not_one_of
+
 Array = Any
 
 WORKSPACE = 32 << 20  # bytes; given to cuBLAS once, since it must not allocate while a graph is recorded
@@ -32,7 +34,7 @@ class Cublas:
 
     def __init__(self, cupy: Any, precision: str = "fp32") -> None:
         if precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+            raise ValueError(not_one_of("precision", precision, PRECISIONS))
         self._cupy, self._precision = cupy, PRECISIONS[precision]
         self._handles = _handles(cupy)
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from ..extras import how_to_install
 from . import factors, fusion
 from .counter import Count, Counter, Rate
 from .cublas import Cublas
@@ -673,8 +674,8 @@ def _cupy() -> Any:
         import cupy
     except ImportError as error:
         raise ImportError(
-            "the cupy backend needs CuPy, which is not installed: "
-            'pip install "minigan[cuda12]" or "minigan[cuda13]", whichever the driver supports'
+            "the cupy backend needs CuPy, which is not installed; "
+            f"{how_to_install('cuda12', 'cuda13')}, whichever the driver supports"
         ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()

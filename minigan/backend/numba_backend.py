@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..extras import how_to_install
 from . import factors, numpy_backend, sweeps
 from .counter import Count, Rate
 from .numpy_backend import NumpyBackend
@@ -185,7 +186,7 @@ def _compiled() -> SimpleNamespace:
         import numba
     except ImportError as error:
         raise ImportError(
-            'the numba backend needs Numba, which is not installed: pip install "minigan[fast]", '
+            f"the numba backend needs Numba, which is not installed; {how_to_install('fast')}, "
             "or choose the numpy backend"
         ) from error
     loops = {name: f for name, f in vars(sweeps).items() if getattr(f, "__module__", None) == sweeps.__name__}

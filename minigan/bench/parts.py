@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Backend, Purpose, Stream
+from ..names import unknown
 from ..nn import LeakyReLU, Tanh
 from . import work
 from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, PIXELS, SLOPE, Operation, operations
@@ -42,7 +43,7 @@ def part_operations(part: str, batch: int, width: float = 1.0) -> list[Operation
     [Operation(name='normal', shape=(3200,), detail='', summed=False)]
     """
     if part not in PARTS:
-        raise ValueError(f"unknown part {part!r}: choose one of {', '.join(PARTS)}")
+        raise ValueError(unknown("part", part, PARTS))
     if part == "gather":
         return [Operation("minibatch", (batch,)), Operation("gather", (batch, PIXELS))]
     return [op for op in operations(batch, width) if op.name in PARTS[part]]

@@ -1,18 +1,17 @@
 """The results as pictures: time against batch, a roofline, and growth.
 
-Matplotlib comes with `pip install "minigan[cli]"` and is imported only here, when a picture is made.
+Matplotlib comes with the extra `cli` and is imported only where there will be pictures.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..runs.pictures import save_figure
+from ..runs.pictures import default_style, new_figure, require, save_figure
 from .growth import crossover, curves, fixed
 from .report import Figure, Report
 from .tables import label
@@ -26,11 +25,16 @@ STYLE = {"cpu": "-", "gpu": "--"}
 GREY = "0.35"
 
 
-def available() -> bool:
-    """Whether Matplotlib is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
+def unavailable() -> str | None:
+    """Why nothing can be drawn, or None; it loads what is needed."""
+    try:
+        require("Matplotlib")
+    except ImportError as error:
+        return str(error)
+    return None
 
 
+@default_style()
 def draw(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
     """Write time.png, roofline.png and, where sizes differ, growth.png into a folder; returns their paths."""
     pictures = {"time.png": _time, "roofline.png": _roofline}
@@ -45,9 +49,7 @@ def draw(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure as Canvas  # not pyplot: no window, nothing global
-
-    canvas = Canvas(figsize=size, layout="constrained")
+    canvas = new_figure(size)
     return canvas, canvas.subplots(rows, columns, squeeze=False)
 
 

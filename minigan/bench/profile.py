@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import console
 from ..backend import Backend
 from ..gan import GAN
 from ..nn import Layer
 from . import work
 from .opponents import SUBJECTS, make_start, ready
-from .tables import markdown
 from .work import Work
 
 WARM_UP = 3  # steps; the last one is the one that takes notes
@@ -244,8 +244,8 @@ def _shape(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str
     return "×".join(str(n) for n in getattr(first, "shape", ()))
 
 
-def table(profile: Profile) -> str:
-    """The profile as text: every place, then the sums of each operation."""
+def table(profile: Profile, width: int | None = None) -> str:
+    """The profile as text: every place, then the sums of each operation. width: of the terminal."""
     head = ["phase", "pass", "layer", "operation", "on", "calls", "ms", "of step", "GFLOP/s", "GB/s"]
     rows = [
         [row.place.phase, row.place.pass_, row.place.layer, row.operation, row.shape, *_numbers(row, profile)]
@@ -258,13 +258,13 @@ def table(profile: Profile) -> str:
     whole = ["", f"{1e3 * profile.profiled:.3f}", "100.0 %", "", ""]
     products = sum(row.seconds for row in sums if row.operation.startswith("gemm"))
     what = {"step": "step", "critic": "critic's update"}[profile.subject]
-    width = "" if profile.width == 1 else f", width {profile.width:g}"
+    sized = "" if profile.width == 1 else f", width {profile.width:g}"
     return "\n\n".join([
-        f"Profile of one {what}: {profile.backend}, batch {profile.batch}{width}, mean of {profile.steps} steps",
-        markdown(head, rows, left=(0, 1, 2, 3)),
+        f"Profile of one {what}: {profile.backend}, batch {profile.batch}{sized}, mean of {profile.steps} steps",
+        console.table(head, rows, (0, 1, 2, 3), width),
         "The same by operation",
-        markdown(["operation", "calls", "ms", "of step", "GFLOP/s", "GB/s"],
-                 [*summary, ["Python and everything else", *rest], ["the step", *whole]], left=(0,)),
+        console.table(["operation", "calls", "ms", "of step", "GFLOP/s", "GB/s"],
+                      [*summary, ["Python and everything else", *rest], ["the step", *whole]], (0,), width),
         f"Products (GEMM) take {100 * products / profile.profiled:.0f} % of the step.\n"
         f"A step takes {1e3 * profile.profiled:.3f} ms with this profile and {1e3 * profile.plain:.3f} ms without it "
         f"({100 * (profile.profiled / profile.plain - 1):+.0f} %).",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..console import table
 from .growth import cliffs, crossover
 from .opponents import OPPONENTS, SUBJECTS
 from .report import Figure, Report
@@ -11,17 +12,17 @@ from .report import Figure, Report
 PLAIN = {"cpu": "reference", "gpu": "cupy-plain"}  # the backend in plain array code, which the others are held against
 
 
-def text(report: Report) -> str:
-    """Everything a report has to say, for people."""
+def text(report: Report, width: int | None = None) -> str:
+    """Everything a report has to say, for people. width: of the terminal, which no table should exceed."""
     blocks = [
         "\n".join(f"{name:14}{fact}" for name, fact in report.environment.items()),
         bounds(report),
     ]
     subjects = dict.fromkeys(f.subject for f in report.steps())
     blocks += dict.fromkeys(SUBJECTS[subject].title for subject in subjects)
-    blocks.append(step_table(report))
+    blocks.append(step_table(report, width))
     if report.parts():
-        blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report)]
+        blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report, width)]
     growth = [*cliffs(report), *_crossover(report)] if len(subjects) == 1 else []  # of one kind of step only
     if notes := [*unstable(report.figures), *low_ceilings(report), *growth]:
         blocks.append("\n".join(notes))
@@ -49,7 +50,7 @@ def bounds(report: Report) -> str:
     return "\n".join(lines)
 
 
-def step_table(report: Report) -> str:
+def step_table(report: Report, width: int | None = None) -> str:
     """A row for each contestant at each size: medians, and ratios to minigan's fastest backend on the same device."""
     rows, order = [], {subject: i for i, subject in enumerate(dict.fromkeys(f.subject for f in report.steps()))}
     several = len(order) > 1  # then a column says which it is
@@ -66,10 +67,10 @@ def step_table(report: Report) -> str:
         ])  # fmt: skip
     head = ["batch", "width", "device", *(["what"] if several else []), "who", "ms/step", "quartiles", "µs/image",
             "GFLOP/s", "GB/s", "of GEMM ceiling", "of copy ceiling", "× minigan's best"]  # fmt: skip
-    return markdown(head, rows, left=(2, 3, 4) if several else (2, 3))
+    return table(head, rows, (2, 3, 4) if several else (2, 3), width)
 
 
-def part_table(report: Report) -> str:
+def part_table(report: Report, width: int | None = None) -> str:
     """A row for each part and backend at each size, plain array code and the others side by side.
 
     "plain / this" is the time of the plain array code divided by that of this backend.
@@ -89,7 +90,7 @@ def part_table(report: Report) -> str:
         ])  # fmt: skip
     head = ["batch", "width", "part", "who", "ms", "quartiles", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s",
             "of GEMM ceiling", "of copy ceiling", "plain / this"]  # fmt: skip
-    return markdown(head, rows, left=(2, 3))
+    return table(head, rows, (2, 3), width)
 
 
 def fastest(report: Report, figure: Figure) -> Figure | None:
@@ -115,24 +116,6 @@ def low_ceilings(report: Report) -> list[str]:
 def label(who: str) -> str:
     """How a contestant is called: minigan's backends by its name."""
     return who if who in OPPONENTS else f"minigan {who}"
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
-    """A table; columns are aligned to the right but for those in `left`.
-
-    >>> print(markdown(["who", "ms"], [["numpy", "10.5"]], left=[0]))
-    | who   |   ms |
-    |:------|-----:|
-    | numpy | 10.5 |
-    """
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-
-    def line(row: Sequence[str]) -> str:
-        cells = (c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        return f"| {' | '.join(cells)} |"
-
-    rule = "|" + "|".join(f":{'-' * (w + 1)}" if i in left else f"{'-' * (w + 1)}:" for i, w in enumerate(widths)) + "|"
-    return "\n".join([line(head), rule, *map(line, rows)])
 
 
 def _place(figure: Figure) -> tuple[str, str, int, float]:

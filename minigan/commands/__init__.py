@@ -13,6 +13,9 @@ import os
 import sys
 from typing import Any
 
+from ..backend import NAMES
+from ..paths import expand
+
 
 def whole(text: str) -> int:
     """An integer from the command line, for argparse."""
@@ -20,6 +23,13 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
+def backend_argument() -> dict[str, Any]:
+    """What argparse should know of a flag --backend."""
+    names = [name for name in NAMES if name != "reference"]
+    auto = "auto takes CuPy where there is a GPU, else Numba if it is installed"
+    return {"choices": names, "metavar": "NAME", "help": f"one of {', '.join(names)}; {auto} (default: auto)"}
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +60,7 @@ def import_module(module: str) -> None:
     """
     try:
         if module.endswith(".py"):
-            _import_file(os.path.abspath(os.path.expanduser(module)))
+            _import_file(os.path.abspath(expand(module)))
         else:
             if os.getcwd() not in sys.path:
                 sys.path.insert(0, os.getcwd())

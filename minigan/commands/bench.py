@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 
 from ..backend import NAMES, Backend, absent, get_backend
@@ -12,18 +11,22 @@ from ..bench import environment, plots, profile, report, tables
 from ..bench.measure import Plan, measure
 from ..bench.opponents import OPPONENTS
 from ..bench.turns import Pace
+from ..console import columns, say
+from ..paths import expand
 from . import whole
 
 _DESCRIPTION = """\
-Time one training step (G 100-256-512-1024-784 with batchnorm, D 784-512-256-1) and its parts, on every backend that
-works here, beside PyTorch and JAX where they are installed. Each contestant is a process of its own; they take turns.
+Time one training step (G 100-256-512-1024-784 with batchnorm, D 784-512-256-1)
+and its parts, on every backend that works here, beside PyTorch and JAX where
+they are installed. Each contestant is a process of its own; they take turns.
 
-  minigan bench                              about two minutes; tables, and JSON and plots in runs/bench-...
-  minigan bench --batch 64 --against none    minigan alone
-  minigan bench --sweep                      batch 8 to 4096 and width 1/4 to 4: how the cost grows
-  minigan bench --profile                    where the time of a step goes, layer by layer
-  minigan bench --critic                     a critic's update with gradient penalty (WGAN-GP) instead of that step
-  minigan bench --conv                       the convolutions of a small DCGAN instead of it, layer by layer
+  minigan bench                  about two minutes; tables, JSON and plots
+  minigan bench --against none   minigan alone
+  minigan bench --sweep          batch 8 to 4096 and width 1/4 to 4
+  minigan bench --profile        where the time of a step goes, layer by layer
+  minigan bench --critic         instead of that step, an update of a critic
+                                 with gradient penalty (WGAN-GP)
+  minigan bench --conv           or the convolutions of a small DCGAN
 """
 BATCHES, CRITIC_BATCHES, CONV_BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), (64, 512), (64, 128), 128, 10
 SWEEP = tuple((2**n, 1.0) for n in range(3, 13)) + tuple((128, width) for width in (0.25, 0.5, 2.0, 4.0))
@@ -69,24 +72,25 @@ def run(args: argparse.Namespace) -> int:
         for name in args.backend or ["numpy"]:
             for batch, width in grid:
                 seen = profile.measure(get_backend(name), batch, width, args.seconds, subject)
-                print(profile.table(seen), flush=True)
+                say(profile.table(seen, columns()))
         return 0
     folder = _folder(args.out, subject)
     against = list(dict.fromkeys(args.against or (TORCH if args.conv else QUICK)))
+    no_plots = plots.unavailable()  # asked now, not after minutes of measuring
     opponents = {"all": list(OPPONENTS), "none": []}.get(against[0], against)
     parts = not (args.sweep or args.critic or args.conv) if args.parts is None else args.parts
     plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds), subject)
     found = measure(_present(args.backend), plan, _progress)
-    print(tables.text(found))
+    say(tables.text(found, columns()))
     report.save(folder / "bench.json", found)
     written = [folder / "bench.json"]
     if args.conv:
         pass  # the plots are of one kind of step
-    elif plots.available():
+    elif no_plots is None:
         written += plots.draw(found, folder)
     else:
-        print('\nno plots: they need Matplotlib, which is not installed; run: pip install "minigan[cli]"')
-    print(f"\nwritten: {', '.join(map(str, written))}")
+        say(f"\nno plots: {no_plots}")
+    say(f"\nwritten: {', '.join(map(str, written))}")
     return 1 if found.wrong else 0
 
 
@@ -121,7 +125,11 @@ def _folder(out: str | None, subject: str) -> Path:
 
     Raises ValueError if it is a file, FileNotFoundError if there is no folder to make it in.
     """
-    folder = Path(out or f"runs/{'bench' if subject == 'step' else subject}-{environment.slug(environment.facts())}")
+    folder = Path(
+        expand(out)
+        if out
+        else f"runs/{'bench' if subject == 'step' else subject}-{environment.slug(environment.facts())}"
+    )
     if out is not None and not folder.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in; create it first")
     if folder.exists() and not folder.is_dir():
@@ -136,14 +144,13 @@ def _present(names: list[str] | None) -> dict[str, Backend]:
         return {name: get_backend(name) for name in names}
     missing = absent()
     for name, reason in missing.items():
-        print(f"no GPU, only the CPU's columns: {reason}" if name == "cupy" else f"without {name}: {reason}",
-              file=sys.stderr)  # fmt: skip
+        _progress(f"no GPU, only the CPU's columns: {reason}" if name == "cupy" else f"without {name}: {reason}")
     fair = (name for name in BACKENDS if not name.endswith(("tf32", "bf16")))  # all compute in float32
     return {name: get_backend(name) for name in fair if name.partition("-")[0] not in missing}
 
 
 def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, to="stderr")
 
 
 def _words(numbers: tuple[int, ...]) -> str:

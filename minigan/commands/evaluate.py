@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from ..backend import NAMES
+from ..console import columns, say
 from ..evaluation import evaluate
-from . import add_import, whole
+from ..paths import expand
+from . import add_import, backend_argument, whole
 
 _DESCRIPTION = """\
-Judge GANs by their samples, next to real test images: the Fréchet distance to the training images, precision and
-recall, the share of each class, and whether samples are copies of training images. The features are those of a small
+Judge GANs by their samples, next to real test images: the Fréchet distance to
+the training images, precision and recall, the share of each class, and whether
+samples are copies of training images. The features are those of a small
 classifier that is trained on the data once, and kept.
 
-  minigan evaluate runs/gan-digits-1 runs/gan-digits-2          two runs in one table
-  minigan evaluate pictures/ --data photos/ --size 32           a folder of pictures, from anywhere
-  minigan evaluate fakes.npz --data mnist --json figures.json   samples from anywhere, as `images`, uint8 (N, H, W[, C])
+  minigan evaluate runs/gan-digits-1 runs/gan-digits-2   two runs in one table
+  minigan evaluate pictures/ --data photos/ --size 32    a folder of pictures
+  minigan evaluate fakes.npz --data mnist                samples from anywhere:
+                                      `images`, uint8 (N, H, W) or (N, H, W, C)
 """
 
 
@@ -41,23 +43,19 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument(
         "--size", metavar="N|WxH", help="scale and crop data and pictures to this (default: as the runs have it)"
     )
-    parser.add_argument(
-        "--backend",
-        choices=[name for name in NAMES if name != "reference"],
-        default="auto",
-        help="auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)",
-    )
+    parser.add_argument("--backend", default="auto", **backend_argument())
     add_import(parser)
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE as well")
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.json is not None:
-        _check_target(Path(args.json))
+    target = None if args.json is None else Path(expand(args.json))
+    if target is not None:
+        _check_target(target)
     report = evaluate(args.sources, args.data, n=args.n, seed=args.seed, size=args.size, backend=args.backend, say=_say)
-    print(report.text())
-    if args.json is not None:
-        report.save(args.json)
+    say(report.text(columns()))
+    if target is not None:
+        report.save(target)
     return 0
 
 
@@ -70,4 +68,4 @@ def _check_target(target: Path) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    say(sentence, to="stderr")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..bench import environment
+from ..console import say
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
@@ -13,5 +14,5 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     for name, fact in environment.facts().items():
-        print(f"{name:14}{fact}")
+        say(f"{name:14}{fact}")
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import textwrap
 
+from ..console import blocks, columns, prose, say
 from ..recipes import RECIPES, get_recipe
-from ..recipes.options import recipe_options
+from ..recipes.options import docstring, recipe_options
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
@@ -16,20 +16,33 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    width = columns()
     if args.recipe is None:
-        width = max(map(len, RECIPES))
-        print(f"{'recipe':{width}}  {'steps':>7}  {'batch':>5}  what it is")
-        for name, module in RECIPES.items():
-            first_line = inspect.getdoc(module).splitlines()[0]  # type: ignore[union-attr]
-            print(f"{name:{width}}  {module.STEPS:>7,}  {module.BATCH:>5}  {first_line}")
-        print("\nOne of them in full: minigan recipes NAME. To train it: minigan train NAME")
+        say(_list(width))
+        say("\n" + prose("One of them in full: minigan recipes NAME. To train it: minigan train NAME", width))
         return 0
     module = get_recipe(args.recipe)
-    print(f"{args.recipe}: {inspect.getdoc(module)}\n")
-    print(f"Trained for {module.STEPS:,} steps with a batch of {module.BATCH}, unless you say otherwise.\n")
-    print(f"Options of minigan train {args.recipe}:")
+    say(f"{prose(f'{args.recipe}: {docstring(module)}', width)}\n")
+    trained = f"Trained for {module.STEPS:,} steps with a batch of {module.BATCH}, unless you say otherwise."
+    say(f"{prose(trained, width)}\n")
+    say(f"Options of minigan train {args.recipe}:")
     for option in recipe_options(args.recipe).values():
         flag = option.flag if option.kind is not bool else f"{option.flag}, --no-{option.flag[2:]}"
-        print(f"  {flag}  (default: {option.shown(option.default)})")
-        print(textwrap.indent(textwrap.fill(option.help, 100), "      "))
+        say(f"  {flag}  (default: {option.shown(option.default)})")
+        if option.help:
+            say(textwrap.indent(textwrap.fill(option.help, min(width or 100, 100) - 6), "      "))
+        if option.words:
+            one_of = textwrap.fill(f"one of {', '.join(option.words)}", min(width or 100, 100) - 6)
+            say(textwrap.indent(one_of, "      "))
     return 0
+
+
+def _list(width: int | None) -> str:
+    head = ("recipe", "steps", "batch", "what it is")
+    rows = [
+        (name, f"{module.STEPS:,}", f"{module.BATCH}", docstring(module).partition("\n")[0])
+        for name, module in RECIPES.items()
+    ]
+    longest = max(map(len, RECIPES))
+    lines = [f"{name:{longest}}  {steps:>7}  {batch:>5}  {what}".rstrip() for name, steps, batch, what in (head, *rows)]
+    return blocks(head, rows, width) if width is not None and max(map(len, lines)) > width else "\n".join(lines)

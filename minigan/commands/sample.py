@@ -1,4 +1,4 @@
-"""`minigan sample`: images from a trained GAN, as a picture or as an array."""
+"""`minigan sample`: images from a trained GAN, as a picture, as many single ones, or as an array."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ import argparse
 import math
 import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import archive
 from ..checkpoint import extra
 from ..codes import Label
+from ..console import say
 from ..gan import GAN
+from ..names import did_you_mean, not_one_of
+from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.loop import columns_of, images_of, in_turn, picture_of, sample_images, whole_rows
 from ..runs.walks import WALKS
 from . import add_import, whole
 
 _DESCRIPTION = """\
-Make images with the GAN of a run, or of a checkpoint file. The same seed gives the same images.
+Make images with the GAN of a run, or of a checkpoint file. The same seed gives
+the same images.
 
-  minigan sample runs/gan-digits-1                                   a grid of 100, in samples.png
-  minigan sample runs/gan-digits-1 --n 10000 --seed 7 --out fakes.npz
-  minigan sample runs/cgan-digits-1 --label 7                        sevens, of a GAN that knows labels
-  minigan sample runs/cgan-pets-1 --label cat                        cats: the name of the folder they were in
-  minigan sample runs/infogan-digits-1 --grid traversal              what each code means
+  minigan sample runs/gan-digits-1                        a grid of 100 images
+  minigan sample runs/gan-digits-1 --out fakes/           single pictures
+  minigan sample runs/gan-digits-1 --out fakes.npz        an array
+  minigan sample runs/cgan-digits-1 --label 7             sevens, if it can
+  minigan sample runs/cgan-pets-1 --label cat             the name of a folder
+  minigan sample runs/infogan-digits-1 --grid traversal   what each code means
 """
 
 
@@ -36,6 +42,17 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("directory", metavar="DIR", help="the folder of a run, or a checkpoint.npz")
     parser.add_argument(
         "--n", type=whole, metavar="N", help="how many images (default: 100), or rows of a --grid (default: 10, or 5)"
+    )
+    parser.add_argument(
+        "--out",
+        default="samples.png",
+        metavar="FILE|DIR/",
+        help="FILE.png, .jpg or .webp for a grid; FILE.npz for an array `images`, uint8 (N, H, W[, C]); DIR/, new or "
+        "empty, for a picture of each (default: samples.png)",
+    )
+    parser.add_argument("--format", choices=tuple(_ENDS), default=None, help="of the pictures in DIR/ (default: png)")
+    parser.add_argument(
+        "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
     )
     parser.add_argument(
         "--label",
@@ -49,7 +66,9 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         help="rows from one latent to another, or rows in which one code changes (default: samples)",
     )
     parser.add_argument(
-        "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
+        "--z",
+        metavar="FILE.npy",
+        help="the latents themselves, (N, latent), or (N, latent + codes) for a GAN with codes",
     )
     parser.add_argument(
         "--averaged",
@@ -57,69 +76,75 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         default=True,
         help="of the average of G, where the GAN keeps one, or of G as its last update left it (default: --averaged)",
     )
-    parser.add_argument(
-        "--out",
-        default="samples.png",
-        metavar="FILE",
-        help="FILE.png for a grid, or FILE.npz for an array `images`, uint8 (N, H, W[, C]) (default: samples.png)",
-    )
     add_import(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    count = sample(args.directory, args.n, args.seed, args.out, args.averaged, args.label, args.grid)
-    print(f"{count:,} images in {args.out}")
+    settings = {name: value for name, value in vars(args).items() if name != "command"}
+    count = sample(**settings)
+    say(f"{count:,} images in {expand(args.out)}")
     return 0
 
 
+_ENDS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}  # of the names of single pictures
+
+
 def sample(
-    directory: str | os.PathLike[str],
+    directory: StrPath,
     n: int | None = None,
     seed: int | None = None,
-    out: str | os.PathLike[str] = "samples.png",
+    out: StrPath = "samples.png",
     averaged: bool = True,
     label: int | str | None = None,
     grid: str = "samples",
+    z: StrPath | None = None,
+    format: str | None = None,
 ) -> int:
-    """Write images of the GAN in `directory`, a run folder or a checkpoint, to `out`, a .png or .npz; returns how many.
+    """Write images of the GAN in `directory`, a run folder or a checkpoint, to `out`, and return how many.
 
-    n: how many, or how many rows of a grid. averaged: as in `GAN.sample`. label: the name of a class of the data, or
-    its number. grid: "samples", "interpolation" or "traversal", whose rows are those of runs/walks.py.
+    out: a .png, .jpg or .webp for a grid; an .npz; or a folder, new or empty, or a path that ends in /, for a picture
+    of each, in `format` "png", "jpeg" or "webp". n: how many, or how many rows of a grid. averaged: as in
+    `GAN.sample`. label: the name of a class of the data, or its number. grid: "samples", "interpolation" or
+    "traversal", whose rows are those of runs/walks.py. z: a .npy of latents, as `GAN.latents` draws them, or of their
+    noise alone; the codes are then those of the seed and the label.
 
-    Raises ValueError for another kind of file or grid, a number below 1, a label that the GAN cannot be asked for or a
-    GAN whose samples are no images, and FileNotFoundError where there is no checkpoint or no folder for `out`.
+    Raises ValueError for another kind of file or grid, a number below 1, a label that the GAN cannot be asked for,
+    latents that do not fit, arguments that exclude each other or a GAN whose samples are no images, and
+    FileNotFoundError where there is no checkpoint or no folder for `out`.
     """
-    path, target = Path(directory), Path(out)
+    path, target = Path(expand(directory)), Path(expand(out))
+    single = target.is_dir() or os.fspath(out).endswith(("/", os.sep))
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
-    suffix = target.suffix.lower()
-    if suffix not in (".png", ".npz"):
-        raise ValueError(f"--out is {target}, but FILE.png for a grid or FILE.npz for an array was expected")
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+    _check_target(target, single, format)
     if seed is not None and not 0 <= seed < 2**62:
         raise ValueError(f"seed takes a whole number from 0 to 2^62 - 1, got {seed}")
-    if suffix == ".png":
-        pictures.require()
+    if grid not in ("samples", *WALKS):
+        raise ValueError(not_one_of("grid", grid, ("samples", *WALKS)))
+    if z is not None and (n is not None or grid != "samples"):
+        raise ValueError("--z says how many images there are, and which; leave out --n and --grid")
     checkpoint = path / "checkpoint.npz" if path.is_dir() else path
     gan = GAN.load(checkpoint)
     shape, classes = _noted(checkpoint, gan)
     label = None if label is None else _class(label, classes)
-    if grid == "samples":
+    rows = columns = None
+    if z is not None:
+        blocks = [images_of(gan, _latents(gan, z, seed, label), shape, averaged)]
+    elif grid == "samples":
         columns = columns_of(100 if n is None else n, classes) if label is None else None
         n = whole_rows(100, columns) if n is None else n
         blocks = [sample_images(gan, n, shape, seed, averaged, in_turn(gan, n) if label is None else label)]
-    elif grid in WALKS:
+    else:
         rows = {"interpolation": 10, "traversal": 5}[grid] if n is None else n
-        blocks = [images_of(gan, z, shape, averaged) for z in WALKS[grid](gan, rows, seed, label)]
-    else:
-        raise ValueError(f"grid must be one of samples, {', '.join(WALKS)}, got {grid!r}")
-    if suffix == ".png" and grid == "samples":
-        pictures.save_png(target, picture_of(blocks[0], classes, columns))
-    elif suffix == ".png":
-        pictures.save_png(target, pictures.stacked([pictures.grid(block, rows) for block in blocks]))
-    else:
+        blocks = [images_of(gan, latents, shape, averaged) for latents in WALKS[grid](gan, rows, seed, label)]
+    if single:
+        pictures.save_each(target, np.concatenate(blocks), _ENDS[format or "png"])
+    elif target.suffix.lower() == ".npz":
         archive.save(target, {"images": np.concatenate(blocks)})
+    elif rows is None:
+        pictures.save_picture(target, picture_of(blocks[0], classes, columns))
+    else:
+        pictures.save_picture(target, pictures.stacked([pictures.grid(block, rows) for block in blocks]))
     return sum(map(len, blocks))
 
 
@@ -132,9 +157,56 @@ def _class(label: int | str, classes: Sequence[str]) -> int:
         return int(text)
     if not classes:
         raise ValueError(f"this GAN knows its labels by numbers only, from 0, got {text!r}")
-    close = get_close_matches(text, classes, n=1)
-    listed = f"it has {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"
-    raise ValueError(f"this GAN has no class {text!r}; {f'did you mean {close[0]!r}?' if close else listed}")
+    listed = f"; it has {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"
+    raise ValueError(f"this GAN has no class {text!r}{did_you_mean(text, classes) or listed}")
+
+
+def _check_target(target: Path, single: bool, format: str | None) -> None:
+    """Refuse now what could not be written after all the work."""
+    if format is not None and format not in _ENDS:
+        raise ValueError(not_one_of("format", format, _ENDS))
+    if format is not None and not single:
+        raise ValueError(f"--format is that of single pictures in a folder, --out DIR/; {target} says its own")
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+    if single and target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"{target} is not an empty folder, and single pictures need one; choose another --out")
+    if not single and target.suffix.lower() not in (".npz", *pictures.FORMATS):
+        ends = ", ".join(end.removeprefix(".") for end in pictures.FORMATS)
+        raise ValueError(
+            f"--out is {target}, but FILE.png for a grid (or {ends}), FILE.npz for an array or DIR/ for single "
+            "pictures was expected"
+        )
+    if single or target.suffix.lower() != ".npz":
+        pictures.require("Pillow")
+        pictures.format_of(f"a{_ENDS[format or 'png']}" if single else target)
+
+
+def _latents(gan: GAN, file: StrPath, seed: int | None, label: int | None) -> NDArray[np.floating[Any]]:
+    """The latents (N, latent + codes) that a file holds, or whose noise it holds. Raises ValueError if it does not."""
+    where = expand(file)
+    if not os.path.isfile(where):
+        raise FileNotFoundError(f"there is no file {where}; give a .npy of latents, as numpy.save writes it")
+    try:
+        z = np.lib.format.open_memmap(where, mode="r")  # unpickles nothing, and believes no length
+    except Exception as error:  # its header, a Python literal written by anyone, can be wrong in many ways
+        raise ValueError(f"{where} is no .npy of numbers, as numpy.save writes it: {error}") from None
+    noise, width = gan.latent, gan.latents(1).shape[1]
+    if z.dtype.kind not in "fiu" or z.ndim != 2 or len(z) == 0 or z.shape[1] not in (noise, width):
+        codes = f", or (N, {width}) with its codes" if width != noise else ""
+        raise ValueError(
+            f"{where} holds an array of {z.dtype} and shape {z.shape}, but latents of this GAN are numbers of shape "
+            f"(N, {noise}){codes}"
+        )
+    if not np.isfinite(z).all():
+        raise ValueError(f"{where} holds numbers that are not finite")
+    if z.shape[1] == noise < width:
+        drawn = gan.latents(len(z), seed, in_turn(gan, len(z)) if label is None else label)
+        drawn[:, :noise] = z
+        return drawn
+    if seed is not None or label is not None:
+        raise ValueError(f"{where} holds all that there is to choose; leave out --seed and --label")
+    return np.array(z, gan.G.dtype)
 
 
 def _noted(checkpoint: Path, gan: GAN) -> tuple[tuple[int, ...], list[str]]:

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import inspect
+import textwrap
 from functools import partial
 from pathlib import Path
 
-from ..backend import NAMES
-from ..recipes.options import Option, read_options
-from ..study import study, table
+from ..console import columns, say
+from ..paths import expand
+from ..recipes.options import Option, docstring, read_options
+from ..studies import study, table
 from ..theory import STUDIES, get_study
-from . import whole
+from . import backend_argument, whole
 from .train import argument_of
 
 _DESCRIPTION = """\
-See the theory of GANs hold and their failures happen. Each study is an experiment of about a minute; it writes
-NAME.png, a picture, and NAME.md, a page of what was found and what should be.
+See the theory of GANs hold and their failures happen. Each study is an
+experiment of about a minute; it writes NAME.png, a picture, and NAME.md, a
+page of what was found and what should be.
 
 """
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
-    width = max(map(len, STUDIES))
-    lines = [f"  {name:{width}}  {_title(name)}" for name in STUDIES]
+    indent = max(map(len, STUDIES)) + 4
+    lines = [
+        textwrap.fill(_title(name), 79, initial_indent=f"  {name}".ljust(indent), subsequent_indent=" " * indent)
+        for name in STUDIES
+    ]
     parser.description = _DESCRIPTION + "\n".join(lines)
     parser.add_argument("name", metavar="NAME", choices=list(STUDIES), help="one of the above")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of all random numbers (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path("studies"), metavar="DIR", help="folder (default: studies)")
-    parser.add_argument(
-        "--backend",
-        choices=[name for name in NAMES if name != "reference"],
-        default="auto",
-        help="auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)",
-    )
+    parser.add_argument("--out", default="studies", metavar="DIR", help="folder (default: studies)")
+    parser.add_argument("--backend", default="auto", **backend_argument())
     name = next((word for word in argv if word in STUDIES), None)
     for option in _options(name).values() if name else ():
         parser.add_argument(option.flag, dest=option.name, default=argparse.SUPPRESS, **argument_of(option))
@@ -41,9 +41,10 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     options = {name: getattr(args, name) for name in _options(args.name) if name in args}
-    findings = study(args.name, args.out, args.seed, args.backend, lambda said: print(said, flush=True), **options)
-    print(table(findings, bar="|"))
-    print(f"{args.out / args.name}.png and {args.out / args.name}.md")
+    findings = study(args.name, args.out, args.seed, args.backend, say, **options)
+    say(table(findings, "|", columns()))
+    folder = Path(expand(args.out))
+    say(f"{folder / args.name}.png and {folder / args.name}.md")
     return 0 if all(finding.holds is not False for finding in findings) else 1
 
 
@@ -55,4 +56,4 @@ def _options(name: str) -> dict[str, Option]:
 
 
 def _title(name: str) -> str:
-    return (inspect.getdoc(get_study(name)[0]) or name).splitlines()[0]
+    return (docstring(get_study(name)[0]) or name).partition("\n")[0]

@@ -1,49 +1,65 @@
-"""`minigan train`: the flags are the arguments of `minigan.train.train` and the options of the recipe."""
+"""`minigan train`: the flags are the arguments of `minigan.train` and the options of the recipe."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..backend import NAMES
+from ..console import quoted, say
+from ..names import did_you_mean
+from ..paths import expand
 from ..recipes import RECIPES, get_recipe
 from ..recipes.options import Option, recipe_options
 from ..runs.config import Config
-from ..train import resume, train
-from . import add_import, whole
+from ..training import resume, train
+from . import add_import, backend_argument, whole
 
 _DESCRIPTION = """\
-Train a GAN. Two networks play: G turns noise into images, D tells real images from generated ones, and each learns
-from the other. A run writes a folder with pictures of samples (samples/, samples.png, training.gif), the losses
-(losses.png, metrics.csv), the settings (config.json) and the GAN itself (checkpoint.npz).
+Train a GAN. Two networks play: G turns noise into images, D tells real images
+from generated ones, and each learns from the other. A run writes a folder with
+pictures of samples (samples/, samples.png, training.gif), the losses
+(losses.png, metrics.csv), the settings (config.json) and the GAN itself
+(checkpoint.npz).
 
-  minigan train                                       digits, in about a minute
-  minigan train classic --data mnist --lr 1e-4        another recipe, on all of MNIST, learning more slowly
-  minigan train --data photos/ --size 32              a folder of pictures; a subfolder for each class, if any
-  minigan train --resume runs/gan-digits-1            after Ctrl-C, exactly as if it had never stopped
+  minigan train                             digits, in about a minute
+  minigan train classic --data mnist        another recipe, on all of MNIST
+  minigan train --data photos/ --size 32    a folder of pictures; a subfolder for
+                                            each class, if there are any
+  minigan train --resume runs/gan-digits-1  after Ctrl-C, as if never stopped
   minigan train --resume runs/gan-digits-1 --steps 20000
 
-Losses need not fall: in equilibrium, D is right half of the time, its loss is log 4 = 1.386, and G's is log 2 =
-0.693. A D loss near 0 says that G has stopped learning.
+Losses need not fall: in equilibrium, D is right half of the time, its loss is
+log 4 = 1.386, and G's is log 2 = 0.693. A D loss near 0 says that G has
+stopped learning.
 """
+_USAGE = "minigan train [RECIPE] [--data DATA] [--steps N] [--out DIR] [option]...\n       minigan train --resume DIR"
+_FIRST = ("objective", "nets", "lr")  # of the game's options, those that the help has room for
+_WIDEST = 40  # characters of a list of choices that stands in place of a flag's value
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     recipe = _recipe(argv)
-    module = get_recipe(recipe)
+    module, options = get_recipe(recipe), recipe_options(recipe)
     parser.description = _DESCRIPTION
+    parser.usage = _USAGE
     # What was not given stays away, so that a resumed run can tell what it is asked to confirm.
-    for name, settings in _flags(module.STEPS, module.BATCH).items():
-        parser.add_argument(name, default=argparse.SUPPRESS, **settings)
+    for title, flags in _flags(module.STEPS, module.BATCH).items():
+        group = parser.add_argument_group(title)
+        for name, settings in flags.items():
+            group.add_argument(name, default=argparse.SUPPRESS, **settings)
     add_import(parser)
     group = parser.add_argument_group(
-        f"options of the recipe {recipe}", "Another recipe's: minigan train RECIPE --help, or minigan recipes RECIPE"
+        f"the game of the recipe {recipe}, {len(_FIRST)} of its {len(options)} options",
+        f"All of them: minigan recipes {recipe}. Every recipe: minigan recipes",
     )
-    for option in recipe_options(recipe).values():
-        group.add_argument(option.flag, dest=_DEST + option.name, default=argparse.SUPPRESS, **argument_of(option))
+    asked_for_help = bool({"-h", "--help"} & set(argv))
+    for option in sorted(options.values(), key=lambda option: option.name not in _FIRST):
+        about = argument_of(option)
+        if asked_for_help and option.name not in _FIRST:
+            about["help"] = argparse.SUPPRESS
+        group.add_argument(option.flag, dest=_DEST + option.name, default=argparse.SUPPRESS, **about)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,47 +73,55 @@ def run(args: argparse.Namespace) -> int:
     else:
         folder = resume(directory, **given, options=options)
     if not given.get("quiet"):
-        print(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
-        print(f"minigan sample {shlex.quote(str(folder))} --n 100 --out samples.png")
+        say(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
+        say(f"minigan sample {quoted(folder)} --n 100 --out samples.png")
     return 0
 
 
 _DEST = "option "  # before the names of a recipe's options, so that they cannot meet the run's own
 
 
-def _flags(steps: int, batch: int) -> dict[str, dict[str, Any]]:
-    """The arguments of `train`, in its order, and what argparse should know of each."""
+def _flags(steps: int, batch: int) -> dict[str, dict[str, dict[str, Any]]]:
+    """The arguments of `train`, those first that a newcomer asks for, and what argparse should know of each."""
     count = {"type": whole, "metavar": "N"}
     return {
-        "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: gan)"},
-        "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of pictures or IDX files, an .npz "
-                           "(default: digits)"},
-        "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
-        "--batch": {**count, "help": f"images in an update (default: {batch})"},
-        "--backend": {"choices": [name for name in NAMES if name != "reference"],
-                      "help": "auto takes CuPy where there is a GPU, else Numba if it is installed (default: auto)"},
-        "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
-                                    "(default: 0)"},
-        "--size": {"metavar": "N|WxH", "help": "scale and crop all images to N x N pixels, or to a width and a height; "
-                                               "needed for pictures of several sizes (default: as they are)"},
-        "--out": {"metavar": "DIR", "help": "a new or empty folder (default: runs/RECIPE-DATA-1, next free number)"},
-        "--sample-every": {**count, "help": "steps between pictures of samples (default: 200)"},
-        "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},
-        "--d-pretrain": {**count, "help": "updates of D alone, before G's first (default: 0)"},
-        "--dtype": {"choices": ("float32", "float64"), "help": "of all arithmetic (default: float32)"},
-        "--quiet": {"action": "store_true", "help": "print nothing but errors"},
-        "--resume": {"metavar": "DIR", "help": "go on with the run in this folder; other flags must agree with it, "
-                                               "but for --steps, --backend, --sample-every and --checkpoint-every"},
+        "what learns from what": {
+            "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: gan)"},
+            "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of pictures or IDX files, an .npz "
+                               "(default: digits)"},
+            "--size": {"metavar": "N|WxH", "help": "scale and crop all images to N x N pixels, or to a width and a "
+                                                   "height; needed for pictures of several sizes "
+                                                   "(default: as they are)"},
+            "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
+            "--batch": {**count, "help": f"images in an update (default: {batch})"},
+            "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
+                                        "(default: 0)"},
+        },
+        "where": {
+            "--out": {"metavar": "DIR", "help": "a new or empty folder (default: runs/RECIPE-DATA-1, the next free)"},
+            "--resume": {"metavar": "DIR", "help": "go on with the run in this folder; other flags must agree with it, "
+                                                   "but for --steps, --backend, --sample-every, --checkpoint-every"},
+            "--backend": backend_argument(),
+        },
+        "along the way": {
+            "--sample-every": {**count, "help": "steps between pictures of samples (default: 200)"},
+            "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},
+            "--quiet": {"action": "store_true", "help": "print nothing but errors"},
+            "--d-pretrain": {**count, "help": "updates of D alone, before G's first (default: 0)"},
+            "--dtype": {"choices": ("float32", "float64"), "help": "of all arithmetic (default: float32)"},
+        },
     }  # fmt: skip
 
 
 def argument_of(option: Option) -> dict[str, Any]:
     """What argparse should know of an option."""
-    text = f"{option.help} (default: {option.shown(option.default)})".replace("%", "%%").strip()
+    words = "{" + ",".join(option.words) + "}"
+    among = f"; one of {', '.join(option.words)}" if len(words) > _WIDEST else ""
+    text = f"{option.help}{among} (default: {option.shown(option.default)})".replace("%", "%%").strip()
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction, "help": text}
     if option.kind is str:
-        metavar = "{" + ",".join(option.choices) + "}" if option.choices else ""
+        metavar = words if option.words and not among else None
     else:
         metavar = "|".join(["N" if option.kind is int else "X", *option.choices])
     return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}
@@ -108,7 +132,8 @@ def _typed(option: Option) -> Any:
         try:
             return option.parse(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {option.expects}, got {text!r}") from None
+            close = did_you_mean(text, option.words)
+            raise argparse.ArgumentTypeError(f"expected {option.expects}, got {text!r}{close}") from None
 
     return parse
 
@@ -136,6 +161,6 @@ def _recipe(argv: list[str]) -> str:
 def _recipe_of_run(directory: str) -> str:
     """The recipe of a run; what is wrong with its folder is for `resume` to say."""
     with suppress(OSError, ValueError):
-        recipe = Config.read(Path(directory) / "config.json").recipe
+        recipe = Config.read(Path(expand(directory)) / "config.json").recipe
         return recipe if recipe in RECIPES else "gan"
     return "gan"

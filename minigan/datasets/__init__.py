@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minigan.datasets.labels import UnclearLabels, understood
+from minigan.names import did_you_mean
+from minigan.paths import StrPath, expand
 
 __all__ = ["NAMES", "Dataset", "MissingSplit", "load", "to_float", "to_uint8"]
 
 NAMES = ("digits", "mnist", "fashion-mnist")
-StrPath = str | os.PathLike[str]
 Split = Literal["train", "test"]
 
 
@@ -129,14 +130,16 @@ def load(
             f"source is {type(source).__name__}, but a name or a path was expected; give {' or '.join(NAMES)}"
         )
     if split not in ("train", "test"):
-        raise ValueError(f'split is {split!r}, but "train" or "test" was expected; give one of those')
+        hint = did_you_mean(split, ("train", "test")) or "; give one of those"
+        raise ValueError(f'split is {split!r}, but "train" or "test" was expected{hint}')
     if size is not None:
         from minigan.datasets import pictures
 
         size = pictures.as_size(size)
     name = os.fspath(source)
-    path = os.path.expanduser(name)
-    if not (isinstance(source, str) and source in NAMES) and os.path.isdir(path):
+    named = isinstance(source, str) and source in NAMES
+    path = name if named else expand(name)
+    if not named and os.path.isdir(path):
         return _load_folder(path, split, name, size)
     data = _load_named_or_file(source, path, split, cache)
     return data if size is None else data.scaled(size)
@@ -157,11 +160,8 @@ def _load_named_or_file(source: StrPath, path: str, split: Split, cache: StrPath
         return _load_folder(os.path.join(os.path.dirname(__file__), "digits"), split, source)
     if os.path.isfile(path):
         return _load_file(path, split, name)
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower(), NAMES, n=1)
-    hint = f'did you mean "{close[0]}"?' if close else "give one of the names or check the path"
-    raise ValueError(f"{name!r} is no known name ({', '.join(NAMES)}) and was not found as a PATH; {hint}")
+    hint = did_you_mean(name, NAMES) or "; give one of the names or check the path"
+    raise ValueError(f"{name!r} is no known name ({', '.join(NAMES)}) and was not found as a PATH{hint}")
 
 
 def _load_folder(path: str, split: Split, name: str, size: tuple[int, int] | None = None) -> Dataset:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 
 import numpy as np
 from numpy.typing import NDArray
 
-StrPath = str | os.PathLike[str]
+from minigan.paths import StrPath, expand
 
 
 def read(path: StrPath) -> NDArray[np.float32]:
@@ -20,7 +19,7 @@ def read(path: StrPath) -> NDArray[np.float32]:
     rows: list[list[float]] = []
     begun = False
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open(expand(path), newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
             for row in reader:
                 line = reader.line_num  # of the file: a row may go over several

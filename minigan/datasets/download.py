@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any, Self
 
 from minigan.archive import StrPath, write_atomically
+from minigan.console import is_terminal
+from minigan.paths import expand
 
 __all__ = ["FILES", "MIRRORS", "cache_folder", "fetch"]
 
@@ -70,16 +72,19 @@ FILES: dict[str, dict[str, Files]] = {
 
 
 def cache_folder() -> str:
-    """Where downloads are kept: `MINIGAN_CACHE`, or `minigan` in the cache folder of the operating system."""
+    """Where downloads are kept: `MINIGAN_CACHE`, or `minigan` in the cache folder of the operating system.
+
+    Raises ValueError where the user has no home folder.
+    """
     if chosen := os.environ.get("MINIGAN_CACHE"):
-        return os.path.expanduser(chosen)
-    home = os.path.expanduser("~")
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        base = os.path.join(home, "Library", "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+        return expand(chosen)
+    name, usual = {
+        "win32": ("LOCALAPPDATA", "AppData/Local"),
+        "darwin": ("", "Library/Caches"),
+    }.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
+    base = os.environ.get(name) or os.path.expanduser(os.path.join("~", usual))
+    if base.startswith("~"):
+        raise ValueError("no home folder is known here to keep files in; set MINIGAN_CACHE to a folder for them")
     return os.path.join(base, "minigan")
 
 
@@ -98,7 +103,7 @@ def fetch(
     FileNotFoundError, listing what was tried, where none does, and OSError where the folder cannot be
     written.
     """
-    folder = os.path.join(cache_folder() if cache is None else os.fspath(cache), name)
+    folder = os.path.join(cache_folder() if cache is None else expand(cache), name)
     for file, (size, digest) in (FILES[name][split] if files is None else files).items():
         target = os.path.join(folder, f"{file}.gz")
         if os.path.isfile(target):
@@ -153,7 +158,7 @@ def _download(url: str, most: int, timeout: float) -> Iterator[bytes]:
 
 def _progress(url: str, total: int | None) -> Any:
     """A tqdm bar on a terminal where tqdm is installed, else something that only looks like one."""
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         try:
             from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
         except ImportError:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigan.extras import how_to_install
+
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
@@ -142,7 +144,7 @@ def _require(path: str) -> None:
     except ImportError as error:
         raise ValueError(
             f"{shown(path)} needs Pillow, which reads and scales pictures, but it is not installed; "
-            'run: pip install "minigan[cli]"'
+            f"{how_to_install('cli')}"
         ) from error
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..names import unknown
 from ..spec import whole
 
 __all__ = ["NAMES", "Checkerboard", "Grid", "Mixture", "Points", "Toy", "get_toy"]
@@ -244,7 +245,7 @@ NAMES = tuple(_TOYS)
 def get_toy(name: str) -> Any:
     """The toy of this name. Raises ValueError for an unknown one, listing the known ones."""
     if name not in _TOYS:
-        raise ValueError(f"unknown toy {name!r}: choose one of {', '.join(NAMES)}")
+        raise ValueError(unknown("toy", name, NAMES))
     return _TOYS[name]()
 
 

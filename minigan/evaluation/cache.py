@@ -20,6 +20,7 @@ from .. import checkpoint
 from ..archive import StrPath
 from ..backend import Backend
 from ..datasets.download import cache_folder
+from ..paths import expand
 from .classifier import Classifier, Recipe
 
 
@@ -34,18 +35,21 @@ def trained(
     trained now and kept there."""
     classifier = Classifier(images[0].size, int(labels.max()) + 1, backend)
     key = key_of(images, labels, classifier.recipe)
-    path = os.path.join(cache_folder() if folder is None else os.fspath(folder), "evaluators", f"{key}.npz")
+    path = ""
     try:
+        path = os.path.join(cache_folder() if folder is None else expand(folder), "evaluators", f"{key}.npz")
         _load(classifier, path, key)
         return classifier
     except FileNotFoundError:
         pass
     except (ValueError, OSError) as error:
-        say(f"the classifier kept in {path} cannot be used and is trained again: {error}")
+        if path:  # there is a home folder
+            say(f"the classifier kept in {path} cannot be used and is trained again: {error}")
         classifier = Classifier(images[0].size, int(labels.max()) + 1, backend)
     say(f"a classifier learns {len(images):,} images, once for this data ...")
     classifier.train(images, labels, say)
     try:
+        path = path or cache_folder()  # says what is wrong with it
         os.makedirs(os.path.dirname(path), exist_ok=True)
         checkpoint.save(path, {"net": classifier.net.state_dict()}, {"key": key})
     except (ValueError, OSError) as error:

@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..archive import StrPath, write_atomically
+from ..console import table
 from .codes import CodesRow
 from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Row
+
+Table = tuple[list[str], list[list[str]]]  # its head and its rows
 
 _WIDEST = 20  # classes that a table shows one by one
 
@@ -57,20 +60,24 @@ class Report:
             names=evaluator.names,
         )
 
-    def text(self) -> str:
-        """Tables in Markdown, aligned so that a terminal shows them as well, and what to know about them."""
+    def text(self, width: int | None = None) -> str:
+        """Tables in Markdown, aligned so that a terminal shows them as well, and what to know about them.
+
+        width: of the terminal; a table that is wider becomes one block a row.
+        """
         tables = [self._figures()]
         tables += [self._shares()] if self.classes else []
         tables += [self._codes()] if self.codes else []
-        notes = [textwrap.fill(note, 100, subsequent_indent="  ") for note in self._notes()]
-        return "\n\n".join([*tables, "\n".join(notes)])
+        fitting = [table(head, rows, (0,), width) for head, rows in tables]
+        notes = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in self._notes()]
+        return "\n\n".join([*fitting, "\n".join(notes)])
 
     def save(self, path: StrPath) -> None:
         """Write everything as JSON; a figure that is not finite becomes null. Raises as `write_atomically` does."""
         with write_atomically(path) as file:
             file.write(json.dumps(_plain(asdict(self)), indent=2, allow_nan=False).encode() + b"\n")
 
-    def _figures(self) -> str:
+    def _figures(self) -> Table:
         head = ["samples", "N", "Fréchet", "precision", "recall", "confidence", "nearest", "copies, %"]
         rows = [
             [
@@ -82,9 +89,9 @@ class Report:
         ]  # fmt: skip
         if not self.classes:
             head, *rows = ([*cells[:5], *cells[6:]] for cells in (head, *rows))
-        return _table(head, rows)
+        return head, rows
 
-    def _shares(self) -> str:
+    def _shares(self) -> Table:
         names = self.names or tuple(map(str, self.classes or ()))
         shown = names if len(names) <= _WIDEST else ()
         head = ["share, %", *(name.replace("|", "\\|") for name in shown), "least", "KL"]
@@ -93,9 +100,9 @@ class Report:
              f"{row.kl:.3f}"]
             for row in self.rows if row.shares is not None
         ]  # fmt: skip
-        return _table(head, rows)
+        return head, rows
 
-    def _codes(self) -> str:
+    def _codes(self) -> Table:
         head = ["codes", "asked label, %", "GAN-train, %", "matched error, %", "slant", "thickness"]
 
         def percent(share: float | None) -> str:
@@ -108,7 +115,7 @@ class Report:
             ]
             for row in self.codes
         ]  # fmt: skip
-        return _table(head, rows)
+        return head, rows
 
     def _notes(self) -> list[str]:
         notes = [
@@ -144,17 +151,6 @@ class Report:
             fewest = min(row.n for row in self.rows)
             notes.append(f"N differs, and fewer images are farther from any others: to compare all, give --n {fewest}.")
         return notes
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "| " + " | ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]) + " |"
-        for cells in (head, *rows)
-    ]
-    first, *others = widths
-    lines.insert(1, "|:" + "|".join(["-" * (first + 1), *("-" * (width + 1) + ":" for width in others)]) + "|")
-    return "\n".join(lines)
 
 
 def _plain(value: Any) -> Any:

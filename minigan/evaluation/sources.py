@@ -15,6 +15,7 @@ from ..archive import StrPath
 from ..backend import Backend
 from ..gan import GAN
 from ..nonfinite import NonFiniteError
+from ..paths import expand
 from ..runs.config import Config
 from ..runs.data import load_data
 from ..runs.loop import sample_images
@@ -60,7 +61,7 @@ def open_source(path: StrPath, backend: Backend, size: str = "") -> Source:
 
     Raises FileNotFoundError where there is nothing, ValueError for what cannot be judged.
     """
-    where = Path(path)
+    where = Path(expand(path))
     if where.is_dir() and not any((where / name).exists() for name in ("config.json", "checkpoint.npz")):
         try:
             return Source(os.fspath(path), load_data(where, size=size).images)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..names import unknown
 from ..spec import Spec, number
 
 
@@ -71,7 +72,7 @@ def get_initializer(init: str | Initializer) -> Initializer:
     if isinstance(init, Initializer):
         return init
     if init not in NAMED:
-        raise ValueError(f"unknown initialiser {init!r}: choose one of {', '.join(NAMED)} or pass an Initializer")
+        raise ValueError(f"{unknown('initialiser', init, NAMED)}; or pass an Initializer")
     return NAMED[init]
 
 

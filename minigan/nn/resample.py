@@ -19,6 +19,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from ..names import not_one_of
 from ..spec import whole
 from .layer import Back, Layer, Pass, linear
 
@@ -47,7 +48,7 @@ class Upsample(Layer):
     def __init__(self, factor: int, mode: str = "nearest") -> None:
         self.factor = whole("factor", factor)
         if mode not in ("nearest", "bilinear"):
-            raise ValueError(f'mode must be "nearest" or "bilinear", got {mode!r}')
+            raise ValueError(not_one_of("mode", mode, ("nearest", "bilinear")))
         self.mode = mode
 
     @cached_property

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from ..names import unknown
 from . import acgan, cgan, classic, dcgan, gan, hinge_gan, infogan, lsgan, minimax_gan, modern, r3gan, wgan, wgan_gp
 
 RECIPES: dict[str, ModuleType] = {
@@ -34,5 +35,5 @@ RECIPES: dict[str, ModuleType] = {
 def get_recipe(name: str) -> ModuleType:
     """The recipe's module. Raises ValueError for an unknown name, listing the known ones."""
     if name not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")
+        raise ValueError(unknown("recipe", name, RECIPES))
     return RECIPES[name]

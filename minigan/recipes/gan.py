@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..backend import get_backend
 from ..codes import Category, Code, Codes, Continuous, Label
 from ..gan import GAN
+from ..names import not_one_of
 from ..objectives import Minimax, get_objective
 from ..optim import SGD, Adam, Cosine, Linear, OptimisticAdam, Optimizer, RMSprop, Schedule
 from ..penalties import DRAGAN, R1, R2, GradientPenalty
@@ -96,7 +97,7 @@ def build(
     noise_steps: ... in so many steps, or in all of the run
     average: decay of the average of G that samples come from; 0 for none
     optimizer: update rule of both networks
-    lr: its learning rate
+    lr: learning rate of both networks
     d_lr: another one for D
     decay_steps: both fall to 0 along half a cosine in so many steps, or in all of the run; 0 for never
     beta1: Adam's momentum, or SGD's
@@ -127,7 +128,7 @@ def build(
                 return RMSprop(lr, decay=beta2, eps=eps)
             case "sgd":
                 return SGD(lr, momentum=beta1)
-        raise ValueError(f"optimizer must be one of adam, optimistic-adam, rmsprop, sgd, got {optimizer!r}")
+        raise ValueError(not_one_of("optimizer", optimizer, ("adam", "optimistic-adam", "rmsprop", "sgd")))
 
     named = get_objective(objective)
     if isinstance(named, Minimax):
@@ -136,7 +137,7 @@ def build(
         raise ValueError(f"real_target is a probability, which the objective {objective} knows nothing of; leave it 1")
     codes: list[Code] = []
     if label not in ("none", "told", "asked"):
-        raise ValueError(f"label must be one of none, told, asked, got {label!r}")
+        raise ValueError(not_one_of("label", label, ("none", "told", "asked")))
     if label != "none":
         codes.append(Label(CLASSES if classes is None else classes, told=label == "told", weight=label_weight))
     if categories:
@@ -157,7 +158,7 @@ def build(
             G = networks.point_generator(inputs, pixels, width, **of_G)
             D = networks.point_discriminator(pixels, width, head, d_norm, **of_D)
         case _:
-            raise ValueError(f"nets must be one of dense, conv, points, got {nets!r}")
+            raise ValueError(not_one_of("nets", nets, ("dense", "conv", "points")))
     halves = 2 if updates == "separate" else 1  # updates of D in one
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
     return GAN(

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args
 
+from ..names import not_one_of
 from ..nn import (
     BatchNorm,
     Conv2D,
@@ -165,7 +166,7 @@ def point_discriminator(numbers: int, width: int, head: Head, norm: Norm = "none
 def _norm(norm: str) -> tuple[Callable[[], Any], Callable[[int], list[Layer]]]:
     """What makes the norm of a weight, or none, and the layers that stand behind one of so many features."""
     if norm not in get_args(Norm):
-        raise ValueError(f"d_norm must be one of {', '.join(get_args(Norm))}, got {norm!r}")
+        raise ValueError(not_one_of("d_norm", norm, get_args(Norm)))
     layers = {"batch": BatchNorm, "layer": LayerNorm}
     return _OF_WEIGHTS.get(norm, lambda: None), lambda n: [layers[norm](n)] if norm in layers else []
 

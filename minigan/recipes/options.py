@@ -6,19 +6,22 @@ what Python code passes by name.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
+from ..names import did_you_mean
 from . import get_recipe
 
-__all__ = ["Option", "complete_options", "recipe_options"]
+__all__ = ["Option", "complete_options", "docstring", "read_options", "recipe_options"]
 
 _OF_THE_RUN = ("backend", "dtype", "seed", "steps", "d_pretrain")  # every recipe takes them; they belong to the run
 
@@ -42,6 +45,11 @@ class Option:
     def flag(self) -> str:
         """Its name on the command line: "--d-steps"."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What may be written as its value, where that is one of a few words."""
+        return (*self.choices, *(["none"] if self.none and self.choices else []))
 
     @property
     def expects(self) -> str:
@@ -81,7 +89,7 @@ class Option:
         if type(value) is not self.kind:
             raise TypeError(f"{self.name} takes {self.expects}, got {value!r}")
         if self.kind is str and self.choices and value not in self.choices:
-            raise ValueError(f"{self.name} takes {self.expects}, got {value!r}")
+            raise ValueError(f"{self.name} takes {self.expects}, got {value!r}{did_you_mean(value, self.words)}")
         return value
 
 
@@ -111,10 +119,21 @@ def complete_options(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
     options = recipe_options(recipe)
     for name in given:
         if name not in options:
-            close = get_close_matches(name, options, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(options)}"
-            raise ValueError(f"the recipe {recipe} has no option {name}; {hint}")
+            hint = did_you_mean(name, options) or f"; it has {', '.join(options)}"
+            raise ValueError(f"the recipe {recipe} has no option {name}{hint}")
     return {name: option.check(given.get(name, option.default)) for name, option in options.items()}
+
+
+def docstring(of: Any) -> str:
+    """What a module or a function says about itself; from its source where Python has dropped it (`python -OO`)."""
+    if text := inspect.getdoc(of):
+        return text
+    with suppress(OSError, TypeError, SyntaxError):  # there may be no source either
+        tree = ast.parse(textwrap.dedent(inspect.getsource(of)))
+        node = tree if inspect.ismodule(of) else tree.body[0]
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)):
+            return ast.get_docstring(node) or ""
+    return ""
 
 
 def _kind(name: str, annotation: Any, default: Any) -> tuple[type, Any, tuple[str, ...], bool]:
@@ -148,7 +167,7 @@ def _helps(build: Callable[..., Any]) -> dict[str, str]:
         build = build.func
     helps: dict[str, str] = {}
     name = ""
-    for line in inspect.cleandoc(build.__doc__ or "").splitlines():
+    for line in docstring(build).splitlines():
         if match := re.fullmatch(r"(\w+): (.+)", line):
             name, helps[match[1]] = match[1], match[2]
         elif name and line.startswith(" "):

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import datasets
 from ..datasets import Dataset
+from ..paths import StrPath, expand
 from ..recipes.networks import near_size
 from .config import Config
 
@@ -21,7 +22,6 @@ __all__ = [
     "described", "fingerprint", "hints", "load_again", "load_data", "numbered", "size_of", "slug_of", "source_of",
 ]  # fmt: skip
 
-StrPath = str | os.PathLike[str]
 _FEW = 1000  # of fewer pictures, D knows each before G has learned much
 
 
@@ -104,7 +104,7 @@ def hints(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:
 def source_of(data: StrPath) -> str:
     """The name of a data set, or a path that holds in every folder."""
     known = isinstance(data, str) and data in datasets.NAMES
-    return str(data) if known else os.path.abspath(os.path.expanduser(data))
+    return str(data) if known else os.path.abspath(expand(data))
 
 
 def slug_of(data: StrPath) -> str:

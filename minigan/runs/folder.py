@@ -20,7 +20,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +28,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from .. import checkpoint
+from ..console import quoted
 from ..files import Folder, is_link
+from ..paths import StrPath, expand
 from .config import FILE, Config
 from .lines import MetricsTable, NoticesFile, naming
 from .lock import LOCK_FILE, FolderLock
@@ -54,7 +55,7 @@ class RunFolder:
             raise
 
     @classmethod
-    def create(cls, out: str | os.PathLike[str] | None, name: str) -> Self:
+    def create(cls, out: StrPath | None, name: str) -> Self:
         """A new folder `out`, or `runs/NAME-1` with the first number that is free.
 
         What a start has left that failed before there was anything to go on with is taken over.
@@ -62,7 +63,7 @@ class RunFolder:
         """
         made = False
         if out is not None:
-            path = Path(out)
+            path = Path(expand(out))
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is a file, but a run needs a folder of its own; choose another --out")
             with suppress(FileExistsError):
@@ -97,19 +98,19 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> Self:
+    def open(cls, directory: StrPath) -> Self:
         """The folder of an earlier run.
 
         Raises ValueError if it is none or has links where a run writes, RuntimeError if it is in use.
         """
-        path = Path(directory)
+        path = Path(expand(directory))
         if not path.is_dir():
             raise ValueError(f"there is no run folder {path}; give the folder that an earlier run has made")
         if not (path / FILE).is_file():
             with Folder(path) as found:
                 failed = "samples" in found.names() and _is_failed_start(found)
             hint = (
-                f"it is what a start has left that failed: begin again with --out {shlex.quote(str(path))}"
+                f"it is what a start has left that failed: begin again with --out {quoted(path)}"
                 if failed
                 else "give one that train has made"
             )
@@ -248,7 +249,7 @@ def _refuse_links(folder: Folder) -> None:
 def _refuse_content(folder: Folder) -> None:
     _refuse_links(folder)
     if not _is_failed_start(folder):
-        hint = f", or go on with the run in it: minigan train --resume {shlex.quote(folder.path)}"
+        hint = f", or go on with the run in it: minigan train --resume {quoted(folder.path)}"
         whole = folder.look(FILE) is not None
         raise ValueError(f"{folder.path} is not empty; choose another --out{hint if whole else ''}")
 

@@ -5,12 +5,13 @@ So do SIGUSR1, SIGUSR2 and SIGXCPU, by which clusters announce that the time of 
 
 from __future__ import annotations
 
-import shlex
 import signal
 import threading
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from ..console import quoted
 
 __all__ = ["Interrupted", "StopRequest"]
 
@@ -29,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.directory = directory
         self.step = step
-        self.resume_command = f"minigan train --resume {shlex.quote(str(directory))}"
+        self.resume_command = f"minigan train --resume {quoted(directory)}"
 
 
 class StopRequest:

@@ -7,13 +7,13 @@ end in good order, whether the run is done, was asked to stop, diverged, or met 
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..codes import Category
+from ..console import quoted
 from ..datasets import Dataset, to_uint8
 from ..diagnostics import Diagnostics
 from ..gan import GAN
@@ -146,7 +146,7 @@ class Run:
             what = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
             failure = OSError(
                 f"{what}; the checkpoint in {folder} stands at step {self.saved}; when that is mended, go on with: "
-                f"minigan train --resume {shlex.quote(str(folder))}"
+                f"minigan train --resume {quoted(folder)}"
             )
             failure.errno = error.errno
             raise failure from error

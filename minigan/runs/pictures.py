@@ -1,39 +1,113 @@
 """Pictures of a run: grids of samples, the animation of a training, and the curves of its losses.
 
-Pillow writes the images and Matplotlib draws the curves; both come with `pip install "minigan[cli]"` and are
-imported only when a picture is made. Every file appears whole or not at all.
+Pillow writes the images and Matplotlib draws the curves; both come with the extra `cli` and are imported only where
+there will be pictures. Every file appears whole or not at all. No window has a part in this, and no style: a picture is
+the same whatever MPLBACKEND or a matplotlibrc say.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import io
 import math
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..extras import how_to_install
 from ..files import StrPath, Target, writing
+from ..paths import expand
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-__all__ = ["grid", "plot_losses", "require", "save_figure", "save_gif", "save_png", "titled"]
+__all__ = [
+    "FORMATS",
+    "as_image",
+    "default_style",
+    "format_of",
+    "grid",
+    "new_figure",
+    "plot_losses",
+    "require",
+    "save_each",
+    "save_figure",
+    "save_gif",
+    "save_picture",
+    "save_png",
+    "titled",
+]
 
 Pixels = NDArray[np.uint8]
 _LETTERS, _LONGEST = 9, 24  # pixels that a title needs across, and the letters of one
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of pictures, by the end of their names
+_LONGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}  # of a picture, in pixels
+_AS: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 
 
-def require() -> None:
-    """Raise ImportError, with the command that helps, if a library that pictures need is not installed."""
-    for module, library in (("PIL", "Pillow"), ("matplotlib", "Matplotlib")):
-        if importlib.util.find_spec(module) is None:
-            raise ImportError(f'pictures need {library}, which is not installed; run: pip install "minigan[cli]"')
+def require(*libraries: str) -> None:
+    """Load what pictures need, so that nothing is missing when the work that they will show is done.
+
+    libraries: "Pillow" for images, "Matplotlib" for curves; by default both. Raises ImportError, with the command that
+    helps, if one is not installed or cannot be loaded.
+    """
+    for library in libraries or _LOAD:
+        try:
+            _LOAD[library]()
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            what = "is not installed" if missing in ("PIL", "matplotlib") else f"needs {missing}"
+            raise ImportError(f"pictures need {library}, which {what}; {how_to_install('cli')}") from error
+        except Exception as error:  # it was built for another NumPy, say
+            raise ImportError(
+                f"pictures need {library}, which cannot be loaded: {error}; install it anew: {how_to_install('cli')}"
+            ) from error
+
+
+def _pillow() -> None:
+    for module in ("PIL.Image", "PIL.ImageDraw", "PIL.ImageFont"):
+        importlib.import_module(module)
+
+
+def _matplotlib() -> None:
+    if "matplotlib" not in sys.modules and (chosen := os.environ.pop("MPLBACKEND", None)) is not None:
+        # It may name a backend that is not there: notebooks leave it to the programs that they start. Matplotlib would
+        # refuse to be imported then, so that it is told afterwards, for the sake of others in this process.
+        try:
+            matplotlib = importlib.import_module("matplotlib")
+        finally:
+            os.environ["MPLBACKEND"] = chosen
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = chosen
+    importlib.import_module("matplotlib.figure")
+    importlib.import_module("matplotlib.backends.backend_agg")
+
+
+_LOAD = {"Pillow": _pillow, "Matplotlib": _matplotlib}
+
+
+def format_of(path: StrPath) -> str:
+    """Pillow's name of the format that the end of a file's name asks for.
+
+    Raises ValueError for another end, ImportError for a format that Pillow was built without.
+    """
+    from PIL import features
+
+    end = os.path.splitext(os.fspath(path))[1].lower()
+    if end not in FORMATS:
+        raise ValueError(f"{os.fspath(path)} ends in none of {', '.join(FORMATS)}; a picture's name says what it is")
+    if not features.check({"PNG": "zlib", "JPEG": "jpg", "WEBP": "webp"}[FORMATS[end]]):
+        raise ImportError(f"this Pillow was built without {FORMATS[end]}; write a .png, or install another Pillow")
+    return FORMATS[end]
 
 
 def grid(images: Pixels, rows: int | None = None, columns: int | None = None, padding: int = 2) -> Pixels:
@@ -126,10 +200,55 @@ def save_png(path: Target, picture: Pixels) -> None:
 
     Raises ValueError for another shape and OSError if the file cannot be written; an old file then stays.
     """
-    file = io.BytesIO()  # Pillow's own writing hides why a disk refused
-    _image(picture).save(file, "PNG")
+    _save(path, picture, "PNG")
+
+
+def save_picture(path: StrPath, picture: Pixels) -> None:
+    """Write a picture (H, W) or (H, W, C) as what the end of its name says: PNG and WEBP losslessly, or JPEG.
+
+    Raises ValueError for another end, another shape, or what the format cannot hold; otherwise as `save_png`.
+    """
+    _save(path, picture, format_of(path))
+
+
+def save_each(folder: StrPath, images: Pixels, end: str = ".png") -> None:
+    """Write images (N, H, W[, C]) as 000000.png, 000001.png, ... of a folder that is new or empty: all or none.
+
+    end: of the names, a key of FORMATS. Raises as `save_picture` does, and OSError if the folder holds anything.
+    """
+    form, target = format_of(f"a{end}"), os.path.abspath(expand(folder))
+    beside = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:40]}.{os.urandom(4).hex()}.tmp")
+    os.mkdir(beside)
+    try:
+        for i, image in enumerate(images):
+            name = f"{i:06}{end}"
+            with open(os.path.join(beside, name), "wb") as file:
+                file.write(_encoded(name, image, form))
+        with suppress(FileNotFoundError):
+            os.rmdir(target)
+        os.rename(beside, target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _save(path: Target, picture: Pixels, form: str) -> None:
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else "the picture"
+    data = _encoded(name, picture, form)
     with writing(path) as out:
-        out.write(file.getvalue())
+        out.write(data)
+
+
+def _encoded(name: str, picture: Pixels, form: str) -> bytes:
+    """The bytes of a file, complete before it is opened: Pillow's own writing hides why a disk refused."""
+    image = as_image(picture)
+    if max(image.size) > _LONGEST_SIDE.get(form, max(image.size)):
+        raise ValueError(f"{name} would be {image.width}x{image.height}, too large for {form}; write a .png")
+    if form == "JPEG" and image.mode in ("LA", "RGBA"):
+        raise ValueError(f"{name} cannot be transparent, as these images are: JPEG has no alpha; write a .png or .webp")
+    file = io.BytesIO()
+    image.save(file, form, **_AS[form])
+    return file.getvalue()
 
 
 def save_gif(
@@ -166,6 +285,28 @@ def evenly(n: int, most: int = 100) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, most)}) if n else []
 
 
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Matplotlib's own colours and fonts, and not those of a matplotlibrc, which may ask for LaTeX, say."""
+    _matplotlib()
+    from matplotlib import style
+
+    with style.context("default"):
+        yield
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """An empty Matplotlib figure of so many inches, which needs no window and is known to nobody else."""
+    _matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # not pyplot, whose figures are global
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@default_style()
 def plot_losses(
     path: Target, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float], scores: bool = False
 ) -> None:
@@ -176,9 +317,7 @@ def plot_losses(
     fakes have the distribution of the data, drawn as dashed lines. scores: what D says is not limited to [0, 1].
     Light lines are single steps, dark ones their moving mean.
     """
-    from matplotlib.figure import Figure  # not pyplot, whose figures are global
-
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    figure = new_figure((10, 6.5))
     losses, outputs = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     lines = {"d_loss": ("D", "tab:blue"), "g_loss": ("G", "tab:orange")}
     more = {"d_penalty": ("D's penalty", "tab:purple"), "d_codes": ("D on codes", "tab:cyan"),
@@ -250,7 +389,8 @@ def _value(level: float) -> str:
     return number if exact is None else exact if exact == "1/2" else f"{exact} = {number}"
 
 
-def _image(picture: Pixels) -> Image:
+def as_image(picture: Pixels) -> Image:
+    """A picture (H, W[, C]) as Pillow's object. Raises ValueError for another shape."""
     from PIL import Image
 
     channels = 1 if picture.ndim == 2 else picture.shape[2] if picture.ndim == 3 else 0
@@ -262,10 +402,10 @@ def _image(picture: Pixels) -> Image:
 
 def _gif_frame(frame: Pixels | StrPath, caption: str, size: int) -> Image:
     """One frame without transparency, enlarged, its caption below."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont, features
 
     if isinstance(frame, np.ndarray):
-        image = _image(frame)
+        image = as_image(frame)
     else:
         with Image.open(frame) as file:
             image = file.copy()
@@ -279,5 +419,6 @@ def _gif_frame(frame: Pixels | StrPath, caption: str, size: int) -> Image:
     below = Image.new(image.mode, (image.width, image.height + 22), 0 if image.mode == "L" else (0, 0, 0))
     below.paste(image, (0, 0))
     white = 255 if image.mode == "L" else (255, 255, 255)
-    ImageDraw.Draw(below).text((6, image.height), caption, fill=white, font=ImageFont.load_default(14))
+    font = ImageFont.load_default(14 if features.check("freetype2") else None)  # the only one without it has one size
+    ImageDraw.Draw(below).text((6, image.height), caption, fill=white, font=font)
     return below

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from ..console import is_terminal, printable, say
 from .interrupt import StopRequest
 from .lines import naming
 
@@ -32,7 +33,7 @@ class Progress:
         self._sums = dict.fromkeys(_SHOWN, 0.0)
         self._count = 0
         self._bar = bar
-        if bar is None and not quiet and sys.stdout is not None and sys.stdout.isatty():
+        if bar is None and not quiet and is_terminal(sys.stdout):
             try:
                 from tqdm import tqdm
             except ImportError:
@@ -54,9 +55,9 @@ class Progress:
         try:
             with naming("standard output"):
                 if self._bar is None:
-                    print(text, flush=True)
+                    say(text)
                 else:
-                    self._bar.write(text, file=sys.stdout)
+                    self._bar.write(printable(text, sys.stdout), file=sys.stdout)
         except BrokenPipeError:
             self.quiet = self.stop.requested = True
 

@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ..names import unknown
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -65,7 +67,7 @@ class Study(Protocol):
 def get_study(name: str) -> tuple[ModuleType, Callable[..., Study]]:
     """The module of a study, and its experiment. Raises ValueError for an unknown name, listing the known ones."""
     if name not in STUDIES:
-        raise ValueError(f"unknown study {name!r}: choose one of {', '.join(STUDIES)}")
+        raise ValueError(unknown("study", name, STUDIES))
     file, _, toy = STUDIES[name].partition(":")
     module = import_module(f"minigan.theory.{file}")
     return module, partial(module.experiment, toy=toy) if toy else module.experiment

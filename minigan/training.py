@@ -8,10 +8,9 @@ threads may round differently.
 
 from __future__ import annotations
 
-import os
+import inspect
 import platform
-import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +19,12 @@ from typing import Any
 import numpy as np
 
 from .backend import Backend, get_backend
+from .console import quoted, say
 from .datasets import Dataset
 from .gan import GAN
+from .names import did_you_mean, not_one_of
 from .nonfinite import NonFiniteError
+from .paths import StrPath
 from .recipes import get_recipe
 from .recipes.options import complete_options, recipe_options
 from .runs import pictures
@@ -33,8 +35,6 @@ from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
 
 __all__ = ["Interrupted", "resume", "train"]
-
-StrPath = str | os.PathLike[str]
 
 
 def train(
@@ -53,6 +53,7 @@ def train(
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    **game: Any,
 ) -> Path:
     """Train a new GAN and return the folder of the run.
 
@@ -63,7 +64,8 @@ def train(
     size: N or "WxH", what images are scaled to and cropped; pictures of several sizes need it.
     out: the folder, new or empty; by default `runs/RECIPE-DATA-1`, with the next free number.
     sample_every: steps between pictures in `samples/`. checkpoint_every: between checkpoints.
-    d_pretrain: D updates before G's first. options: the recipe's own, by name.
+    d_pretrain: D updates before G's first.
+    options: the recipe's own, by name; they may as well be given as arguments, as in `train("gan", lr=1e-4)`.
     quiet: print nothing.
 
     Everything is checked before the folder is made: ValueError or TypeError for what cannot be used, ImportError or
@@ -71,7 +73,7 @@ def train(
     cannot be written, and Interrupted (a KeyboardInterrupt) after Ctrl-C; the checkpoint outlives all of them.
     """
     pictures.require()
-    options = complete_options(recipe, options or {})
+    options = complete_options(recipe, _given(recipe, options, game, train))
     module = get_recipe(recipe)
     dataset, labels = numbered(load_data(data, size=size), recipe, options)
     if labels:
@@ -124,6 +126,7 @@ def resume(
     dtype: str | None = None,
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    **game: Any,
 ) -> Path:
     """Go on with the run in `directory` up to `steps` in all (default: as planned); returns the folder.
 
@@ -148,9 +151,10 @@ def resume(
                  "size": size_of(size) or None}  # fmt: skip
         differences = _differences({name: getattr(old, name) for name in asked} | {"size": old.size or "none"}, asked)
         if recipe in (None, old.recipe):
-            complete_options(old.recipe, options or {})  # refuses what the recipe does not know
-            known = {**old.options, **{name: value for name, value in (options or {}).items() if name in lengths}}
-            differences += _differences(known, options or {})
+            given = _given(old.recipe, options, game, resume)
+            complete_options(old.recipe, given)  # refuses what the recipe does not know
+            known = {**old.options, **{name: value for name, value in given.items() if name in lengths}}
+            differences += _differences(known, given)
         if (images := fingerprint(dataset)) != old.images:
             differences.append(f"data: the run has {described(old.images)}, {dataset.name} holds {described(images)}")
         if old.labels and not differences:
@@ -182,9 +186,9 @@ def resume(
                 f"steps: the run has reached {gan.steps}, you asked for {config.steps}; steps is the total to reach"
             )
         if config.steps == gan.steps and not quiet:
-            print(
+            say(
                 f"{folder.path} has already reached step {gan.steps}; to go further, give a larger total: "
-                f"minigan train --resume {shlex.quote(str(folder.path))} --steps {2 * gan.steps}"
+                f"minigan train --resume {quoted(folder.path)} --steps {2 * gan.steps}"
             )
         remark = _follow(gan, config)
         folder.rewind(gan.steps, noted.get("rows"))
@@ -242,6 +246,24 @@ def _require_one_run(folder: RunFolder, config: Config, gan: GAN, noted: Any) ->
         )
 
 
+def _given(
+    recipe: str, options: Mapping[str, Any] | None, game: Mapping[str, Any], function: Callable[..., Any]
+) -> dict[str, Any]:
+    """The options of the recipe that were given, in a dictionary or as arguments of `train` or `resume`.
+
+    Raises TypeError, as Python would, for an argument that is neither theirs nor an option.
+    """
+    known = recipe_options(recipe)
+    for name in game:
+        if name not in known:
+            close = did_you_mean(name, [*inspect.signature(function).parameters, *known])
+            raise TypeError(
+                f"{function.__name__} takes no {name}, nor has the recipe {recipe} such an option{close}; "
+                f"minigan recipes {recipe} lists them"
+            )
+    return {**(options or {}), **game}
+
+
 def _rehearse(gan: GAN, dataset: Dataset, batch: int) -> None:
     """One step of a GAN of the same kind, so that sizes that do not fit are found before anything is written."""
     with np.errstate(all="ignore"), suppress(NonFiniteError):  # divergence is for the run itself to report
@@ -258,7 +280,7 @@ def _whole(name: str, value: Any, least: int = 1) -> int:
 
 def _dtype(dtype: str) -> str:
     if dtype not in ("float32", "float64"):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+        raise ValueError(not_one_of("dtype", dtype, ("float32", "float64")))
     return dtype
 
 

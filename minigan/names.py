@@ -1,0 +1,42 @@
+"""Names that are not known, and what was perhaps meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "not_one_of", "unknown"]
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The end of a sentence about `word`, which is none of the names in `known`: the one that is nearest, or nothing.
+
+    >>> did_you_mean("wgna", ["gan", "wgan"]), did_you_mean("fig", ["figure-1"]), did_you_mean("x", ["gan"])
+    ('; did you mean wgan?', '; did you mean figure-1?', '')
+    """
+    from difflib import get_close_matches  # here, because it is needed only when something was mistyped
+
+    names = {name.lower(): name for name in known}
+    asked = str(word).lower().replace("_", "-") if any("-" in name for name in names) else str(word).lower()
+    close = [name for name in names if asked and (name.startswith(asked) or (len(name) > 2 and asked.startswith(name)))]
+    close = close or get_close_matches(asked, names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def unknown(kind: str, word: object, known: Iterable[str]) -> str:
+    """A sentence about a thing that does not exist.
+
+    >>> unknown("recipe", "gann", ["gan", "wgan"])
+    "unknown recipe 'gann': choose one of gan, wgan; did you mean gan?"
+    """
+    names = list(known)
+    return f"unknown {kind} {word!r}: choose one of {', '.join(names)}{did_you_mean(word, names)}"
+
+
+def not_one_of(setting: str, value: object, choices: Iterable[str]) -> str:
+    """A sentence about a setting with a value that it cannot have.
+
+    >>> not_one_of("prior", "norml", ["normal", "uniform"])
+    "prior must be one of normal, uniform, got 'norml'; did you mean normal?"
+    """
+    names = list(choices)
+    return f"{setting} must be one of {', '.join(names)}, got {value!r}{did_you_mean(value, names)}"
