@@ -516,7 +516,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         [name, f"{t['tries']:,}", f"{t['refused']:,}", str(len(t["faults"])), f"{t['slowest']:.2f}", f"{t['peak']:.0f}"]
         for name, t in found.items()
     ]
-    return tables.markdown(["format", "files", "refused", "faults", "slowest, s", "peak, MB"], rows, left=(0,))
+    return console.table(["format", "files", "refused", "faults", "slowest, s", "peak, MB"], rows, left=(0,))
 
 
 def main() -> int:

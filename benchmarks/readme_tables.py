@@ -2,17 +2,20 @@
 
     minigan bench --out runs/bench                                    measure
     python benchmarks/readme_tables.py --add runs/bench/bench.json    keep that for this machine, update the README
+    python benchmarks/readme_tables.py --add SMOKE MEASURE            the same for two folders of first_gpu.py
     python benchmarks/recipes.py --data mnist --out runs/recipes      train and judge every recipe
     python benchmarks/readme_tables.py                                update the README
     python benchmarks/readme_tables.py --check                        fail if the README says something else
 
-Each table stands between two comments in the README, such as `<!-- bench: begin -->` and `<!-- bench: end -->`.
+Each table stands between two comments in the README, such as `<!-- bench: begin -->` and `<!-- bench: end -->`. What
+stands there for a GPU stays as it is until there are results of one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 from collections.abc import Callable
@@ -21,13 +24,31 @@ from pathlib import Path
 from typing import Any
 
 from minigan import console
+from minigan.archive import write_atomically
 from minigan.bench import conv, environment, report, tables
 from minigan.bench.report import Figure, Report
 
 ROOT = Path(__file__).resolve().parent.parent
-README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
+README, RESULTS, PICTURES = ROOT / "README.md", ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
-OTHERS = ("recipes", "critic", "conv", "failures", "diagnostics", "mode")  # how the names of other results begin
+OTHERS = ("recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode")  # how other results begin
+PROVED = {  # a phase of first_gpu.py: what it is about
+    "kernels": "kernels against the reference, on odd, tall and narrow shapes",
+    "products": "products by cuBLAS against float64, in float32, TF32 and bf16",
+    "capture": "what a graph needs can be recorded",
+    "step": "losses of the classic GAN's step and a small DCGAN's against the reference",
+    "seeds": "ten steps of five recipes against the CPU, in float64",
+    "memcheck": "compute-sanitizer's memcheck, five recipes",
+    "racecheck": "and its racecheck",
+    "tests": "the tests marked gpu",
+    "train": "`minigan train dcgan --steps 3000`",
+    "evaluate": "its samples judged",
+}
+QUALITY = ("frechet", "precision", "recall")
+GPU_PICTURES = {
+    "crossover.png": "The step's time against the batch, and where the GPU overtakes the CPU",
+    "samples.png": "Samples of dcgan after 3,000 steps on the GPU",
+}
 LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 
@@ -47,6 +68,20 @@ def critic_section(results: Path) -> list[str]:
 def conv_section(results: Path) -> list[str]:
     """Times of convolutions, layer by layer."""
     return [text for path in sorted(results.glob("conv-*.json")) for text in machine(report.load(path))]
+
+
+def dcgan_section(results: Path) -> list[str]:
+    """Times of the step of a small DCGAN."""
+    found = [text for path in sorted(results.glob("dcgan-*.json")) for text in machine(report.load(path))]
+    return (
+        ["The whole step of that DCGAN, with everything that stands around its convolutions:", *found] if found else []
+    )
+
+
+def gpu_section(results: Path) -> list[str] | None:
+    """What was proved on each GPU, and its pictures; None if there was none yet."""
+    files = sorted(results.glob("gpu-*.json"))
+    return [text for file in files for text in proved(json.loads(file.read_text(encoding="utf-8")))] or None
 
 
 def recipes_section(results: Path) -> list[str]:
@@ -76,9 +111,10 @@ def told(name: str) -> Callable[[Path], list[str]]:
     return section
 
 
-SECTIONS: dict[str, Callable[[Path], list[str]]] = {
+SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {
     "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "conv": conv_section,
-    "bench": bench_section, "mode-coverage": told("mode-coverage"), "failures": told("failures"),
+    "dcgan": dcgan_section, "gpu": gpu_section, "bench": bench_section, "mode-coverage": told("mode-coverage"),
+    "failures": told("failures"),
     "diagnostics-cost": told("diagnostics-cost"),
 }  # fmt: skip
 
@@ -144,6 +180,44 @@ def judged(found: dict[str, Any]) -> list[str]:
     return [console.table(head, rows, left=(0, 1)), note]
 
 
+def proved(found: dict[str, Any]) -> list[str]:
+    """A row for each phase of first_gpu.py on one GPU, and what it was with."""
+    facts, phases, rows = found["environment"], found["phases"], []
+    for name, what in PROVED.items():
+        if (line := phases.get(name)) is None:
+            continue
+        checks = line.get("checks", [])
+        wrong = [check["check"] for check in checks if not check["ok"]]
+        if line["ended"] != 0 or wrong:
+            result = f"**failed**: {', '.join(wrong) or line['ended']}"
+        elif differences := [check["worst"] for check in checks if "worst" in check]:
+            result = f"{len(checks)} checks, at most {max(differences):.0e} apart"
+        elif name == "evaluate" and "evaluation" in found:
+            judged, floor = found["evaluation"]["rows"][-1], found["evaluation"]["rows"][0]
+            result = ", ".join(f"{key} {judged[key]:.3f} (real images {floor[key]:.3f})" for key in QUALITY)
+        else:
+            result = f"{len(checks)} checks" if checks else "done"
+        rows.append([what, result, f"{line['seconds']:.0f}"])
+    checks = {check["check"]: check for line in phases.values() for check in line.get("checks", [])}
+    if (graph := checks.get("the graph of the step")) and graph["ok"]:
+        rows.append(["the classic GAN's step as one CUDA graph", f"{graph['nodes']} operations", ""])
+    if row := checks.get("nodes in a row"):
+        rows.append(["a node in a row of 200", f"{row['us_per_node']:.2f} µs", ""])
+        rows.append(["a launch, for the host", f"{row['us_per_launch_host']:.1f} µs", ""])
+    command = (
+        f"`python -u benchmarks/first_gpu.py {' '.join(['smoke OUT', *found['options'].split()])}`, then `measure`"
+    )
+    about = checks.get("backend", {}).get("about", facts["GPU"])
+    pictures = [f"![{title}](benchmarks/pictures/{name})" for name, title in found["pictures"].items()]
+    return [
+        f"On hardware: {facts['GPU']}.",
+        console.table(["what", "found", "seconds"], rows, left=(0, 1)),
+        f"*({about}; {facts['CPU']}, {facts['cores']} cores; Python {facts['python'].split()[0]}. "
+        f"{command}, {found['when']} UTC.)*",
+        *pictures,
+    ]
+
+
 def machine(found: Report) -> list[str]:
     """The tables of one machine, and what they were measured with."""
     facts = found.environment
@@ -161,7 +235,7 @@ def machine(found: Report) -> list[str]:
 
 
 def subject(found: Report) -> str:
-    """What was measured: "step", "critic" or "conv"."""
+    """What was measured: "step", "critic", "dcgan" or "conv"."""
     first = found.steps()[0].subject
     return "conv" if first in conv.SUBJECTS else first
 
@@ -205,27 +279,69 @@ def conv_table(steps: list[Figure]) -> str:
     return console.table(["batch", "what, ms", *map(tables.label, who), "ours/theirs"], rows, left=(1,))
 
 
+def add(path: Path) -> None:
+    """Keep a report of `minigan bench`, or what a folder of first_gpu.py has."""
+    if path.is_dir():
+        add_gpu(path)
+        return
+    found = report.load(path)
+    RESULTS.mkdir(exist_ok=True)
+    kind = "" if subject(found) == "step" else f"{subject(found)}-"
+    report.save(RESULTS / f"{kind}{environment.slug(found.environment)}.json", found)
+
+
+def add_gpu(folder: Path) -> None:
+    """Keep the reports, pictures and phases of one call of first_gpu.py, beside those of the other call.
+
+    Raises FileNotFoundError if the folder is none of its, ValueError if it does not say on which machine it was.
+    """
+    if not (folder / "summary.json").is_file():
+        raise FileNotFoundError(f"{folder} has no summary.json, which benchmarks/first_gpu.py writes")
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    phases = {line["phase"]: line for line in summary["phases"]}
+    facts = next((check["facts"] for check in phases.get("env", {}).get("checks", ()) if "facts" in check), None)
+    if facts is None:
+        raise ValueError(f"{folder}/summary.json does not say on which machine it was: its phase env has failed")
+    RESULTS.mkdir(exist_ok=True)
+    name = environment.slug(facts)
+    file = RESULTS / f"gpu-{name}.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"phases": {}, "pictures": {}}
+    kept |= {"environment": facts, "when": summary["when"], "options": summary["options"]}
+    kept["phases"] |= {name: line for name, line in phases.items() if "seconds" in line}  # those that were begun
+    for results in ("bench.json", "dcgan.json"):
+        if (folder / results).is_file():
+            add(folder / results)
+    for picture, title in GPU_PICTURES.items():
+        if (folder / picture).is_file():
+            PICTURES.mkdir(exist_ok=True)
+            shutil.copyfile(folder / picture, PICTURES / f"gpu-{name}-{picture}")
+            kept["pictures"][f"gpu-{name}-{picture}"] = title
+    if (folder / "evaluation.json").is_file():
+        kept["evaluation"] = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    with write_atomically(file) as written:
+        written.write((json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
+
+
 def rewritten(readme: str) -> str:
     """The README's text with new sections. Raises ValueError unless each stands between its two comments once."""
     for name, section in SECTIONS.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         if readme.count(begin) != 1 or readme.count(end) != 1 or readme.index(begin) > readme.index(end):
             raise ValueError(f"the README must have {begin} and {end} once each, in this order")
-        before, after = readme.partition(begin)[0], readme.partition(end)[2]
-        readme = before + "\n\n".join([begin, *section(RESULTS), end]) + after
+        if (texts := section(RESULTS)) is not None:
+            before, after = readme.partition(begin)[0], readme.partition(end)[2]
+            readme = before + "\n\n".join([begin, *texts, end]) + after
     return readme
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--add", metavar="FILE", help="a bench.json to keep in benchmarks/results")
+    parser.add_argument("--add", metavar="FILE", nargs="+", type=Path, default=[],
+                        help="a bench.json to keep in benchmarks/results, or a folder of first_gpu.py")  # fmt: skip
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if the README differs")
     args = parser.parse_args()
-    if args.add:
-        found = report.load(args.add)
-        RESULTS.mkdir(exist_ok=True)
-        kind = "" if subject(found) == "step" else f"{subject(found)}-"
-        report.save(RESULTS / f"{kind}{environment.slug(found.environment)}.json", found)
+    for path in args.add:
+        add(path)
     readme = README.read_text(encoding="utf-8")
     new = rewritten(readme)
     if args.check:

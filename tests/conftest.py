@@ -1,9 +1,15 @@
-"""What every test file shares: the Hypothesis profile and the backends."""
+"""What every test file shares: Hypothesis profiles, the backends, and a limit for tests on a GPU.
+
+python -m pytest                                             all that this machine can do
+python -m pytest -m gpu -n 8 --hypothesis-profile=quick      those that need a GPU, in a few minutes
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # The arrays here are small and test processes run side by side: a second BLAS thread would only be in their way.
@@ -20,6 +26,7 @@ from minigan.backend import Backend
 sys.path.insert(0, str(Path(__file__).parent))  # so that the tests can import their own helpers
 
 import fake_cupy
+import shim  # noqa: F401 - SHIM
 
 settings.register_profile(
     "minigan",
@@ -28,7 +35,33 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),  # at home every run tries something new
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+settings.register_profile("quick", settings.get_profile("minigan"), max_examples=8)
 settings.load_profile("minigan")
+
+GPU_SECONDS = 60.0  # of a test marked gpu, unless its mark says more: kernels are compiled in the first ones
+
+
+@pytest.fixture(scope="session")
+def terminal(pytestconfig: pytest.Config) -> int:
+    """Standard error as it was before pytest began to capture it."""
+    with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        return os.dup(2)
+
+
+@pytest.fixture(autouse=True)
+def _limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ends the process where a test waits for a GPU that does not answer, which no exception could interrupt.
+
+    pytest-xdist reports that test as failed and goes on in another process: run these tests with -n.
+    """
+    mark = request.node.get_closest_marker("gpu")
+    if mark is None:
+        yield
+        return
+    seconds = mark.kwargs.get("seconds", GPU_SECONDS)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=request.getfixturevalue("terminal"))
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import itertools
 import json
 import re
@@ -17,13 +16,16 @@ from typing import Any
 import fake_cupy
 import numpy as np
 import pytest
+from scripts import script
 
 from minigan.backend import Backend, get_backend
+from minigan.backend.graph import WARM_UP
 from minigan.backend.numpy_backend import NumpyBackend
 from minigan.bench import (
     ceilings,
     conv,
     critic,
+    dcgan,
     environment,
     growth,
     opponents,
@@ -51,7 +53,7 @@ from minigan.cli import main
 from minigan.penalties import GradientPenalty
 
 ROOT = Path(__file__).parent.parent
-GAMES = ("step", "critic")  # the subjects that are steps of a GAN
+GAMES = ("step", "critic", "dcgan")  # the subjects that are steps of a GAN
 SMALL = 1 / 256  # G 100-1-2-4-784, D 784-2-1-1: small enough to count by hand
 
 
@@ -100,8 +102,9 @@ def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float,
         if call.operation.startswith("gemm")
         for product in call.shape.split(", ")
     )
-    operations = {"step": step.operations, "critic": critic.operations}[subject](batch, width)
-    assert asked == Counter(step.products(operations))
+    if subject != "dcgan":  # its operations are not written down one by one
+        operations = {"step": step.operations, "critic": critic.operations}[subject](batch, width)
+        assert asked == Counter(step.products(operations))
     counted = [call.work for call in recorder.calls if call.work is not None]
     assert work.total(counted).gemm_flops == opponents.SUBJECTS[subject].work(batch, width).gemm_flops
 
@@ -407,7 +410,7 @@ def test_a_start_survives_its_file(start: opponents.Start, tmp_path: Path) -> No
 
 def test_the_prescribed_numbers_are_those_that_minigan_draws(start: opponents.Start) -> None:
     backend, drawn = NumpyBackend(), []
-    draw = {"step": "normal", "critic": "uniform"}[start.subject]
+    draw = "uniform" if start.subject == "critic" else "normal"
     generate = getattr(backend, draw)
 
     def note(out: Any, stream: Any) -> None:
@@ -447,7 +450,8 @@ def test_another_step_is_not_timed(start: opponents.Start, net: str) -> None:
     if start.subject == "critic" and net == "G":
         pytest.skip("it plays no part")
     state = {name: array.copy() for name, array in getattr(start, net).items()}
-    state[f"{9 if net == 'G' else 0}.weight"] *= 1.2  # batchnorm would undo it in G's first layer
+    layers = {"G": 10, "D": 9} if start.subject == "dcgan" else {"G": 9, "D": 0}  # whose size batchnorm does not undo
+    state[f"{layers[net]}.weight"] *= 1.2
     other = opponents.make_opponent("numpy", "cpu", start._replace(**{net: state}))
     with pytest.raises(ArithmeticError, match=r"somebody does not compute the same step.*not timed"):
         check("somebody", play(other), start)
@@ -496,9 +500,95 @@ def test_a_missing_library_is_one_line(
         opponents.make_opponent(name, "cpu", start)
 
 
-def test_a_cuda_graph_needs_a_gpu(start: opponents.Start) -> None:
-    with pytest.raises(UnavailableError, match="torch-cudagraph needs a GPU"):
-        opponents.make_opponent("torch-cudagraph", "cpu", start)
+@pytest.mark.parametrize("name", ["torch-cudagraph", "torch-tf32"])
+def test_a_cuda_graph_needs_a_gpu(start: opponents.Start, name: str) -> None:
+    with pytest.raises(UnavailableError, match=f"{name} needs a GPU"):
+        opponents.make_opponent(name, "cpu", start)
+
+
+# --- precision -------------------------------------------------------------------------------------------------
+
+
+class Rounding(Backend):
+    """Products whose factors have so many bits, as those of tensor cores: 10 are TF32, 7 are bfloat16."""
+
+    def __init__(self, precision: str) -> None:
+        super().__init__()
+        self.precision, self.bits = precision, {"fp32": 23, "tf32": 10, "bf16": 7}[precision]
+
+    def gemm(self, a: Any, b: Any, out: Any, accumulate: bool = False) -> None:
+        super().gemm(self._rounded(a), self._rounded(b), out, accumulate)
+
+    def _rounded(self, x: Any) -> Any:
+        unit = np.float64(2.0) ** -self.bits
+        mantissa, exponent = np.frexp(x.astype(np.float64))
+        return np.ldexp(np.rint(2 * mantissa / unit) * unit / 2, exponent).astype(x.dtype)
+
+
+@pytest.mark.parametrize("precision", opponents.TOLERANCES)
+@pytest.mark.parametrize("subject", ["step", "critic"])
+def test_each_precision_is_judged_by_what_it_can_reach(precision: str, subject: str) -> None:
+    start = opponents.make_start(32, 0.25, subject)
+    play = opponents.ready(start, opponents.SUBJECTS[subject].build(0.25, Rounding(precision)))
+    losses = [opponents._losses(start, play()) for _ in range(opponents.CHECKED_STEPS)]
+    opponents.check_losses(
+        "tensor cores", losses, opponents.expected_losses(start), subject, opponents.TOLERANCES[precision]
+    )
+    parts.prepare("gemm", Rounding(precision), 32, 0.25)
+
+
+def test_what_is_rounded_is_not_taken_for_float32() -> None:
+    rounding = Rounding("bf16")
+    rounding.precision = "fp32"
+    with pytest.raises(ArithmeticError, match=r"gemm .* is wrong.*allowed: 2e-03"):
+        parts.prepare("gemm", rounding, 32, 1.0)
+
+
+def test_precisions_are_told_by_names() -> None:
+    for name in (*opponents.OPPONENTS, "cupy", "cupy-eager", "cupy-plain", "numpy", "numba", "reference"):
+        assert opponents.precision(name) == ("tf32" if name == "torch-tf32" else "fp32")
+    assert opponents.precision("cupy-tf32") == "tf32"
+    assert opponents.precision("cupy-bf16") == "bf16"
+
+
+def test_only_what_is_as_precise_is_compared() -> None:
+    """TF32 is no way for minigan to be faster than somebody's float32."""
+    seconds = {"cupy": 0.010, "cupy-tf32": 0.005, "torch-best": 0.011, "torch-tf32": 0.006}
+    found = sample(figure("numpy", seconds=0.009), *(figure(n, seconds=s, device="gpu") for n, s in seconds.items()))
+    table = [[cell.strip() for cell in line.split("|")] for line in tables.step_table(found).splitlines()]
+    ratios = {row[4]: row[-2] for row in table[2:]}
+    assert ratios == {"minigan numpy": "1.00", "minigan cupy": "1.00", "torch-best": "1.10",
+                      "minigan cupy-tf32": "1.00", "torch-tf32": "1.20"}  # fmt: skip
+    products = {row[4]: row[-4] for row in table[2:]}
+    assert products["torch-tf32"] == products["minigan cupy-tf32"] == "–"  # the ceiling is one of float32
+    assert products["torch-best"] != "–"
+    assert growth.crossover(found) is None
+
+
+def test_each_precision_has_a_peak_of_its_own() -> None:
+    bound = peak.gpu_peak({"multiProcessorCount": 132})
+    report_ = sample()
+    report_.peaks["gpu, tf32"] = peak.gpu_peak({"multiProcessorCount": 132}, ["tf32"])
+    soon = step.step_work(32).flops / (2 * bound.flops)
+    report_.add(dataclasses.replace(figure("cupy-tf32", device="gpu"), work=Work(step.step_work(32).flops, 0, 0),
+                                    timing=Timing(soon, soon, soon, 9)))  # fmt: skip
+    with pytest.raises(RuntimeError, match="above what this hardware can do"):
+        report_.add(dataclasses.replace(report_.figures[0], who="cupy"))
+    assert "(tf32)" in tables.bounds(report_)
+
+
+def test_torch_computes_in_float32_unless_its_name_says_otherwise(start: opponents.Start) -> None:
+    torch = pytest.importorskip("torch")
+    for name in ("torch-tf32", "torch-eager", "torch-best"):
+        opponents_torch.choose_algorithms(name)
+        assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (name == "torch-tf32")
+        assert torch.backends.cudnn.benchmark == (name != "torch-eager")
+    opponents_torch.choose_algorithms("torch-tf32")
+    opponents.make_opponent("torch-best", "cpu", start)
+    assert not torch.backends.cudnn.allow_tf32
+    opponents_torch.choose_algorithms("torch-tf32")
+    opponents_torch.products("cpu", 4, 0.1)
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_what_fails_in_a_worker_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +596,7 @@ def test_what_fails_in_a_worker_is_answered(tmp_path: Path, monkeypatch: pytest.
     answer = worker.answer({"do": "part", "part": "nothing", "batch": 2, "width": 1})
     assert answer["error"].startswith("unknown part 'nothing'")
     assert not answer["wrong"]
-    monkeypatch.setattr(parts, "TOLERANCE", -1.0)
+    monkeypatch.setitem(parts.TOLERANCES, "fp32", -1.0)
     assert worker.answer({"do": "part", "part": "random", "batch": 2, "width": 1})["wrong"]
     assert "there is no file" in worker.answer({"do": "step", "start": str(tmp_path / "start.npz")})["error"]
     timed = worker.answer({"do": "time", "samples": 3, "calls": 2})
@@ -592,6 +682,7 @@ for line in sys.stdin:
     if name == "torch-best" and request["do"] == "time":
         sys.exit("segmentation fault, say")
     if name == "jax" and request["do"] == "step":
+        print("jaxlib is missing", file=sys.stderr, flush=True)
         answer = {"error": "JAX is not installed"}
     print(json.dumps(answer), flush=True)
 """
@@ -604,6 +695,37 @@ def test_the_products_of_an_opponent() -> None:
     wait()
     answer = Worker("torch-best", "cpu").answer({"do": "part", "part": "gemm", "batch": 4, "width": 0.1})
     assert "error" not in answer
+
+
+def test_what_a_worker_says_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning on standard error, while it lives; the process goes on writing where it was."""
+    code = """
+import sys, warnings
+for i, line in enumerate(sys.stdin):
+    warnings.warn(f"number {i} is not what\\nit should be")
+    print("{}", flush=True)
+"""
+    worker = WorkerProcess("somebody", "cpu", python(code), patience=20)
+    assert worker.said() == ""
+    worker.ask(do="time")
+    first = worker.said()
+    assert "UserWarning: number 0 is not what it should be" in first
+    assert "\n" not in first
+    assert worker.said() == ""
+    worker.ask(do="time")
+    assert "number 1" in worker.said()
+    worker.close()
+    assert worker.said() == ""
+
+    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
+    talking = FAKE.replace("LOSSES", repr(losses)).replace("request = ", "print('beware', file=sys.stderr); request = ")
+    monkeypatch.setattr(turns, "WORKER", python(talking))
+    said: list[str] = []
+    kept: list[int] = []
+    plan = Plan([(4, 0.1)], (), False, Pace(2, 0.1))
+    measure({"numpy": get_backend("numpy")}, plan, said.append, lambda found: kept.append(len(found.figures)))
+    assert "numpy says: beware" in " ".join(said)
+    assert kept == [1]  # what is known is kept before the end
 
 
 def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -623,7 +745,24 @@ def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) 
         (part, who) for part in parts.PARTS for who in backends if (part, who) != ("gemm", "reference")
     }
     assert all(f.timing.median == 0.5 for f in found.figures)
-    assert len(said) == 3
+    assert said == [
+        "ceilings of the CPU: products and copies",
+        "the step at batch 4, width 0.1: numpy, reference, torch-eager, torch-best, jax",
+        "jax says: jaxlib is missing",
+        "torch-best says: segmentation fault, say",
+        "its parts at batch 4, width 0.1",
+    ]
+
+
+def test_who_does_not_answer_in_time_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
+    asleep = 'elif request["do"] == "step":\n        __import__("time").sleep(60 * (name == "reference"))'
+    code = FAKE.replace("LOSSES", repr(losses)).replace('elif request["do"] == "step":', asleep)
+    monkeypatch.setattr(turns, "WORKER", python(code))
+    plan = Plan([(4, 0.1)], (), False, Pace(2, 0.1), patience=1.0)
+    found = measure({name: get_backend(name) for name in ("numpy", "reference")}, plan)
+    assert {f.who for f in found.steps()} == {"numpy"}
+    assert found.absent == {"reference": "reference did not answer within 1 s and was stopped"}
 
 
 # --- the profile -----------------------------------------------------------------------------------------------
@@ -716,7 +855,7 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     plans: list[tuple[list[str], Plan]] = []
 
-    def note(backends: Any, plan: Plan, progress: Any) -> Report:
+    def note(backends: Any, plan: Plan, progress: Any, keep: Any) -> Report:
         plans.append((list(backends), plan))
         return dataclasses.replace(full(), wrong={"numpy": "is wrong"} if plan.pace.rounds == 7 else {})
 
@@ -726,10 +865,28 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert main(["bench"]) == 0
     assert main(["bench", "--sweep", "--against", "all", "--backend", "numpy"]) == 0
     assert (
-        main(["bench", "--no-parts", "--batch", "8", "8", "--against", "jax", "--rounds", "7", "--seconds", "3"]) == 1
+        main(
+            [
+                "bench",
+                "--no-parts",
+                "--batch",
+                "8",
+                "8",
+                "--against",
+                "jax",
+                "--rounds",
+                "7",
+                "--seconds",
+                "3",
+                "--patience",
+                "9",
+            ]
+        )
+        == 1
     )
     assert main(["bench", "--critic"]) == 0
-    (present, default), (_, sweep), (_, chosen), (_, criticism) = plans
+    assert main(["bench", "--dcgan"]) == 0
+    (present, default), (_, sweep), (_, chosen), (_, criticism), (_, dcgan) = plans
     assert default.grid == ((32, 1.0), (128, 1.0), (512, 1.0))
     assert {"numpy", "reference"} <= set(present)
     assert default.parts
@@ -737,9 +894,11 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert {(8, 1.0), (4096, 1.0), (128, 0.25), (128, 4.0)} <= set(sweep.grid)
     assert not sweep.parts
     assert list(sweep.opponents) == list(opponents.OPPONENTS)
-    assert chosen == Plan(((8, 1.0),), ["jax"], False, Pace(7, 3.0))
+    assert chosen == Plan(((8, 1.0),), ["jax"], False, Pace(7, 3.0), patience=9.0)
     assert criticism.grid == ((64, 1.0), (512, 1.0))
     assert (criticism.subject, criticism.parts) == ("critic", False)
+    assert dcgan == Plan(((64, 1.0), (128, 1.0)), ["torch-eager", "torch-best", "torch-cudagraph"], False,
+                         subject="dcgan")  # fmt: skip
     assert (tmp_path / "runs" / f"critic-{environment.slug(environment.facts())}" / "bench.json").is_file()
     assert (tmp_path / "runs" / f"bench-{environment.slug(environment.facts())}").is_dir()
 
@@ -758,6 +917,34 @@ def test_the_command_for_convolutions(
     assert not found.wrong
     for flags in ("--critic", "--profile", "--sweep", "--parts"):
         assert main(["bench", "--conv", flags]) == 2
+
+
+def test_the_command_for_a_dcgan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert main([*TINY.split(), "--dcgan", "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
+    text, error = capsys.readouterr()
+    assert "One step of a small DCGAN" in text
+    assert "the dcgan at batch 4" in error
+    found = report.load(tmp_path / "bench.json")
+    assert {(f.subject, f.who) for f in found.steps()} == {("dcgan", "numpy"), ("dcgan", "reference")}
+    assert (tmp_path / "time.png").is_file()
+
+
+def test_the_work_of_a_dcgan_by_hand() -> None:
+    """Width 1/64: one channel at half the size, two at a quarter, 16 units. Batch 2."""
+    (G, D), weights_G = dcgan.blocks(1 / 64), [100 * 16, 16 * 98, 2 * 16, 16]
+    assert [block.weights for block in G] == weights_G
+    assert [block.weights for block in D] == [16, 2 * 16, 98 * 16, 16]
+    forward_G = 100 * 16 + 16 * 98 + 49 * 2 * 16 + 196 * 16
+    forward_D = 196 * 16 + 49 * 2 * 16 + 98 * 16 + 16
+    first_G, first_D = 100 * 16, 196 * 16
+    a_sample = 3 * forward_G - first_G + 2 * (3 * forward_D - first_D) + 2 * forward_D
+    assert dcgan.dcgan_work(2, 1 / 64).gemm_flops == 2 * 2 * a_sample
+    gan = dcgan.build(1 / 64)
+    assert [sum(block.parameters for block in net) for net in (G, D)] == [gan.G.size, gan.D.size]
 
 
 def test_the_work_of_convolutions_is_that_of_the_calls() -> None:
@@ -779,7 +966,9 @@ def test_pytorchs_convolutions_are_the_same(subject: str, name: str) -> None:
     opponents.check_losses(name, [opponent.checked() for _ in expected], expected, subject)
 
 
-@pytest.mark.parametrize(("flags", "what"), [([], "step"), (["--critic"], "critic's update")])
+@pytest.mark.parametrize(
+    ("flags", "what"), [([], "step"), (["--critic"], "critic's update"), (["--dcgan"], "step of a small DCGAN")]
+)
 def test_the_profile_command(flags: list[str], what: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = "--profile --batch 4 --width 0.1 --seconds 0.01 --backend reference"
     assert main(["bench", *words.split(), *flags]) == 0
@@ -790,9 +979,11 @@ def test_the_profile_command(flags: list[str], what: str, capsys: pytest.Capture
     "words",
     [
         "--batch 1", "--batch many", "--width 0", "--width nan", "--width 1000", "--rounds 0", "--seconds 0",
+        "--patience 0", "--patience soon",
         "--seconds inf", "--sweep --batch 8", "--sweep --width 2", "--backend abacus", "--backend auto",
         "--against none jax", "--against keras", "--profile --sweep", "--profile --no-parts", "--profile --out here",
-        "--critic --parts", "--out there/is/no/folder", "--out a-file",
+        "--critic --parts", "--dcgan --parts", "--dcgan --critic", "--conv --dcgan", "--out there/is/no/folder",
+        "--out a-file",
     ],
 )  # fmt: skip
 def test_bad_values_are_one_sentence(
@@ -823,14 +1014,10 @@ RECIPES_JUDGED = {
 @pytest.fixture
 def readme_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """benchmarks/readme_tables.py, for a README and results of our own."""
-    spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "benchmarks" / "readme_tables.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script, "README", tmp_path / "README.md")
-    monkeypatch.setattr(script, "RESULTS", tmp_path / "results")
-    return script
+    found = script("readme_tables")
+    monkeypatch.setattr(found, "README", tmp_path / "README.md")
+    monkeypatch.setattr(found, "RESULTS", tmp_path / "results")
+    return found
 
 
 def test_the_readmes_table_is_generated(
@@ -862,7 +1049,8 @@ def test_the_readmes_table_is_generated(
     assert "| a |\n\n*(Seeds 3. Made-up, 2 cores; backend numpy. `python benchmarks/failures.py" in text
     assert "3.00 (2.00 to 4.00)" in text
     assert "| real test images |" in text
-    assert "old" not in text
+    assert text.count("old") == 1
+    assert "<!-- gpu: begin -->\nold\n<!-- gpu: end -->" in text  # nothing is claimed before there are results
     assert "|   512 | CPU    | torch-best        |" in text
     assert "Made-up (R) CPU @ 3 GHz, 2 cores" in text
     assert run("--check") == 0
@@ -880,18 +1068,15 @@ def test_the_readme_agrees_with_the_results() -> None:
     text = readme.read_text(encoding="utf-8") if readme.exists() else ""
     if not results or "<!-- bench: begin -->" not in text:
         pytest.skip("the README has no generated table, or there are no results")
-    spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "benchmarks" / "readme_tables.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert script.rewritten(text) == text, (
+    written = script("readme_tables")
+    assert written.rewritten(text) == text, (
         "the README differs from benchmarks/results: run python benchmarks/readme_tables.py"
     )
-    machines = [path for path in results if path.stem.partition("-")[0] not in {*script.OTHERS} - {"critic", "conv"}]
+    kinds = "critic", "dcgan", "conv"
+    machines = [path for path in results if path.stem.partition("-")[0] not in {*written.OTHERS} - {*kinds}]
     assert machines
     for path in machines:
-        subject = re.fullmatch(r"(critic-|conv-|)(.+)", path.stem)
+        subject = re.fullmatch(rf"((?:{'|'.join(kinds)})-|)(.+)", path.stem)
         assert subject is not None
         assert subject[2] == environment.slug(report.load(path).environment)
 
@@ -926,6 +1111,38 @@ def test_arrays_of_the_device_stay_there(device_backend: Backend, start: opponen
     opponent = opponents.make_opponent("cupy", "gpu", start)
     check("cupy", play(opponent), start)
     assert profile.measure(device_backend, 4, 0.1, seconds=0.01, subject=start.subject).backend == "cupy"
+
+
+def test_a_contestant_on_a_gpu_says_how_it_is_asked(device_backend: Backend, start: opponents.Start) -> None:
+    assert opponents.CHECKED_STEPS > WARM_UP  # a graph is there before it is timed
+    for name, how in (("cupy", r"one CUDA graph of \d+ operations"), ("cupy-eager", "call by call")):
+        opponent = opponents.make_opponent(name, "gpu", start)
+        play(opponent)
+        about = opponent.about()
+        assert re.search(rf"^minigan on .*, {how}$", about), about
+
+
+def test_a_graph_that_was_not_recorded_is_refused_with_the_reason(
+    device_backend: Backend, start: opponents.Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its times would be published as those of one graph."""
+
+    end = fake_cupy.Stream.end_capture
+
+    def fail(stream: Any) -> None:
+        end(stream)
+        raise fake_cupy.CaptureError("this stream does not record")
+
+    monkeypatch.setattr(fake_cupy.Stream, "end_capture", fail)
+    opponents.save_start(tmp_path / "start.npz", start)
+    with pytest.warns(UserWarning, match="call by call"):
+        answer = Worker("cupy", "gpu").answer({"do": "step", "start": str(tmp_path / "start.npz")})
+    assert answer == {
+        "error": "cupy plays a step as one CUDA graph, but this one was played call by call, as cupy-eager does it: "
+        "this stream does not record",
+        "wrong": False,
+    }
+    assert "error" not in Worker("cupy-eager", "gpu").answer({"do": "step", "start": str(tmp_path / "start.npz")})
 
 
 def test_the_ceilings_of_a_device(device_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

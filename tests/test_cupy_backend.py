@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import types
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import fake_cupy
@@ -10,7 +13,10 @@ import numpy as np
 import pytest
 
 import minigan
+from minigan import backend
 from minigan.backend import Backend
+from minigan.backend import cupy_backend as cupy_module
+from minigan.bench import environment
 from minigan.recipes import RECIPES
 
 
@@ -114,7 +120,75 @@ def test_without_a_device_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPa
     fake_cupy.install(monkeypatch, devices=0)
     with pytest.raises(RuntimeError, match="no CUDA device; choose backend='numpy'"):
         minigan.get_backend("cupy")
-    assert minigan.get_backend("auto").name in ("numpy", "numba")
+
+
+@pytest.fixture
+def nothing_said() -> Iterator[None]:
+    """As in a process that has not asked for a backend yet."""
+    backend._warn.cache_clear()
+    yield
+    backend._warn.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_said")
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (None, "CuPy 14.0.0 is installed but finds no CUDA device"),
+        (ImportError("there is no cuda.pathfinder"), "there is no cuda.pathfinder"),
+        (RuntimeError("the driver is\ntoo old"), "the driver is too old"),
+        (OSError("libcublas.so.13: cannot open"), "libcublas.so.13: cannot open"),
+        (MemoryError("the GPU is full"), "the GPU is full"),
+    ],
+)
+def test_auto_says_once_why_an_installed_cupy_is_passed_over(
+    error: Exception | None, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_cupy.install(monkeypatch, devices=0 if error is None else 1)
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise error or AssertionError
+
+    if error is not None:
+        monkeypatch.setattr(cupy_module, "CupyBackend", fail)
+    with pytest.warns(UserWarning, match="the cupy backend is passed over: ") as said:
+        assert minigan.get_backend("auto").name in ("numpy", "numba")
+    (warning,) = said
+    assert sentence in str(warning.message)
+    assert "\n" not in str(warning.message)
+    assert warning.filename == __file__  # who asked, not the library
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        minigan.get_backend("auto")
+    assert sentence in " ".join(backend.absent(["cupy"])["cupy"].split())
+    assert environment.gpu().startswith("none: ")
+
+
+@pytest.mark.usefixtures("nothing_said")
+def test_auto_is_silent_about_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cupy", "numba"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    def fail(*args: Any) -> Any:
+        raise ImportError("the numba backend needs Numba, which is not installed")
+
+    monkeypatch.setattr("minigan.backend.numba_backend.NumbaBackend", fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert minigan.get_backend("auto").name == "numpy"
+
+
+@pytest.mark.usefixtures("nothing_said")
+def test_auto_says_why_an_installed_numba_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setitem(sys.modules, "numba", types.ModuleType("numba"))
+
+    def fail(*args: Any) -> Any:
+        raise ImportError("Numba needs NumPy 2.3 or less")
+
+    monkeypatch.setattr("minigan.backend.numba_backend.NumbaBackend", fail)
+    with pytest.warns(UserWarning, match="the numba backend is passed over: Numba needs NumPy"):
+        assert minigan.get_backend("auto").name == "numpy"
 
 
 def test_without_cupy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

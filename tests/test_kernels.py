@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import kernels_on_cpu
 import numpy as np
 import pytest
+from scripts import script
 
 from minigan.backend import absent, cuda_arguments, factors, get_backend
 from minigan.backend.cupy_backend import FLAGS
@@ -151,15 +152,16 @@ def test_flat_kernels_do_not_depend_on_their_grid(grid: int) -> None:
 # --- on a GPU --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.gpu
+@pytest.mark.gpu(seconds=240)
 @pytest.mark.parametrize("tool", ["memcheck", "racecheck"])
 def test_compute_sanitizer_finds_nothing(tool: str) -> None:
+    """In a few steps of five recipes, convolutions and penalties among them, as benchmarks/first_gpu.py plays them."""
     if reasons := absent(["cupy"]):
         pytest.skip(reasons["cupy"])
-    sanitizer = shutil.which("compute-sanitizer")
-    if sanitizer is None:
+    first_gpu = script("first_gpu")
+    (phase,) = [phase for phase in first_gpu.proofs() if phase.name == tool]
+    if shutil.which(phase.command[0]) is None:
         pytest.skip("compute-sanitizer is not installed here")
-    tests = [str(Path(__file__).with_name("test_backends.py")), "-q", "-k", "cupy and not simulated", "-p", "no:xdist"]
-    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", sys.executable, "-m", "pytest", *tests]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
+    line, said = first_gpu.run_phase(phase, 200, dict(os.environ))
+    assert first_gpu.went_well(line), said[-4000:]
+    assert len(line["checks"]) == 5

@@ -6,6 +6,7 @@ cpu_conv.py        and convolutions, a few samples at a time
 numpy_backend.py   on the CPU
 numba_backend.py   on the CPU, with the loops of sweeps.py compiled
 cupy_backend.py    on a GPU, with the kernels of kernels.cu and the products of cublas.py
+workarounds.py     ways around a driver or a library that does not do its part
 repeat.py          a step that is played again and again, on a GPU as one CUDA graph (graph.py)
 counter.py         a count that the operations of a step read where they compute
 philox.py          random numbers as a function of (seed, purpose, step)
@@ -15,8 +16,11 @@ arena.py           memory that is reused from step to step
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import sys
+import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from ..names import unknown
@@ -34,6 +38,7 @@ _CUPY: dict[str, dict[str, Any]] = {  # what each name asks of CupyBackend
     "cupy-bf16": {"precision": "bf16"},
 }
 NAMES = ("auto", "numpy", "numba", *_CUPY, "reference")
+_FAILURES = (ImportError, RuntimeError, OSError, MemoryError)  # of a library or a device that is not usable here
 
 
 def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Backend:
@@ -44,7 +49,8 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
     "cupy"       CuPy on a GPU: kernels of our own, and a CUDA graph for steps in a row
     "cupy-eager", "cupy-plain"  the same without the graph; without graph and kernels, as plain array code
     "cupy-tf32", "cupy-bf16"    as "cupy", with float32 products on the tensor cores, in lower precision
-    "auto"       the first of cupy, numba and numpy that works here; with `threads`, of numba and numpy
+    "auto"       the first of cupy, numba and numpy that works here; with `threads`, of numba and numpy. Where CuPy or
+                 Numba is installed and does not work, a warning says why, once
     "reference"  plain array code on the CPU: slow, the oracle of the tests
 
     A backend is an ordinary object that is passed on explicitly, never a global setting: two can live in one
@@ -64,8 +70,11 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
         return name
     if name == "auto":
         for choice in ("cupy", "numba") if threads is None else ("numba",):
-            with suppress(ImportError, RuntimeError):
+            try:
                 return get_backend(choice, threads)
+            except _FAILURES as error:
+                if _installed(choice):
+                    _warn(f"the {choice} backend is passed over: {' '.join(str(error).split())}")
         return get_backend("numpy", threads)
     if name == "numpy":
         from .numpy_backend import NumpyBackend
@@ -96,6 +105,17 @@ def absent(names: Iterable[str] = ("numpy", "numba", "cupy")) -> dict[str, str]:
     for name in names:
         try:
             get_backend(name)
-        except (ImportError, RuntimeError) as error:
+        except _FAILURES as error:
             reasons[name] = str(error)
     return reasons
+
+
+def _installed(library: str) -> bool:
+    """Whether it could be imported, or is; nothing is imported."""
+    return sys.modules.get(library) is not None or importlib.util.find_spec(library) is not None
+
+
+@functools.cache
+def _warn(sentence: str) -> None:
+    """Once in a process, whoever asks."""
+    warnings.warn(sentence, stacklevel=3)

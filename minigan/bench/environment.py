@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..backend import Backend, get_backend, team
+from ..backend import Backend, absent, get_backend, team
 
 _LIBRARIES = ("torch", "jax", "numba")  # beside NumPy and CuPy, what an opponent or a backend runs on
 
@@ -118,10 +118,9 @@ def memory() -> str:
 
 
 def gpu() -> str:
-    try:
-        properties, runtime = gpu_properties(get_backend("cupy"))
-    except (ImportError, RuntimeError) as error:
-        return f"none: {error}"
+    if reason := absent(["cupy"]).get("cupy"):
+        return f"none: {reason}"
+    properties, runtime = gpu_properties(get_backend("cupy"))
     space = properties["totalGlobalMem"] / 2**30
     return f"{properties['name'].decode()}, {space:.0f} GiB, CUDA {runtime // 1000}.{runtime % 1000 // 10}"
 

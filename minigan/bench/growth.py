@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable
 
-from .opponents import OPPONENTS
+from .opponents import OPPONENTS, precision
 from .report import Figure, Report
 
 CLIFF = 1.2  # a larger step that takes so much longer per FLOP than the next smaller one is called a cliff
@@ -31,14 +31,14 @@ def fixed(report: Report, over: str) -> list[Figure]:
 
 
 def crossover(report: Report) -> float | None:
-    """The batch from which minigan's fastest backend on the GPU overtakes its fastest on the CPU.
+    """The batch from which minigan's fastest backend on the GPU overtakes its fastest on the CPU, both in float32.
 
     Interpolated between two batches, linearly in the logarithms; the first batch if the GPU is faster throughout,
     None if it never is, or if one of the two is missing.
     """
     best: dict[str, dict[int, float]] = {"cpu": {}, "gpu": {}}
     for figure in fixed(report, "batch"):
-        if figure.who not in OPPONENTS:
+        if figure.who not in OPPONENTS and precision(figure.who) == "fp32":
             times = best[figure.device]
             times[figure.batch] = min(figure.timing.median, times.get(figure.batch, math.inf))
     batches = sorted(best["cpu"].keys() & best["gpu"].keys())

@@ -5,24 +5,35 @@ from __future__ import annotations
 import datetime
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..backend import Backend
 from . import environment
 from .ceilings import Ceilings
-from .opponents import FAMILIES, OPPONENTS, SUBJECTS, check_losses, expected_losses, make_start, save_start
+from .opponents import (
+    FAMILIES,
+    OPPONENTS,
+    SUBJECTS,
+    TOLERANCES,
+    check_losses,
+    expected_losses,
+    make_start,
+    precision,
+    save_start,
+)
 from .parts import PARTS, part_work
 from .peak import Peak, cpu_peak, gpu_peak
 from .report import SCHEMA, Figure, Report
 from .statistics import summarise
-from .turns import Pace, WorkerError, WorkerProcess, processes, take_turns
+from .turns import ANSWER_SECONDS, Pace, WorkerError, WorkerProcess, processes, take_turns
 from .work import Work
 
 RIVAL = ("gemm", "torch-best")  # the one part that an opponent is measured in as well: products by another BLAS
 Contestant = tuple[str, str]  # name, device
 Workers = dict[Contestant, WorkerProcess]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,8 @@ class Plan:
     """What to measure: the step at each (batch, width) of `grid`, and its parts if `parts`, at this pace.
 
     opponents: names of `OPPONENTS`; each plays on every device on which one of the backends computes. subject: of
-    `SUBJECTS`, what a step is, or of `FAMILIES`; only "step" has parts.
+    `SUBJECTS`, what a step is, or of `FAMILIES`; only "step" has parts. patience: seconds for an answer, after which a
+    contestant is out.
     """
 
     grid: Sequence[tuple[int, float]]
@@ -38,13 +50,20 @@ class Plan:
     parts: bool = True
     pace: Pace = field(default_factory=Pace)
     subject: str = "step"
+    patience: float = ANSWER_SECONDS
 
 
-def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str], None] = lambda line: None) -> Report:
+def measure(
+    backends: Mapping[str, Backend],
+    plan: Plan,
+    progress: Say = lambda line: None,
+    keep: Callable[[Report], object] = lambda report: None,
+) -> Report:
     """Run a plan on these backends (at least one), which are present.
 
-    progress: gets a line now and then. Raises RuntimeError for a figure above the hardware's peak, or if nothing at
-    all could be measured.
+    progress: gets a line now and then, and whatever a contestant says on standard error. keep: gets what is known
+    after each size, for whoever may be stopped before the end. Raises RuntimeError for a figure above the hardware's
+    peak, or if nothing at all could be measured.
     """
     ours = [(name, environment.device(backend)) for name, backend in backends.items()]
     devices = list(dict.fromkeys(device for _, device in ours))
@@ -53,11 +72,13 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
         SCHEMA,
         datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"),
         environment.facts(),
-        {device: _peak(device, backends) for device in devices},
+        {},
         {},
     )
     contestants = sorted([*ours, *theirs], key=lambda contestant: devices.index(contestant[1]))
-    with processes(contestants) as workers, tempfile.TemporaryDirectory() as folder:
+    for device in devices:
+        report.peaks.update(_peaks(device, backends, [name for name, where in contestants if where == device]))
+    with processes(contestants, plan.patience) as workers, tempfile.TemporaryDirectory() as folder:
         first = {device: next(workers[c] for c in ours if c[1] == device) for device in devices}
         for device in devices:
             progress(f"ceilings of the {device.upper()}: products and copies")
@@ -66,7 +87,8 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
         for batch, width in plan.grid:
             for subject in FAMILIES.get(plan.subject, (plan.subject,)):
                 progress(f"the {subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
-                _steps(report, steps, subject, batch, width, plan.pace, os.path.join(folder, "start.npz"))
+                _steps(report, steps, subject, batch, width, plan.pace, os.path.join(folder, "start.npz"), progress)
+            keep(report)
         if not report.steps():
             reasons = "; ".join({**report.absent, **report.wrong}.values())
             raise RuntimeError(f"no {plan.subject} could be measured: {reasons}")
@@ -75,7 +97,8 @@ def measure(backends: Mapping[str, Backend], plan: Plan, progress: Callable[[str
                 progress(f"its parts at batch {batch}, width {width:g}")
                 for part in PARTS:
                     who = [c for c in contestants if c in steps and (c in ours or (part, c[0]) == RIVAL)]
-                    _part(report, {c: workers[c] for c in who}, part, batch, width, plan.pace)
+                    _part(report, {c: workers[c] for c in who}, part, batch, width, plan.pace, progress)
+                keep(report)
         for device in devices:  # once more, minutes later: nothing disturbs a machine all the time
             with suppress(WorkerError):  # it died since, and its figures are reported as absent
                 report.ceilings[device] = report.ceilings[device].best(_ceilings(first[device], plan.pace))
@@ -88,13 +111,15 @@ def _ceilings(worker: WorkerProcess, pace: Pace) -> Ceilings:
     return Ceilings(float(answer["gemm"]), copies)
 
 
-def _peak(device: str, backends: Mapping[str, Backend]) -> Peak:
+def _peaks(device: str, backends: Mapping[str, Backend], names: Iterable[str]) -> dict[str, Peak]:
+    """The peak of a device, and those of the lower precisions that these contestants on it compute in."""
     if device == "cpu":
         features, clock = environment.cpu_features(), environment.highest_clock()
-        return cpu_peak(environment.usable_cores(), features, clock)
-    there = [backend for backend in backends.values() if environment.device(backend) == "gpu"]
-    precisions = {getattr(backend, "precision", "fp32") for backend in there}
-    return gpu_peak(environment.gpu_properties(there[0])[0], precisions)
+        return {device: cpu_peak(environment.usable_cores(), features, clock)}
+    there = next(backend for backend in backends.values() if environment.device(backend) == "gpu")
+    properties = environment.gpu_properties(there)[0]
+    lower = dict.fromkeys(p for p in map(precision, names) if p != "fp32")
+    return {device: gpu_peak(properties), **{f"{device}, {p}": gpu_peak(properties, [p]) for p in lower}}
 
 
 def _label(contestant: Contestant) -> str:
@@ -103,7 +128,14 @@ def _label(contestant: Contestant) -> str:
 
 
 def _steps(
-    report: Report, workers: Workers, subject: str, batch: int, width: float, pace: Pace, start_file: str
+    report: Report,
+    workers: Workers,
+    subject: str,
+    batch: int,
+    width: float,
+    pace: Pace,
+    start_file: str,
+    progress: Say,
 ) -> None:
     """The step of everyone at one size; who fails is noted and removed from `workers`."""
     start = make_start(batch, width, subject)
@@ -112,7 +144,8 @@ def _steps(
     for contestant, worker in list(workers.items()):
         try:
             answer = worker.ask(do="step", start=start_file)
-            check_losses(_label(contestant), answer["losses"], expected, subject)
+            allowed = TOLERANCES[precision(contestant[0])]
+            check_losses(_label(contestant), answer["losses"], expected, subject, allowed)
             report.about[_label(contestant)] = answer["about"]
         except WorkerError as error:
             report.absent[_label(contestant)] = str(error)
@@ -120,13 +153,14 @@ def _steps(
         except ArithmeticError as error:
             report.wrong[_label(contestant)] = str(error)
             workers.pop(contestant)
+        _pass_on(contestant, worker, progress)
     work = SUBJECTS[subject].work(batch, width)
-    for contestant, reason in _turns(report, workers, subject, batch, width, work, pace).items():
+    for contestant, reason in _turns(report, workers, subject, batch, width, work, pace, progress).items():
         report.absent[_label(contestant)] = reason
         workers.pop(contestant)
 
 
-def _part(report: Report, workers: Workers, part: str, batch: int, width: float, pace: Pace) -> None:
+def _part(report: Report, workers: Workers, part: str, batch: int, width: float, pace: Pace, progress: Say) -> None:
     """One part on every backend at one size; a backend that fails at it is noted."""
     ready: Workers = {}
     for contestant, worker in workers.items():
@@ -136,15 +170,24 @@ def _part(report: Report, workers: Workers, part: str, batch: int, width: float,
         except WorkerError as error:
             (report.wrong if error.wrong else report.absent)[f"{_label(contestant)}, {part}"] = str(error)
     brief = pace._replace(seconds=pace.seconds / 4)  # there are many of them, and they are shorter than a step
-    for contestant, reason in _turns(report, ready, part, batch, width, part_work(part, batch, width), brief).items():
+    work = part_work(part, batch, width)
+    for contestant, reason in _turns(report, ready, part, batch, width, work, brief, progress).items():
         report.absent[f"{_label(contestant)}, {part}"] = reason
 
 
 def _turns(
-    report: Report, workers: Workers, subject: str, batch: int, width: float, work: Work, pace: Pace
+    report: Report, workers: Workers, subject: str, batch: int, width: float, work: Work, pace: Pace, progress: Say
 ) -> dict[Contestant, str]:
     """Time what the workers have prepared, add the figures, return the reasons of those that failed."""
     seconds, failures = take_turns(workers, pace)
     for (name, device), times in seconds.items():
         report.add(Figure(subject, name, device, batch, width, work, summarise(times)))
+    for contestant, worker in workers.items():
+        _pass_on(contestant, worker, progress)
     return failures
+
+
+def _pass_on(contestant: Contestant, worker: WorkerProcess, progress: Say) -> None:
+    """What a contestant has said on standard error, a warning say, in one line."""
+    if said := worker.said():
+        progress(f"{_label(contestant)} says: {said}")

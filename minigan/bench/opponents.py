@@ -1,18 +1,24 @@
 """The same step, played by minigan on each of its backends and by other libraries.
 
-A subject is what they play: the canonical step (step.py) or a critic's update (critic.py). All contestants begin with
-the same weights, images and random numbers, and their losses in the first three steps must agree with those of the
-reference backend before any of them is timed; of the critic also the norm of its gradient, in which both orders meet.
+A subject is what they play: the canonical step (step.py), a critic's update (critic.py) or the step of a small DCGAN
+(dcgan.py). All contestants begin with the same weights, images and random numbers, and their losses in the first three
+steps must agree with those of the reference backend before any of them is timed; of the critic also the norm of its
+gradient, in which both orders meet, and of a DCGAN, whose losses hardly feel its small weights, that of G's. All
+compute in float32, but for those whose names end in a lower precision: only they may use the tensor cores, and they are
+compared with each other alone.
 
-    NAME of a backend   GAN.turn with reuse_fakes=True, all its metrics and checks included; "cupy" as one CUDA graph
+    NAME of a backend   GAN.turn with reuse_fakes=True, all its metrics and checks included; "cupy" as one CUDA graph,
+                        or not at all: a step that could not be recorded is refused with the reason
     torch-eager         PyTorch as most people write it: Adam's defaults, D's gradients computed in G's step as well,
                         both losses read back in every step
     torch-best          eager at its best: D frozen in G's step, Adam(fused=True), no metrics at all
     torch-compiled      torch-best with both networks through torch.compile
     torch-cudagraph     torch-best as one CUDA graph for the whole step (GPU only)
+    torch-tf32          torch-cudagraph with its products and convolutions in TF32 (GPU only)
     jax                 JAX, one jit for the whole step with donated buffers, no metrics at all
 
-and of the critic's update, by differentiating a backward pass:
+The step of a DCGAN is the same beside PyTorch, whose best has the channels last in memory; JAX has none. And of the
+critic's update, by differentiating a backward pass:
 
     NAME of a backend   GAN.update_discriminator, all its metrics and checks included; "cupy" as one CUDA graph
     torch-eager         autograd.grad(create_graph=True), as the programs of the literature have it; both losses read
@@ -20,6 +26,7 @@ and of the critic's update, by differentiating a backward pass:
     torch-compiled      torch.func.grad of a loss with torch.func.grad in it, all of it through torch.compile, and
                         Adam(fused=True): torch.compile refuses autograd.grad(create_graph=True)
     torch-cudagraph     torch-best as one CUDA graph (GPU only)
+    torch-tf32          the same with products in TF32 (GPU only)
     jax                 jax.grad of a loss with jax.grad in it; one jit with donated buffers
 
 and of convolutions (conv.py), layer by layer:
@@ -27,6 +34,7 @@ and of convolutions (conv.py), layer by layer:
     NAME of a backend   a network of that one layer, in an arena
     torch-eager         nn.Conv2d and nn.ConvTranspose2d on arrays as PyTorch has them, channels first
     torch-best          the same with torch.channels_last
+    torch-tf32          that with convolutions in TF32, which is PyTorch's default (GPU only)
 """
 
 from __future__ import annotations
@@ -40,15 +48,20 @@ import numpy as np
 
 from .. import archive
 from ..backend import Backend, Purpose, Stream, get_backend
+from ..backend.graph import Graph
 from ..penalties import MIX
-from . import conv, critic, environment, step
+from . import conv, critic, dcgan, environment, step
 from .step import LATENT, PIXELS
 from .work import Work
 
 Losses = tuple[float, ...]
 
 CHECKED_STEPS = 3
-TOLERANCE = 2e-3  # of a loss, relative: float32 sums in another order, through three updates
+TOLERANCES = {  # of a loss, relative, through three updates, by the precision of products
+    "fp32": 2e-3,  # sums in another order
+    "tf32": 2e-2,  # factors of 10 bits: rounded so on a CPU, losses are up to 1e-3 off, a gradient's norm up to 1e-2
+    "bf16": 4e-2,  # of 7 bits: up to 2e-3, and about as much as that
+}
 
 
 class Subject(NamedTuple):
@@ -80,6 +93,13 @@ SUBJECTS = {
         critic.critic_work,
         ("d_loss", "d_penalty", "d_grad_norm"),
         "loss, penalty and gradient's norm",
+    ),
+    "dcgan": Subject(
+        "One step of a small DCGAN: a pass of G, passes of D over real and fake and for G, two Adam updates",
+        dcgan.build,
+        dcgan.dcgan_work,
+        ("d_loss", "g_loss", "g_grad_norm"),
+        "losses and the norm of G's gradient",
     ),
     **{
         name: Subject(
@@ -119,13 +139,14 @@ class Start(NamedTuple):
 class Opponent(NamedTuple):
     """checked(): one step with the next prescribed latents, returns D's and G's loss. timed(): one step.
 
-    synchronize(): wait until the steps asked for are computed. about: versions, device and threads.
+    synchronize(): wait until the steps asked for are computed. about(): versions, device and threads, to be asked
+    for after the steps that are checked; raises UnavailableError if these were not played as the name promises.
     """
 
     checked: Callable[[], Losses]
     timed: Callable[[], object]
     synchronize: Callable[[], object]
-    about: str
+    about: Callable[[], str]
 
 
 class UnavailableError(RuntimeError):
@@ -137,8 +158,19 @@ OPPONENTS = {  # beside minigan's backends; the devices it plays on
     "torch-best": ("cpu", "gpu"),
     "torch-compiled": ("cpu", "gpu"),
     "torch-cudagraph": ("gpu",),
+    "torch-tf32": ("gpu",),
     "jax": ("cpu", "gpu"),
 }
+
+
+def precision(who: str) -> str:
+    """Of the products of a contestant, from its name: "fp32", "tf32" or "bf16".
+
+    >>> precision("cupy"), precision("cupy-tf32"), precision("torch-tf32")
+    ('fp32', 'tf32', 'tf32')
+    """
+    last = who.rpartition("-")[2]
+    return last if last in TOLERANCES else "fp32"
 
 
 def make_start(batch: int, width: float = 1.0, subject: str = "step") -> Start:
@@ -181,14 +213,18 @@ def expected_losses(start: Start) -> list[Losses]:
 
 
 def check_losses(
-    who: str, losses: Sequence[Sequence[float]], expected: Sequence[Losses], subject: str = "step"
+    who: str,
+    losses: Sequence[Sequence[float]],
+    expected: Sequence[Losses],
+    subject: str = "step",
+    allowed: float = TOLERANCES["fp32"],
 ) -> None:
-    """Refuse a contestant that computes something else.
+    """Refuse a contestant that computes something else. allowed: relative, or absolute where a loss is below 1.
 
     Raises ArithmeticError with the losses of the first step in which one differs.
     """
     for number, (ours, theirs) in enumerate(zip(losses, expected, strict=True), 1):
-        if not np.allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE):
+        if not np.allclose(ours, theirs, rtol=allowed, atol=allowed):
             shown, wanted = (", ".join(f"{loss:.5g}" for loss in them) for them in (ours, theirs))
             raise ArithmeticError(
                 f"{who} does not compute the same step: its {SUBJECTS[subject].names} in step {number} are "
@@ -217,14 +253,30 @@ def make_opponent(name: str, device: str, start: Start) -> Opponent:
 
 def _minigan(name: str, device: str, start: Start) -> Opponent:
     backend = get_backend(name)
-    if device == "gpu":
-        about = f"minigan on cupy {backend.xp.__version__}"
-    else:
+    play = backend.repeat(ready(start, SUBJECTS[start.subject].build(start.width, backend)))
+
+    def about() -> str:
+        if device == "gpu":
+            device_and_libraries: Any = backend  # CupyBackend.about
+            return f"minigan on {device_and_libraries.about()}, {_how(name, play)}"
         libraries = ", ".join(f"{name} {version}" for name, version in backend.versions().items())
         threads = getattr(backend, "threads", environment.blas_threads())
-        about = f"minigan on {libraries}, {environment.blas()}, {threads} threads"
-    play = backend.repeat(ready(start, SUBJECTS[start.subject].build(start.width, backend)))
+        return f"minigan on {libraries}, {environment.blas()}, {threads} threads"
+
     return Opponent(lambda: _losses(start, play()), play, backend.synchronize, about)
+
+
+def _how(name: str, play: Any) -> str:
+    """How a GPU is asked for a step. Raises UnavailableError for a graph that is none."""
+    if not isinstance(play, Graph):
+        return "call by call"
+    graph: Any = play
+    if not graph.recorded:
+        raise UnavailableError(
+            f"{name} plays a step as one CUDA graph, but this one was played call by call, as cupy-eager does it: "
+            f"{graph.reason or 'it was not recorded'}"
+        )
+    return f"one CUDA graph of {graph.nodes} operations" if graph.nodes else "one CUDA graph"
 
 
 def ready(start: Start, gan: Any) -> Callable[[], Any]:

@@ -33,7 +33,7 @@ def make(name: str, device: str, start: Start) -> Opponent:
     jax.config.update("jax_default_device", where)
     jax.config.update("jax_default_matmul_precision", "highest")
     begin = _steps
-    if start.subject in conv.SUBJECTS:
+    if start.subject in ("dcgan", *conv.SUBJECTS):
         raise UnavailableError("convolutions are measured beside PyTorch only")
     if start.subject == "critic":
         from .critic_jax import steps as begin
@@ -56,7 +56,7 @@ def make(name: str, device: str, start: Start) -> Opponent:
         checked,
         timed,
         lambda: jax.block_until_ready((state, key)),
-        f"jax {jax.__version__} on {where.device_kind}, threads as XLA chooses",
+        lambda: f"jax {jax.__version__} on {where.device_kind}, threads as XLA chooses",
     )
 
 

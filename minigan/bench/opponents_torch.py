@@ -1,6 +1,6 @@
 """The canonical step in PyTorch: as most people write it, at its best, compiled, and as one CUDA graph.
 
-critic_torch.py has the critic's update, conv_torch.py the convolutions.
+critic_torch.py has the critic's update, dcgan_torch.py the step of a DCGAN, conv_torch.py the convolutions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import conv
-from .opponents import Losses, Opponent, Start, UnavailableError
+from .opponents import Losses, Opponent, Start, UnavailableError, precision
 from .step import ADAM_EPS, BETA1, BETA2, EPS, LR, MOMENTUM, SLOPE, operations, sizes
 from .step import products as step_products
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def make(name: str, device: str, start: Start) -> Opponent:
-    """One of torch-eager, torch-best, torch-compiled and torch-cudagraph on "cpu" or "gpu".
+    """One of torch-eager, torch-best, torch-compiled, torch-cudagraph and torch-tf32 on "cpu" or "gpu".
 
     Raises UnavailableError or ImportError with the reason if PyTorch or its GPU is missing.
     """
@@ -34,20 +34,23 @@ def make(name: str, device: str, start: Start) -> Opponent:
     if device == "gpu" and not torch.cuda.is_available():
         raise UnavailableError(f"PyTorch {torch.__version__} finds no CUDA device")
     where = torch.device("cuda" if device == "gpu" else "cpu")
+    choose_algorithms(name)
     kind: type[Step | Critic | Convolutions] = Step
     if start.subject in conv.SUBJECTS:
         from .conv_torch import Convolutions as kind
     if start.subject == "critic":
         from .critic_torch import Critic as kind
+    if start.subject == "dcgan":
+        from .dcgan_torch import Dcgan as kind
     step = kind(start, where, best=name != "torch-eager")
     if name == "torch-compiled":
         step.compile()
-    if name == "torch-cudagraph":
+    if name == "torch-cudagraph" or (name == "torch-tf32" and start.subject not in conv.SUBJECTS):
         step.capture()
     given = iter(torch.from_numpy(start.drawn).to(where))
     about = f"torch {torch.__version__}"
     if device == "gpu":
-        about += f" on {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+        about += f" on {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, {precision(name)}"
     else:
         about += f", {torch.get_num_threads()} threads"
 
@@ -63,7 +66,22 @@ def make(name: str, device: str, start: Start) -> Opponent:
             step.losses()
 
     synchronize = torch.cuda.synchronize if device == "gpu" else lambda: None
-    return Opponent(checked, timed, synchronize, about)
+    return Opponent(checked, timed, synchronize, lambda: about)
+
+
+def choose_algorithms(name: str) -> None:
+    """For this contestant: TF32 or not, and whether cuDNN may try its algorithms and keep the quickest."""
+    allow_tf32(precision(name) == "tf32")
+    _torch().backends.cudnn.benchmark = name != "torch-eager"
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether a GPU may round the factors of float32 products and convolutions to 10 bits, from now on.
+
+    PyTorch's default is no for products and yes for convolutions: beside float32, that would be no comparison.
+    """
+    backends = _torch().backends
+    backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = allowed
 
 
 def products(device: str, batch: int, width: float) -> tuple[Callable[[], None], Callable[[], object]]:
@@ -72,6 +90,7 @@ def products(device: str, batch: int, width: float) -> tuple[Callable[[], None],
     Raises ArithmeticError, naming the shape, if one of them is wrong.
     """
     torch = _torch()
+    allow_tf32(False)
     rng, calls = np.random.default_rng(0), []
     for m, k, n in step_products(operations(batch, width)):
         a, b = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n)))
@@ -171,29 +190,31 @@ class Step(Player):
     """The canonical step. best: D frozen in G's update and Adam(fused=True), instead of PyTorch's defaults."""
 
     def __init__(self, start: Start, device: Any, best: bool) -> None:
-        torch = _torch()
-
         G_sizes, D_sizes = sizes(start.width)
-        self.G, self.D = network(G_sizes, generator=True), network(D_sizes)
-        self.call_G, self.call_D = self.G, self.D  # as they are, or compiled
-        self.real = torch.from_numpy(start.real).to(device)
+        real = _torch().from_numpy(start.real).to(device)
+        self.play(network(G_sizes, generator=True), network(D_sizes), start, real, best)
+
+    def play(self, G: Any, D: Any, start: Start, real: Any, best: bool) -> None:
+        """With these networks, on these samples."""
+        torch, device = _torch(), real.device
+        self.G, self.D, self.real = G, D, real
+        self.call_G, self.call_D = G, D  # as they are, or compiled
         ones, zeros = torch.ones(start.batch, 1, device=device), torch.zeros(start.batch, 1, device=device)
-        self.real_then_fake, self.real_only = torch.cat([ones, zeros]), ones
+        self.real_then_fake, self.real_only, self.fake_only = torch.cat([ones, zeros]), ones, zeros
         self.bce = torch.nn.BCEWithLogitsLoss()
         settings = {"lr": LR, "betas": (BETA1, BETA2), "eps": ADAM_EPS}
         drawn = torch.empty(start.drawn.shape[1:], device=device)
-        super().__init__({self.G: start.G, self.D: start.D}, settings, drawn, best)
+        super().__init__({G: start.G, D: start.D}, settings, drawn, best)
 
     def draw(self) -> None:
         self.drawn.normal_()
 
     def eager(self) -> None:
-        torch, (g_opt, d_opt) = _torch(), self.optimizers
+        g_opt, d_opt = self.optimizers
 
         fake = self.call_G(self.drawn)
         d_opt.zero_grad()
-        logits = self.call_D(torch.cat([self.real, fake.detach()]))
-        self.d_loss = 2 * self.bce(logits, self.real_then_fake)  # 2 ×: minigan adds the means of two halves
+        self.d_loss = self.loss_of_D(fake.detach())
         self.d_loss.backward()
         d_opt.step()
         if self.best:
@@ -204,6 +225,11 @@ class Step(Player):
         g_opt.step()
         if self.best:
             self.D.requires_grad_(True)
+
+    def loss_of_D(self, fake: Any) -> Any:
+        """Real samples and fakes pass D as one batch."""
+        logits = self.call_D(_torch().cat([self.real, fake]))
+        return 2 * self.bce(logits, self.real_then_fake)  # 2 ×: minigan adds the means of two halves
 
     def losses(self) -> Losses:
         return self.d_loss.item(), self.g_loss.item()

@@ -13,13 +13,16 @@ import numpy as np
 
 from ..runs.pictures import default_style, new_figure, require, save_figure
 from .growth import crossover, curves, fixed
+from .opponents import precision
 from .report import Figure, Report
 from .tables import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TITLES = {"step": "One GAN step", "critic": "One update of a critic (WGAN-GP)"}
+TITLES = {
+    "step": "One GAN step", "critic": "One update of a critic (WGAN-GP)", "dcgan": "One step of a small DCGAN"
+}  # fmt: skip
 MARKERS = "osD^vPX*"
 STYLE = {"cpu": "-", "gpu": "--"}
 GREY = "0.35"
@@ -37,7 +40,7 @@ def unavailable() -> str | None:
 @default_style()
 def draw(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
     """Write time.png, roofline.png and, where sizes differ, growth.png into a folder; returns their paths."""
-    pictures = {"time.png": _time, "roofline.png": _roofline}
+    pictures = {"time.png": _time, **({"roofline.png": _roofline} if _exact(report) else {})}
     if any(len({getattr(f, over) for f in fixed(report, over)}) > 1 for over in ("batch", "width")):
         pictures["growth.png"] = _growth
     paths = []
@@ -46,6 +49,11 @@ def draw(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
         paths.append(Path(folder) / name)
         save_figure(paths[-1], figure)
     return paths
+
+
+def _exact(report: Report) -> list[Figure]:
+    """The steps in float32."""
+    return [f for f in report.steps() if precision(f.who) == "fp32"]
 
 
 def _canvas(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
@@ -120,8 +128,11 @@ def _time(report: Report) -> Any:
 
 
 def _roofline(report: Report) -> Any:
-    """GFLOP/s against FLOP/byte: a panel for each device, the parts of the middle batch and the step at each."""
-    devices = [d for d in report.ceilings if any(f.device == d for f in report.figures)]
+    """GFLOP/s against FLOP/byte: a panel for each device, the parts of the middle batch and the step at each.
+
+    In float32, as the ceilings are.
+    """
+    devices = [d for d in report.ceilings if any(f.device == d for f in _exact(report))]
     canvas, (row,) = _canvas(1, len(devices), (3.2 + 6.3 * len(devices), 5.6))
     for axes, device in zip(row, devices, strict=True):
         _roof(axes, report, device)
@@ -133,10 +144,11 @@ def _roofline(report: Report) -> Any:
 
 def _roof(axes: Axes, report: Report, device: str) -> None:
     ceilings = report.ceilings[device]
-    steps = [f for f in fixed(report, "batch") if f.device == device]
+    steps = [f for f in fixed(report, "batch") if f.device == device and precision(f.who) == "fp32"]
     batches = sorted({f.batch for f in steps})
     middle = batches[len(batches) // 2]
     parts = [f for f in report.parts() if (f.device, f.batch, f.width) == (device, middle, steps[0].width)]
+    parts = [f for f in parts if precision(f.who) == "fp32"]
     x = np.geomspace(0.1, 1000, 200)
     best = max(rate for _, rate in ceilings.copies)
     for rate, style, where in ((best, ":", "in cache"), (ceilings.memory, "-", "in memory")):

@@ -256,8 +256,8 @@ def table(profile: Profile, width: int | None = None) -> str:
     summary = [[row.operation, *_numbers(row, profile)] for row in sorted(sums, key=lambda row: -row.seconds)]
     rest = ["", f"{1e3 * profile.other:.3f}", f"{100 * profile.other / profile.profiled:.1f} %", "", ""]
     whole = ["", f"{1e3 * profile.profiled:.3f}", "100.0 %", "", ""]
-    products = sum(row.seconds for row in sums if row.operation.startswith("gemm"))
-    what = {"step": "step", "critic": "critic's update"}[profile.subject]
+    products = sum(row.seconds for row in sums if row.operation.startswith(("gemm", "conv")))
+    what = {"step": "step", "critic": "critic's update", "dcgan": "step of a small DCGAN"}[profile.subject]
     sized = "" if profile.width == 1 else f", width {profile.width:g}"
     return "\n\n".join([
         f"Profile of one {what}: {profile.backend}, batch {profile.batch}{sized}, mean of {profile.steps} steps",

@@ -16,20 +16,21 @@ from typing import Any, get_args, get_origin, get_type_hints
 from ..archive import write_atomically
 from . import conv, peak
 from .ceilings import Ceilings
+from .opponents import precision
 from .peak import Peak
 from .statistics import Timing
 from .work import Work
 
 SCHEMA = 1
-STEPS = ("step", "critic", *conv.SUBJECTS)  # subjects of figures that are of something whole
+STEPS = ("step", "critic", "dcgan", *conv.SUBJECTS)  # subjects of figures that are of something whole
 
 
 @dataclass(frozen=True)
 class Figure:
     """One measured time.
 
-    subject: "step" or a part of it, "critic", or one of `conv.SUBJECTS`. who: a backend of minigan or an opponent.
-    device: "cpu" or "gpu".
+    subject: "step" or a part of it, "critic", "dcgan", or one of `conv.SUBJECTS`. who: a backend of minigan or an
+    opponent. device: "cpu" or "gpu".
     """
 
     subject: str
@@ -51,9 +52,9 @@ class Figure:
 class Report:
     """Everything that one run of `minigan bench` has found out.
 
-    when: date and time, UTC. environment: the machine by name of the fact. peaks and ceilings: by device. about:
-    versions and threads of each contestant. absent: who was asked for and could not be measured, and why. wrong:
-    whose results differ from the reference's, so that they were not timed.
+    when: date and time, UTC. environment: the machine by name of the fact. ceilings: by device. peaks: by device, and
+    of lower precisions as "gpu, tf32". about: versions and threads of each contestant. absent: who was asked for and
+    could not be measured, and why. wrong: whose results differ from the reference's, so that they were not timed.
     """
 
     schema: int
@@ -68,8 +69,12 @@ class Report:
 
     def add(self, figure: Figure) -> None:
         """Take a figure in. Raises RuntimeError if it is above the hardware's peak."""
-        peak.check(figure.name, figure.work, figure.timing.low, self.peaks[figure.device])
+        peak.check(figure.name, figure.work, figure.timing.low, self.peak_of(figure))
         self.figures.append(figure)
+
+    def peak_of(self, figure: Figure) -> Peak:
+        """What the hardware cannot exceed, in the precision of the figure's products."""
+        return self.peaks.get(f"{figure.device}, {precision(figure.who)}", self.peaks[figure.device])
 
     def steps(self) -> list[Figure]:
         """The figures of whole steps."""
@@ -156,6 +161,6 @@ def _contradictions(report: Report) -> Iterator[str]:
         if not 0 < timing.low <= timing.median <= timing.high or timing.samples < 1:
             yield f"{figure.name} has quartiles out of order: {timing.low}, {timing.median}, {timing.high}"
         try:
-            peak.check(figure.name, figure.work, timing.low, report.peaks[figure.device])
+            peak.check(figure.name, figure.work, timing.low, report.peak_of(figure))
         except RuntimeError as error:
             yield str(error)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..console import table
 from .growth import cliffs, crossover
-from .opponents import OPPONENTS, SUBJECTS
+from .opponents import OPPONENTS, SUBJECTS, precision
 from .report import Figure, Report
 
 PLAIN = {"cpu": "reference", "gpu": "cupy-plain"}  # the backend in plain array code, which the others are held against
@@ -41,29 +41,30 @@ def bounds(report: Report) -> str:
     """Peaks and ceilings of each device, one line each."""
     lines = []
     for device, ceilings in report.ceilings.items():
-        peak = report.peaks[device]
         copies = ", ".join(f"{rate / 1e9:,.0f} ({_size(moved)})" for moved, rate in ceilings.copies)
         lines += [
             f"{device.upper()} ceilings   GEMM {ceilings.gemm / 1e9:,.0f} GFLOP/s; copy, GB/s (bytes moved): {copies}",
-            f"{device.upper()} peak       {peak.flops / 1e9:,.0f} GFLOP/s = {peak.how}; nothing above it is printed",
+            *(
+                f"{device.upper()} peak       {peak.flops / 1e9:,.0f} GFLOP/s = {peak.how}; nothing above it is printed"
+                for name, peak in report.peaks.items()
+                if name.partition(",")[0] == device
+            ),
         ]
     return "\n".join(lines)
 
 
 def step_table(report: Report, width: int | None = None) -> str:
-    """A row for each contestant at each size: medians, and ratios to minigan's fastest backend on the same device."""
+    """A row for each contestant at each size: medians, and ratios to minigan's fastest on its device, as `fastest`."""
     rows, order = [], {subject: i for i, subject in enumerate(dict.fromkeys(f.subject for f in report.steps()))}
     several = len(order) > 1  # then a column says which it is
     for figure in sorted(report.steps(), key=lambda f: (f.width, f.batch, order[f.subject], f.device)):
         best = fastest(report, figure)
         ratio = f"{figure.timing.median / best.timing.median:.2f}" if best else "–"
         seconds, work = figure.timing.median, figure.work
-        products, copies = report.ceilings[figure.device].share(work, seconds)
         rows.append([
             f"{figure.batch}", f"{figure.width:g}", figure.device.upper(), *([figure.subject] if several else []),
             label(figure.who), _ms(figure), _quartiles(figure), f"{1e6 * figure.timing.median / figure.batch:.1f}",
-            f"{work.flops / seconds / 1e9:.1f}", f"{work.bytes / seconds / 1e9:.1f}", f"{100 * products:.0f} %",
-            f"{100 * copies:.0f} %", ratio,
+            f"{work.flops / seconds / 1e9:.1f}", f"{work.bytes / seconds / 1e9:.1f}", *_shares(report, figure), ratio,
         ])  # fmt: skip
     head = ["batch", "width", "device", *(["what"] if several else []), "who", "ms/step", "quartiles", "µs/image",
             "GFLOP/s", "GB/s", "of GEMM ceiling", "of copy ceiling", "× minigan's best"]  # fmt: skip
@@ -81,12 +82,11 @@ def part_table(report: Report, width: int | None = None) -> str:
         plain = next((f for f in report.parts() if f.who == PLAIN[f.device] and _place(f) == _place(figure)), None)
         ratio = f"{plain.timing.median / figure.timing.median:.1f}" if plain else "–"
         seconds, work = figure.timing.median, figure.work
-        products, copies = report.ceilings[figure.device].share(work, seconds)
         rows.append([
             f"{figure.batch}", f"{figure.width:g}", figure.subject, figure.who, _ms(figure), _quartiles(figure),
             f"{work.flops / 1e6:.3g}", f"{work.bytes / 1e6:.3g}", f"{work.intensity:.2g}",
             f"{work.flops / seconds / 1e9:.3g}", f"{work.bytes / seconds / 1e9:.3g}",
-            f"{100 * products:.0f} %", f"{100 * copies:.0f} %", ratio,
+            *_shares(report, figure), ratio,
         ])  # fmt: skip
     head = ["batch", "width", "part", "who", "ms", "quartiles", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "GB/s",
             "of GEMM ceiling", "of copy ceiling", "plain / this"]  # fmt: skip
@@ -94,8 +94,9 @@ def part_table(report: Report, width: int | None = None) -> str:
 
 
 def fastest(report: Report, figure: Figure) -> Figure | None:
-    """The fastest step of minigan at the size and on the device of `figure`."""
-    ours = [f for f in report.steps() if f.who not in OPPONENTS and _place(f) == _place(figure)]
+    """The fastest step of minigan at the size, on the device and in the precision of `figure`."""
+    alike = [f for f in report.steps() if (_place(f), precision(f.who)) == (_place(figure), precision(figure.who))]
+    ours = [f for f in alike if f.who not in OPPONENTS]
     return min(ours, key=lambda f: f.timing.median, default=None)
 
 
@@ -108,6 +109,8 @@ def low_ceilings(report: Report) -> list[str]:
     """A line if some figure is above its measured ceiling by more than noise, so that the shares say little."""
     lines = []
     for figure in report.figures:
+        if precision(figure.who) != "fp32":
+            continue  # its ceiling is another one
         if report.ceilings[figure.device].share(figure.work, figure.timing.median)[0] > 1.1:
             lines.append(f"{figure.name} is above the GEMM ceiling: the machine was busy when that was measured")
     return lines[:1]
@@ -120,6 +123,12 @@ def label(who: str) -> str:
 
 def _place(figure: Figure) -> tuple[str, str, int, float]:
     return figure.subject, figure.device, figure.batch, figure.width
+
+
+def _shares(report: Report, figure: Figure) -> list[str]:
+    """Which parts of the ceilings are reached, of products and copies; that of products is known in float32 only."""
+    products, copies = report.ceilings[figure.device].share(figure.work, figure.timing.median)
+    return [f"{100 * products:.0f} %" if precision(figure.who) == "fp32" else "–", f"{100 * copies:.0f} %"]
 
 
 def _ms(figure: Figure) -> str:

@@ -25,6 +25,7 @@ ANSWER_SECONDS = 300.0  # for an answer, before a process is taken for dead: imp
 SAMPLE_SECONDS = 2e-3  # a sample is at least as long, from as many calls as that takes
 WARM_UP_SECONDS = 0.2
 PAUSE_SECONDS = 0.06  # before a turn: OpenBLAS's threads go on spinning for 2^26 clock ticks, 30 ms, after their work
+SAID = 600  # characters of what a process says at once
 WORKER = (sys.executable, "-m", "minigan.bench.worker")
 
 
@@ -48,6 +49,7 @@ class WorkerProcess:
     ) -> None:
         self.name, self.device, self.patience = name, device, patience
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._told = 0  # bytes of it that have been asked for
         self._process = subprocess.Popen(
             [*(command or WORKER), name, device],
             stdin=subprocess.PIPE,
@@ -87,6 +89,15 @@ class WorkerProcess:
             raise WorkerError(str(answer["error"]), bool(answer.get("wrong")))
         return answer
 
+    def said(self) -> str:
+        """What the process has written to standard error since this was last asked, in one line and not too long."""
+        with suppress(ValueError):  # closed
+            new = os.pread(self._log.fileno(), 1 << 20, self._told)  # the place is the process's own: it is not moved
+            self._told += len(new)
+            words = " ".join(new.decode(errors="replace").split())
+            return words if len(words) <= SAID else f"{words[:SAID]} ..."
+        return ""
+
     def close(self) -> None:
         """End the process, by force if it does not end by itself."""
         with suppress(OSError):
@@ -119,12 +130,14 @@ class WorkerProcess:
 
 
 @contextmanager
-def processes(contestants: Sequence[tuple[str, str]]) -> Iterator[dict[tuple[str, str], WorkerProcess]]:
-    """A process for each (name, device); all of them are ended with the block."""
+def processes(
+    contestants: Sequence[tuple[str, str]], patience: float = ANSWER_SECONDS
+) -> Iterator[dict[tuple[str, str], WorkerProcess]]:
+    """A process for each (name, device); all of them are ended with the block. patience: as of `WorkerProcess`."""
     running: dict[tuple[str, str], WorkerProcess] = {}
     try:
         for name, device in contestants:
-            running[name, device] = WorkerProcess(name, device)
+            running[name, device] = WorkerProcess(name, device, patience=patience)
         yield running
     finally:
         for process in running.values():

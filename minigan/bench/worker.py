@@ -60,7 +60,7 @@ class Worker:
         opponent = make_opponent(self.name, self.device, load_start(request["start"]))
         losses = [opponent.checked() for _ in range(CHECKED_STEPS)]
         self.timed, self.synchronize = opponent.timed, opponent.synchronize
-        return {"losses": losses, "about": opponent.about}
+        return {"losses": losses, "about": opponent.about()}
 
     def _part(self, request: dict[str, Any]) -> Answer:
         self._forget()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+from functools import partial
 from pathlib import Path
 
 from ..backend import NAMES, Backend, absent, get_backend
 from ..bench import environment, plots, profile, report, tables
 from ..bench.measure import Plan, measure
 from ..bench.opponents import OPPONENTS
-from ..bench.turns import Pace
+from ..bench.turns import ANSWER_SECONDS, Pace
 from ..console import columns, say
 from ..paths import expand
 from . import whole
@@ -26,19 +27,25 @@ they are installed. Each contestant is a process of its own; they take turns.
   minigan bench --profile        where the time of a step goes, layer by layer
   minigan bench --critic         instead of that step, an update of a critic
                                  with gradient penalty (WGAN-GP)
-  minigan bench --conv           or the convolutions of a small DCGAN
+  minigan bench --dcgan          or the step of a small DCGAN
+  minigan bench --conv           or its convolutions, layer by layer
+
+The file of results is written after each size, so that little is lost where a
+long measurement is stopped.
 """
-BATCHES, CRITIC_BATCHES, CONV_BATCHES, PROFILED_BATCH, ROUNDS = (32, 128, 512), (64, 512), (64, 128), 128, 10
+BATCHES = {"step": (32, 128, 512), "critic": (64, 512), "dcgan": (64, 128), "conv": (64, 128)}
+PROFILED_BATCH, ROUNDS = 128, 10
 SWEEP = tuple((2**n, 1.0) for n in range(3, 13)) + tuple((128, width) for width in (0.25, 0.5, 2.0, 4.0))
-TORCH = ("torch-eager", "torch-best")  # those that take part in --conv
+TORCH = ("torch-eager", "torch-best", "torch-cudagraph")  # those that have convolutions
 QUICK = ("torch-eager", "torch-best", "torch-cudagraph", "jax")  # all but the one that compiles for half a minute
+OTHERS = tuple(name for name in BATCHES if name != "step")
 BACKENDS = tuple(name for name in NAMES if name != "auto")
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
-    sizes = f"{_words(BATCHES)}; {_words(CRITIC_BATCHES)} with --critic; {_words(CONV_BATCHES)} with --conv; "
-    sizes += f"{PROFILED_BATCH} with --profile"
+    sizes = _words(BATCHES["step"]) + "; " + "; ".join(f"{_words(BATCHES[name])} with --{name}" for name in OTHERS)
+    sizes += f"; {PROFILED_BATCH} with --profile"
     names = ", ".join(BACKENDS)
     parser.add_argument("--batch", type=whole, nargs="+", metavar="N", help=f"batch sizes (default: {sizes})")
     parser.add_argument("--width", type=_number, nargs="+", metavar="W",
@@ -54,19 +61,21 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     )
     parser.add_argument("--profile", action="store_true", help="say where the time of a step goes, and nothing else")
     parser.add_argument("--critic", action="store_true", help="a critic's update with gradient penalty as the step")
+    parser.add_argument("--dcgan", action="store_true", help="the step of a small DCGAN as the step")
     parser.add_argument("--conv", action="store_true", help="convolutions, forward and back, as the step")
     parser.add_argument("--rounds", type=whole, metavar="N", help="turns of each contestant (default: 10)")
     parser.add_argument("--seconds", type=_number, default=2.0, metavar="S",
                         help="for each figure of a step, about; a quarter for a part (default: 2)")  # fmt: skip
+    parser.add_argument("--patience", type=_number, default=ANSWER_SECONDS, metavar="S",
+                        help="how long a contestant may take to compile, or for some steps (default: 300)")  # fmt: skip
     parser.add_argument("--out", metavar="DIR",
-                        help="where results go (default: runs/bench-, critic- or conv-PROCESSOR)")  # fmt: skip
+                        help="where results go (default: runs/bench-, critic-, dcgan- or conv-PROCESSOR)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     _check(args)
-    subject = "critic" if args.critic else "conv" if args.conv else "step"
-    usual = {"critic": CRITIC_BATCHES, "conv": CONV_BATCHES, "step": BATCHES}[subject]
-    batches = args.batch or ([PROFILED_BATCH] if args.profile else usual)
+    subject = next((name for name in OTHERS if getattr(args, name)), "step")
+    batches = args.batch or ([PROFILED_BATCH] if args.profile else BATCHES[subject])
     grid = SWEEP if args.sweep else tuple(dict.fromkeys((b, w) for w in args.width or [1.0] for b in batches))
     if args.profile:
         for name in args.backend or ["numpy"]:
@@ -75,15 +84,16 @@ def run(args: argparse.Namespace) -> int:
                 say(profile.table(seen, columns()))
         return 0
     folder = _folder(args.out, subject)
-    against = list(dict.fromkeys(args.against or (TORCH if args.conv else QUICK)))
+    against = list(dict.fromkeys(args.against or (TORCH if subject in ("dcgan", "conv") else QUICK)))
     no_plots = plots.unavailable()  # asked now, not after minutes of measuring
     opponents = {"all": list(OPPONENTS), "none": []}.get(against[0], against)
-    parts = not (args.sweep or args.critic or args.conv) if args.parts is None else args.parts
-    plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds), subject)
-    found = measure(_present(args.backend), plan, _progress)
+    parts = (subject == "step" and not args.sweep) if args.parts is None else args.parts
+    plan = Plan(grid, opponents, parts, Pace(args.rounds or ROUNDS, args.seconds), subject, args.patience)
+    results = folder / "bench.json"
+    found = measure(_present(args.backend), plan, _progress, partial(report.save, results))
     say(tables.text(found, columns()))
-    report.save(folder / "bench.json", found)
-    written = [folder / "bench.json"]
+    report.save(results, found)
+    written = [results]
     if args.conv:
         pass  # the plots are of one kind of step
     elif no_plots is None:
@@ -108,14 +118,18 @@ def _check(args: argparse.Namespace) -> None:
         for flag in ("sweep", "against", "parts", "rounds", "out"):
             if getattr(args, flag) is not None:
                 raise ValueError(f"--profile looks into one step and prints what it sees; leave out --{flag}")
-    if args.conv and (args.critic or args.profile or args.sweep or args.parts):
-        raise ValueError("--conv is a measurement of its own; leave out --critic, --profile, --sweep and --parts")
-    if args.critic and args.parts:
-        raise ValueError("--parts takes the canonical step to pieces; leave it out with --critic")
+    chosen = [f"--{name}" for name in OTHERS if getattr(args, name)]
+    if len(chosen) > 1:
+        raise ValueError(f"{' and '.join(chosen)} are measurements of their own; choose one of them")
+    if args.conv and (args.profile or args.sweep):
+        raise ValueError("--conv is a measurement of its own; leave out --profile and --sweep")
+    if chosen and args.parts:
+        raise ValueError(f"--parts takes the canonical step to pieces; leave it out with {chosen[0]}")
     if args.rounds is not None and args.rounds < 1:
         raise ValueError(f"--rounds takes a whole number of 1 or more, got {args.rounds}")
-    if not 0 < args.seconds <= 3600:
-        raise ValueError(f"--seconds takes a number above 0, up to 3600, got {args.seconds:g}")
+    for name in ("seconds", "patience"):
+        if not 0 < getattr(args, name) <= 3600:
+            raise ValueError(f"--{name} takes a number above 0, up to 3600, got {getattr(args, name):g}")
     if args.against and len(args.against) > 1 and {"all", "none"} & set(args.against):
         raise ValueError("--against takes names, or all, or none, not a mixture")
 
