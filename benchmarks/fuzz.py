@@ -39,17 +39,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from minigan.train import resume, train
 
 import minigan
 import minigan.commands.sample
-from minigan import archive
+from minigan import archive, console
 from minigan.archive import write_atomically
-from minigan.bench import environment, tables
+from minigan.bench import environment
 from minigan.datasets import csv as points
 from minigan.match import METRICS
 from minigan.runs.config import Config
 from minigan.runs.lines import MetricsTable
+from minigan.training import resume, train
 
 ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results" / "fuzz.json"

@@ -26,7 +26,6 @@ from minigan.backend import Backend
 sys.path.insert(0, str(Path(__file__).parent))  # so that the tests can import their own helpers
 
 import fake_cupy
-import shim  # noqa: F401 - SHIM
 
 settings.register_profile(
     "minigan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import warnings
 from collections import Counter
@@ -763,6 +764,33 @@ def test_names_say_how_a_backend_computes(make: Make) -> None:
     for wrong in ({"precision": "fp8"}, {"fused": False}, {"fused": False, "graph": False, "precision": "tf32"}):
         with pytest.raises(ValueError, match="precision"):
             make(**wrong)
+
+
+@SIMULATED
+def test_products_by_the_plain_call_are_the_same(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workaround, should cublasGemmEx not do its part."""
+    states, ex = [], fake_cupy.FakeCublas.cublasGemmEx
+
+    def plain(self: Any, handle: Any, ta: int, tb: int, m: int, n: int, k: int, *rest: Any, kind: int = 0) -> int:
+        alpha, a, lda, b, ldb, beta, c, ldc = rest
+        asked.append(kind)
+        compute = 70 if kind else 68
+        return ex(self, handle, ta, tb, m, n, k, alpha, a, kind, lda, b, kind, ldb, beta, c, kind, ldc, compute, -1)
+
+    asked: list[int] = []
+    monkeypatch.setattr(fake_cupy.FakeCublas, "cublasSgemm_v2", plain, raising=False)
+    monkeypatch.setattr(fake_cupy.FakeCublas, "cublasDgemm_v2", functools.partialmethod(plain, kind=1), raising=False)
+    for call in ("gemmex", "sgemm"):
+        monkeypatch.setenv("MINIGAN_CUBLAS_CALL", call)
+        gans = [small(make(), dtype) for dtype in ("float32", "float64")]
+        for gan in gans:
+            gan.fit(IMAGES, 4, 6)
+        states.append([state(gan) for gan in gans])
+        assert set(asked) == ({0, 1} if call == "sgemm" else set())
+    for one, other in zip(*states, strict=True):
+        assert_equal(one, other)
+    with pytest.raises(ValueError, match="knows fp32 only"):
+        make(precision="tf32")
 
 
 @SIMULATED

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..names import not_one_of
+from . import workarounds
 
 Array = Any
 
@@ -37,6 +38,9 @@ class Cublas:
             raise ValueError(not_one_of("precision", precision, PRECISIONS))
         self._cupy, self._precision = cupy, PRECISIONS[precision]
         self._handles = _handles(cupy)
+        self._plain_call = workarounds.cublas_call() == "sgemm"
+        if self._plain_call and precision != "fp32":
+            raise ValueError(f"MINIGAN_CUBLAS_CALL=sgemm knows fp32 only, not {precision}; unset one of both")
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         """out = a b, or out += a b; views with a unit stride are taken as they are, others copied."""
@@ -47,16 +51,17 @@ class Cublas:
         kind, real = _TYPES[out.dtype]
         compute = _COMPUTE_64F if kind else self._precision
         (a, transpose_a, lda), (b, transpose_b, ldb) = self._factor(a), self._factor(b)
-        handle, one, beta = self._handles.current(), real(1), real(accumulate)
-        self._handles.check(
-            f"a product ({m}, {k}) x ({k}, {n}) of {out.dtype}",
-            self._handles.library.cublasGemmEx(
-                *(handle, transpose_b, transpose_a, n, m, k, ctypes.byref(one)),
-                *(ctypes.c_void_p(b.data.ptr), kind, ldb, ctypes.c_void_p(a.data.ptr), kind, lda),
-                *(ctypes.byref(beta), ctypes.c_void_p(out.data.ptr), kind, out.strides[0] // out.itemsize),
-                *(compute, _DEFAULT_ALGORITHM),
-            ),
-        )
+        one, beta, ldc = real(1), real(accumulate), out.strides[0] // out.itemsize
+        ask = self._handles.current(), transpose_b, transpose_a, n, m, k, ctypes.byref(one)
+        first, second, to = (ctypes.c_void_p(array.data.ptr) for array in (b, a, out))
+        library = self._handles.library
+        if self._plain_call:
+            call = library.cublasDgemm_v2 if kind else library.cublasSgemm_v2
+            status = call(*ask, first, ldb, second, lda, ctypes.byref(beta), to, ldc)
+        else:
+            whole = first, kind, ldb, second, kind, lda, ctypes.byref(beta), to, kind, ldc
+            status = library.cublasGemmEx(*ask, *whole, compute, _DEFAULT_ALGORITHM)
+        self._handles.check(f"a product ({m}, {k}) x ({k}, {n}) of {out.dtype}", status)
 
     def about(self) -> str:
         """The version of the library, and where it was found."""
@@ -98,9 +103,9 @@ class Handles:
                 handle, workspace = ctypes.c_void_p(), self._cupy.empty((WORKSPACE,), np.uint8)
             self.check("a handle", self.library.cublasCreate_v2(ctypes.byref(handle)))
             self.check("its stream", self.library.cublasSetStream_v2(handle, ctypes.c_void_p(stream)))
-            size, pointer = ctypes.c_size_t(WORKSPACE), ctypes.c_void_p(workspace.data.ptr)
-            # after the stream, which resets it
-            self.check("its workspace", self.library.cublasSetWorkspace_v2(handle, pointer, size))
+            if workarounds.own_workspace():  # after the stream, which resets it
+                size, pointer = ctypes.c_size_t(WORKSPACE), ctypes.c_void_p(workspace.data.ptr)
+                self.check("its workspace", self.library.cublasSetWorkspace_v2(handle, pointer, size))
             self._handles[key] = handle, workspace
         return self._handles[key][0]
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ..extras import how_to_install
-from . import factors, fusion
+from . import factors, fusion, workarounds
 from .counter import Count, Counter, Rate
 from .cublas import Cublas
 from .cuda_arguments import (
@@ -664,6 +664,8 @@ def streams(cupy: Any) -> tuple[Any, Any]:
 @functools.cache
 def _module(cupy: Any, real: str) -> Any:
     """The kernels for one type of floats."""
+    if (file := workarounds.cubin(real)) is not None:
+        return cupy.RawModule(path=file)
     code = (resources.files(__package__) / "kernels.cu").read_text(encoding="utf-8")
     return cupy.RawModule(code=code, options=(f"-DREAL={real}", *FLAGS))
 

@@ -11,13 +11,12 @@ replay repeats the very kernels on the very addresses, which decides what such a
   then changes nothing any more, and `halted` tells the host when it asks.
 
 A step that is not like this, with a layer of somebody's own that reads a number back, say, is played call by call,
-and a warning says why; with MINIGAN_STRICT_GRAPH=1 in the environment that is an error.
+and a warning says why; with MINIGAN_STRICT_GRAPH=1 in the environment that is an error (workarounds.py).
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import re
 import threading
 import warnings
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import workarounds
 from .counter import Count, Counter
 from .repeat import Repeat
 
@@ -259,7 +259,7 @@ class Graph(Repeat):
     def _record(self) -> None:
         """Go through the step once more while the device only writes down what is asked of it."""
         # relaxed: a pool that has to take memory from the device, as it hardly ever must here, does no harm
-        mode = getattr(self._cuda.runtime, _MODES[os.environ.get("MINIGAN_CAPTURE_MODE", "relaxed")])
+        mode = getattr(self._cuda.runtime, workarounds.capture_mode())
         self._be.counts.prepare()
         self._be.synchronize()
         with _no_collection(), self._stream, self._cuda.using_allocator(self._pool.malloc):
@@ -280,7 +280,7 @@ class Graph(Repeat):
         self.kept.clear()
         self._advances.clear()
         said = f"this step cannot be one CUDA graph and is played call by call: {self.reason}"
-        if os.environ.get("MINIGAN_STRICT_GRAPH") == "1":
+        if workarounds.strict_graph():
             raise RuntimeError(said)
         warnings.warn(said, stacklevel=5)
 
@@ -323,9 +323,6 @@ class Graph(Repeat):
         except Exception as error:  # what the step did wrong has broken the capture as well
             self.reason = self.reason or " ".join(str(error).split())
             return None
-
-
-_MODES = {mode.lower(): f"streamCaptureMode{mode}" for mode in ("Global", "ThreadLocal", "Relaxed")}
 
 
 @contextmanager
