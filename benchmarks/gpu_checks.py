@@ -546,7 +546,6 @@ def stand_in() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
     import fake_cupy
     import pytest
-    import shim  # noqa: F401 - SHIM
 
     fake_cupy.install(pytest.MonkeyPatch())
 
