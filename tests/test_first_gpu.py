@@ -66,9 +66,9 @@ def test_the_checks_pass_over_the_stand_in(
     ("phase", "operation", "check"),
     [
         ("kernels", "bias_act", "bias_act 31 x 7"),
-        ("products", "_gemm", "products in fp32"),
-        ("step", "_gemm", "step of cupy, batch 4"),
-        ("seeds", "_gemm", "seeds of dcgan"),
+        ("products", "gemm", "products in fp32"),
+        ("step", "normal", "step of cupy, batch 4"),
+        ("seeds", "normal", "seeds of dcgan"),
     ],
 )
 def test_a_wrong_operation_fails_its_checks(
@@ -79,8 +79,8 @@ def test_a_wrong_operation_fails_its_checks(
 
     def wrong(self: Any, *args: Any, **kwargs: Any) -> None:
         right(self, *args, **kwargs)
-        out = kwargs["out"] if "out" in kwargs else args[{"_gemm": 2, "bias_act": 3}[operation]]
-        out *= 1.1
+        out = kwargs["out"] if "out" in kwargs else args[{"gemm": 2, "bias_act": 3, "normal": 0}[operation]]
+        out += 0.3
 
     monkeypatch.setattr(cupy_backend.CupyBackend, operation, wrong)
     assert gpu_checks.main([phase, "--small"]) == 1
