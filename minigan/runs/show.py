@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import sys
@@ -47,21 +48,23 @@ def show(images: Any, *, n: int | None = 100, rows: int | None = None, out: StrP
     if out is not None:
         pictures.save_picture(out, np.asarray(picture))
     if _in_a_notebook():
-        from IPython.display import display
-
-        display(_enlarged(picture))  # type: ignore[no-untyped-call, unused-ignore]
+        below: Any = importlib.import_module("IPython.display")
+        below.display(below.Image(pictures.encoded("this picture", np.asarray(_enlarged(picture)), "PNG")))
     elif out is None:
         _open_window(_enlarged(picture))
 
 
 def _of_run(folder: str) -> Image:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     file = os.path.join(folder, "samples.png") if os.path.isdir(folder) else folder
     if not os.path.isfile(file):
         raise FileNotFoundError(f"there is no picture {file}; give images, or the folder of a run that has ended")
-    with Image.open(file) as picture:
-        return picture.copy()
+    try:
+        with Image.open(file) as picture:
+            return picture.copy() if picture.mode in ("L", "LA", "RGB", "RGBA") else picture.convert("RGBA")
+    except UnidentifiedImageError:
+        raise ValueError(f"{file} is no picture; give images, or the folder of a run") from None
 
 
 def _pixels(images: Any) -> NDArray[np.uint8]:
