@@ -26,7 +26,15 @@ from minigan.bench.report import Figure, Report
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
-OTHERS = ("recipes", "critic", "conv", "failures", "diagnostics", "mode")  # how the names of other results begin
+OTHERS = (
+    "recipes",
+    "critic",
+    "conv",
+    "failures",
+    "diagnostics",
+    "mode",
+    "fuzz",
+)  # how the names of other results begin
 LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 
@@ -68,8 +76,13 @@ def told(name: str) -> Callable[[Path], list[str]]:
         found = json.loads(file.read_text(encoding="utf-8"))
         facts = found["environment"]
         libraries = "".join(f"; {n} {facts[n]}" for n in ("numpy", "numba") if n in facts)
-        machine = f"{facts['CPU']}, {facts['cores']} cores{libraries}; backend {found['backend']}"
-        script = f"`python benchmarks/{name.replace('-', '_')}.py --backend {found['backend']}`"
+        machine, script = (
+            f"{facts['CPU']}, {facts['cores']} cores{libraries}",
+            f"benchmarks/{name.replace('-', '_')}.py",
+        )
+        if "backend" in found:  # which some scripts are told
+            machine, script = f"{machine}; backend {found['backend']}", f"{script} --backend {found['backend']}"
+        script = f"`python {script}`"
         return [found["table"], f"*({found['note']} {machine}. {script}, {found['when']}.)*"]
 
     return section
@@ -79,6 +92,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "conv": conv_section,
     "bench": bench_section, "mode-coverage": told("mode-coverage"), "failures": told("failures"),
     "diagnostics-cost": told("diagnostics-cost"),
+    "fuzz": told("fuzz"),
 }  # fmt: skip
 
 
