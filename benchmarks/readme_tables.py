@@ -31,7 +31,9 @@ from minigan.bench.report import Figure, Report
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS, PICTURES = ROOT / "README.md", ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
 BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
-OTHERS = ("recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode")  # how other results begin
+OTHERS = (  # how the names of other results begin
+    "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz",
+)  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
     "products": "products by cuBLAS against float64, in float32, TF32 and bf16",
@@ -104,8 +106,13 @@ def told(name: str) -> Callable[[Path], list[str]]:
         found = json.loads(file.read_text(encoding="utf-8"))
         facts = found["environment"]
         libraries = "".join(f"; {n} {facts[n]}" for n in ("numpy", "numba") if n in facts)
-        machine = f"{facts['CPU']}, {facts['cores']} cores{libraries}; backend {found['backend']}"
-        script = f"`python benchmarks/{name.replace('-', '_')}.py --backend {found['backend']}`"
+        machine, script = (
+            f"{facts['CPU']}, {facts['cores']} cores{libraries}",
+            f"benchmarks/{name.replace('-', '_')}.py",
+        )
+        if "backend" in found:  # which some scripts are told
+            machine, script = f"{machine}; backend {found['backend']}", f"{script} --backend {found['backend']}"
+        script = f"`python {script}`"
         return [found["table"], f"*({found['note']} {machine}. {script}, {found['when']}.)*"]
 
     return section
@@ -116,6 +123,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {
     "dcgan": dcgan_section, "gpu": gpu_section, "bench": bench_section, "mode-coverage": told("mode-coverage"),
     "failures": told("failures"),
     "diagnostics-cost": told("diagnostics-cost"),
+    "fuzz": told("fuzz"),
 }  # fmt: skip
 
 

@@ -114,6 +114,14 @@ class MetricsTable(LinesFile):
     def append(self, step: int, metrics: Mapping[str, float], dtype: np.dtype[Any]) -> None:
         self._waiting.append(",".join([str(step), *(str(dtype.type(metrics[name])) for name in METRICS)]) + "\n")
 
+    def no_number(self) -> tuple[int, str, str] | None:
+        """Step, column and value of the first thing in the waiting rows that is no finite number."""
+        for row in self._waiting:
+            if "n" in row:  # as in nan and inf, and in no number
+                step, *values = row.rstrip("\n").split(",")
+                return next((int(step), name, v) for name, v in zip(METRICS, values, strict=True) if "n" in v)
+        return None
+
     def flush(self) -> None:
         added = "".join(self._waiting).encode()
         super().flush()

@@ -185,7 +185,7 @@ class Run:
             noted = self._note(late, noted)  # while a GPU is busy with what was asked for
             late = played = match.take()
             goes_on = gan.backend.ahead > 1 and gan.steps < config.steps and all(gan.steps % n for n in pauses)
-            if not (goes_on and len(played["d_loss"]) == count and np.isfinite([*played.values()]).all()):
+            if not (goes_on and len(played["d_loss"]) == count):
                 noted, late = self._note(played, noted), {}
             for notice in self.diagnostics.watch(played):  # which looks at the GAN as it is now
                 self._say(str(notice))
@@ -207,7 +207,6 @@ class Run:
         for i in range(count):
             metrics = {name: float(values[i]) for name, values in played.items()}
             step = before + 1 + i
-            self._require_numbers(step, metrics)
             self.folder.metrics.append(step, metrics, self.gan.G.dtype)
             self.progress.update(step, metrics)
         return before + count
@@ -217,18 +216,13 @@ class Run:
         self.folder.notices.append(notice)
         self.progress.say(notice)
 
-    def _require_numbers(self, step: int, metrics: dict[str, float]) -> None:
-        """A table of metrics holds numbers: whoever goes on with the run counts on it."""
-        if not math.isfinite(sum(metrics.values())):
-            for name, value in metrics.items():
-                if not math.isfinite(value):
-                    what = f"{name} is {value} at step {step}, where the gradients are finite still"
-                    raise NonFiniteError(step, name, what)
-
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
         gan = self.gan
         _require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
+        if found := self.folder.metrics.no_number():
+            step, name, value = found
+            raise NonFiniteError(step, name, f"{name} is {value} at step {step}, though no gradient was")
         self.folder.metrics.flush()
         self.folder.notices.flush()
         noted = {
