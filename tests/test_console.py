@@ -218,7 +218,7 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("COLUMNS", nonsense)
         assert columns() is None
     monkeypatch.setattr(console, "is_terminal", lambda stream: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((91, 20)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *args, **named: os.terminal_size((91, 20)))
     assert columns() == 91
 
 

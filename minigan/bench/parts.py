@@ -28,7 +28,7 @@ PARTS = {  # name: operations of the backend
     "optimizer": ("adam",),
     "random": ("normal",),
     "losses": ("logistic",),
-    "gather": ("minibatch", "gather"),
+    "gather": ("draw",),
 }
 IMAGES = 10_000  # the data set of the part "gather", which is not in the step: it is what `fit` does before it
 TOLERANCES = {  # of a backend's floats against the reference's, relative to the largest; integers must be equal
@@ -49,7 +49,7 @@ def part_operations(part: str, batch: int, width: float = 1.0) -> list[Operation
     if part not in PARTS:
         raise ValueError(unknown("part", part, PARTS))
     if part == "gather":
-        return [Operation("minibatch", (batch,)), Operation("gather", (batch, PIXELS))]
+        return [Operation("draw", (batch, PIXELS))]
     return [op for op in operations(batch, width) if op.name in PARTS[part]]
 
 
@@ -164,17 +164,10 @@ def _normal(op: Operation, be: Backend, draw: Draw) -> Prepared:
     return lambda: be.normal(out, Stream(0, Purpose.LATENT_G, 0)), [out]
 
 
-def _minibatch(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    out = be.empty(op.shape, np.int64)
-    return lambda: be.minibatch(out, IMAGES, 0, op.shape[0], 0), [out]
-
-
-def _gather(op: Operation, be: Backend, draw: Draw) -> Prepared:
-    rng = np.random.default_rng(0)
-    data = be.asarray(rng.integers(0, 256, (IMAGES, op.shape[1]), np.uint8))
-    indices = be.asarray(rng.integers(0, IMAGES, op.shape[0]))
+def _draw(op: Operation, be: Backend, draw: Draw) -> Prepared:
+    data = be.asarray(np.random.default_rng(0).integers(0, 256, (IMAGES, op.shape[1]), np.uint8))
     out = be.empty(op.shape, np.float32)
-    return lambda: be.gather(data, indices, out), [out]
+    return lambda: be.draw(data, 0, op.shape[0], 0, out), [out]
 
 
 _PREPARE: dict[str, Callable[[Operation, Backend, Draw], Prepared]] = {
@@ -187,6 +180,5 @@ _PREPARE: dict[str, Callable[[Operation, Backend, Draw], Prepared]] = {
     "logistic": _logistic,
     "adam": _adam,
     "normal": _normal,
-    "minibatch": _minibatch,
-    "gather": _gather,
+    "draw": _draw,
 }

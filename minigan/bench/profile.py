@@ -29,8 +29,11 @@ from .work import Work
 
 WARM_UP = 3  # steps; the last one is the one that takes notes
 SECONDS = 1.5  # of profiled steps, about
-_PASSED_ON = ("asarray", "to_numpy", "empty", "zeros", "synchronize", "counter", "scheduled", "repeat", "explained")
-_NOT_OPERATIONS = (*_PASSED_ON, "arena", "xp", "name", "ahead", "finite", "record")
+_PASSED_ON = (
+    "asarray", "to_numpy", "numbers", "address", "empty", "zeros", "synchronize", "counter", "scheduled", "repeat",
+    "explained", "record",
+)  # fmt: skip
+_NOT_OPERATIONS = (*_PASSED_ON, "arena", "about", "fuse", "versions")  # fuse: what is timed alone is computed alone
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class WatchedBackend(Backend):
         for name in dir(inner):
             if not name.startswith("_") and name not in _NOT_OPERATIONS and callable(getattr(inner, name)):
                 vars(self)[name] = _watched(getattr(inner, name), name, inner.synchronize, recorder)
-        for name in (*_PASSED_ON, "finite", "record"):
+        for name in _PASSED_ON:
             vars(self)[name] = getattr(inner, name)
 
     def __getattr__(self, name: str) -> Any:  # whatever else the inner one has

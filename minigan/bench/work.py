@@ -164,6 +164,11 @@ def gather(n: int, features: int, itemsize: int = 1) -> Work:
     return Work(0, 2 * size if itemsize == 1 else 0, size * (itemsize + FLOAT) + 8 * n)
 
 
+def draw(n: int, features: int, itemsize: int = 1) -> Work:
+    """Both of them: the indices, and the rows that they name."""
+    return total([minibatch(n), gather(n, features, itemsize)])
+
+
 def of_call(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work | None:
     """The work of one call of a backend's operation, from the shapes of its arguments; None if it is unknown here.
 
@@ -209,7 +214,9 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "conv_weights": lambda a: _conv(a["x"], a["out"], a["g"]),
     "gemm": lambda a: _product(a["a"], a["b"], a["out"]),
     "column_sum": lambda a: column_sum(*a["x"].shape),
+    "conv_and_weights": lambda a: total([_conv(a["x"], a["w"], a["out"]), _conv(a["x"], a["dw"], a["g"])]),
     "norm": lambda a: norm(a["x"].size),
+    "grad_norm": lambda a: norm(a["grad"].size),
     "bias_act": lambda a: bias_act(*_size(a["x"]), _name(a["act"]), a["bias"] is not None),
     "bias_act_grad": lambda a: bias_act_grad(*_size(a["dy"]), _name(a["act"]), a.get("dbias") is not None),
     "batchnorm": lambda a: batchnorm(*a["x"].shape),
@@ -218,11 +225,13 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "track": lambda a: track(a["mean"].size),
     "logistic": lambda a: logistic(a["logits"].size),
     "judge": lambda a: judge(a["real"].size + a["fake"].size),
+    "classify": lambda a: total(f(a["real"].size + a["fake"].size) for f in (logistic, judge)),
     "adam": lambda a: adam(a["p"].size),
     "sgd": lambda a: sgd(a["p"].size),
     "rmsprop": lambda a: rmsprop(a["p"].size),
     "normal": lambda a: normal(a["out"].size),
     "uniform": lambda a: uniform(a["out"].size),
     "minibatch": lambda a: minibatch(a["out"].size),
-    "gather": lambda a: gather(len(a["out"]), a["out"][0].size if len(a["out"]) else 0, a["data"].dtype.itemsize),
+    "gather": lambda a: gather(*_size(a["out"]), a["data"].dtype.itemsize),
+    "draw": lambda a: draw(*_size(a["out"]), a["data"].dtype.itemsize),
 }
