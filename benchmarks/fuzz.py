@@ -521,7 +521,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 def note(kept: dict[str, Any]) -> str:
     """What the table does not say."""
-    said = ["Peak is the memory of the whole process, of which 60 MB are Python, NumPy and Pillow."]
+    said = ["Peak is the memory of the whole process, with Python, NumPy and Pillow in it."]
     if "kills" in kept:
         found = kept["kills"]
         times, while_written = found["kills"], found["while the checkpoint was written"]

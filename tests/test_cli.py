@@ -360,6 +360,8 @@ def test_options_are_read_from_a_signature() -> None:
         norm: Literal["batch", "none yet"] = "batch",
         bias: bool = True,
         title: str = "a 100% GAN",
+        decay_steps: int | Literal["all"] = "all",
+        rate: float | Literal["fast", "slow"] | None = None,
         backend: Any = None,
         dtype: str = "float32",
         seed: int = 0,
@@ -380,7 +382,20 @@ def test_options_are_read_from_a_signature() -> None:
         "norm": Option("norm", str, "batch", ("batch", "none yet"), False, ""),
         "bias": Option("bias", bool, True, (), False, ""),
         "title": Option("title", str, "a 100% GAN", (), False, ""),
+        "decay_steps": Option("decay_steps", int, "all", ("all",), False, ""),
+        "rate": Option("rate", float, None, ("fast", "slow"), True, ""),
     }
+    steps, rate = options["decay_steps"], options["rate"]
+    assert (steps.parse("all"), steps.parse("7"), steps.check("all"), steps.shown("all")) == ("all", 7, "all", "all")
+    assert [option.name for option in options.values() if option.of_length] == ["decay_steps"]
+    assert steps.expects == "a whole number, or all"
+    for wrong_value in ("some", None, 2.5, True):
+        with pytest.raises(TypeError, match="decay_steps takes a whole number, or all, got"):
+            steps.check(wrong_value)
+    with pytest.raises(ValueError, match="'some'"):
+        steps.parse("some")
+    assert (rate.parse("none"), rate.parse("fast"), rate.check(1)) == (None, "fast", 1.0)
+    assert rate.expects == "a number, or fast, slow, or none"
     clip = options["clip"]
     assert clip.parse("none") is None
     assert clip.parse("0.5") == 0.5

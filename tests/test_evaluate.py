@@ -374,6 +374,7 @@ def another_key(path: Path) -> None:
         other_weights(lambda arrays: arrays.update({"net/1.weight": np.ones((3, 3))})),
         other_weights(lambda arrays: arrays["net/1.weight"].fill(np.nan)),
         other_weights(lambda arrays: arrays.update(more=np.ones(3))),
+        other_weights(lambda arrays: arrays.update({"net/1.weight": 1e300 + np.zeros(arrays["net/1.weight"].shape)})),
         other_weights(lambda arrays: arrays.update({"net/2.bias": np.full(24, "a")})),
     ],
 )

@@ -108,6 +108,7 @@ class Run:
         self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
         self.progress = Progress(gan.steps, config.steps, stop, quiet)
         self.saved = gan.steps  # the step that the checkpoint stands at
+        self._settings = fixed_settings(config)
         self._begun = False  # from then on there is a config.json
         self.classes: list[str] = config.labels.get("classes", [])
         self.diagnostics = Diagnostics(gan, dataset)
@@ -227,7 +228,7 @@ class Run:
         self.folder.notices.flush()
         noted = {
             "shape": self.config.images["shape"], "diagnostics": self.diagnostics.state(),
-            "settings": fixed_settings(self.config), "rows": self.folder.metrics.checksum,
+            "settings": self._settings, "rows": self.folder.metrics.checksum,
         }  # fmt: skip
         if self.classes:
             noted["classes"] = self.classes
