@@ -48,7 +48,7 @@ class _Uninterrupted:
     def __init__(self) -> None:
         self._depth = 0
         self._handlers: dict[int, Handler] = {}  # that we stand in for
-        self._late: list[tuple[Handler, int, FrameType | None]] = []
+        self._late: dict[int, tuple[Handler, FrameType | None]] = {}  # once each, as systems keep signals that wait
         self._stand_in = self._wait  # one object, by which it is known again
         self._main = threading.main_thread().ident
 
@@ -81,14 +81,22 @@ class _Uninterrupted:
             handler = self._handlers[number]
             set_signal(number, handler)
             del self._handlers[number]
-        while self._late:
-            handler, number, frame = self._late.pop(0)
-            handler(number, frame)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Handle what came meanwhile: all of it, though a handler may raise."""
+        if self._late:
+            number = next(iter(self._late))
+            handler, frame = self._late.pop(number)
+            try:
+                handler(number, frame)
+            finally:
+                self._deliver()
 
     def _wait(self, number: int, frame: FrameType | None) -> None:
         handler = self._handlers[number]
         if self._depth:
-            self._late.append((handler, number, frame))
+            self._late[number] = handler, frame
         else:
             handler(number, frame)
 

@@ -11,6 +11,7 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
     penalties.py    what holds D's gradient down            average.py      the average of G along its training
     match.py        minibatch after minibatch of a data set         rules.py        options and networks that fit
     nonfinite.py    where a NaN came from                           codes.py        what G is asked for beyond noise
+    atomic.py       a step is whole, whoever comes in between       checkpoint.py   networks and optimizers in a file
 """
 
 from __future__ import annotations
