@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from . import archive
 from .files import StrPath, Target
+from .paths import expand
 from .spec import whole
 
 FORMAT = "minigan checkpoint 1"
@@ -38,7 +39,7 @@ def look(path: StrPath) -> Looked:
     _, header = archive.load(path, only=())
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} is no minigan checkpoint (its format is {header.get('format')!r}, not {FORMAT!r})")
-    contents, length = archive.peek(path), os.path.getsize(path)
+    contents, length = archive.peek(path), os.path.getsize(expand(path))
     claimed = sum(math.prod(shape) * dtype.itemsize for shape, dtype in contents.values())
     if claimed > max(_SMALL, _GROWTH * length):
         raise ValueError(

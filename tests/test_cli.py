@@ -105,7 +105,7 @@ def test_help_fits_80_columns(say: Say, monkeypatch: pytest.MonkeyPatch, command
 def test_help_begins_with_what_a_newcomer_needs(say: Say) -> None:
     text = say("train --help")[1]
     flags = [line.split()[0] for line in text.splitlines() if line.startswith("  --")]
-    assert flags[:5] == ["--data", "--steps", "--batch", "--seed", "--out"]
+    assert flags[:6] == ["--data", "--size", "--steps", "--batch", "--seed", "--out"]
     assert text.index("RECIPE   ") < text.index("--data DATA  ")
 
 

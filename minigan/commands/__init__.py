@@ -32,7 +32,7 @@ def backend_argument() -> dict[str, Any]:
     return {"choices": names, "metavar": "NAME", "help": f"one of {', '.join(names)}; {auto} (default: auto)"}
 
 
-def add_import(parser: argparse.ArgumentParser) -> None:
+def add_import(parser: argparse._ActionsContainer) -> None:
     """The flag of the commands that load a GAN, which may be made of classes of somebody's own."""
     parser.add_argument(
         "--import",

@@ -25,8 +25,8 @@ pictures of samples (samples/, samples.png, training.gif), the losses
 
   minigan train                             digits, in about a minute
   minigan train classic --data mnist        another recipe, on all of MNIST
-  minigan train --data photos/ --size 32    a folder of pictures; a subfolder for
-                                            each class, if there are any
+  minigan train --data photos/ --size 32    a folder of pictures, with a folder
+                                            of its own for each class, if any
   minigan train --resume runs/gan-digits-1  after Ctrl-C, as if never stopped
   minigan train --resume runs/gan-digits-1 --steps 20000
 
@@ -49,7 +49,8 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         group = parser.add_argument_group(title)
         for name, settings in flags.items():
             group.add_argument(name, default=argparse.SUPPRESS, **settings)
-    add_import(parser)
+        if title == "where":
+            add_import(group)
     group = parser.add_argument_group(
         f"the game of the recipe {recipe}, {len(_FIRST)} of its {len(options)} options",
         f"All of them: minigan recipes {recipe}. Every recipe: minigan recipes",

@@ -12,7 +12,7 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,8 @@ from . import get_recipe
 
 __all__ = ["Option", "complete_options", "docstring", "read_options", "recipe_options"]
 
-_OF_THE_RUN = ("backend", "dtype", "seed", "steps", "d_pretrain")  # every recipe takes them; they belong to the run
+_OF_THE_RUN = ("backend", "dtype", "seed")  # every recipe and every study takes them; they belong to the run
+_OF_ITS_LENGTH = ("steps", "d_pretrain")  # and every recipe these, for what lasts as long as the run
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,16 @@ class Option:
 
 def recipe_options(recipe: str) -> dict[str, Option]:
     """The options of a recipe by name, in the order of its signature. Raises ValueError for an unknown recipe."""
-    return read_options(get_recipe(recipe).build)
+    return read_options(get_recipe(recipe).build, (*_OF_THE_RUN, *_OF_ITS_LENGTH))
 
 
-def read_options(build: Callable[..., Any]) -> dict[str, Option]:
-    """The options of a function: its keyword-only parameters, but those that belong to the run."""
+def read_options(build: Callable[..., Any], hidden: Collection[str] = _OF_THE_RUN) -> dict[str, Option]:
+    """The options of a function: its keyword-only parameters, but those hidden, which belong to the run."""
     helps = _helps(build)
     return {
         name: Option(name, *_kind(name, parameter.annotation, parameter.default), helps.get(name, ""))
         for name, parameter in inspect.signature(build, eval_str=True).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in _OF_THE_RUN
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in hidden
     }
 
 
