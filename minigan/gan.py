@@ -58,6 +58,14 @@ class Fakes(NamedTuple):
     stream: Stream
 
 
+class Room(NamedTuple):
+    """Real samples and as many fakes in one array, and each of them in it."""
+
+    both: Array
+    real: Array
+    fakes: Array
+
+
 class Seen(NamedTuple):
     """A batch that D has judged: the samples as it was shown them, the random numbers, and what it was told."""
 
@@ -187,7 +195,7 @@ class GAN:
         self._steps, self._d_updates = self.backend.counter(), self.backend.counter()
         self._arena_D, self._arena_G = Arena(self.backend), Arena(self.backend)
         self._nothing = self.backend.zeros((), D.dtype)
-        self._rooms: dict[int, Array] = {}
+        self._rooms: dict[int, Room] = {}
         self._average = Average(G, average) if average else None
         self.sample_shape: tuple[int, ...] = check_networks(self)
         self.last_fakes: Array | None = None  # that G has learned from, in its arena; to be read between two steps
@@ -210,7 +218,6 @@ class GAN:
             return dict(zip(METRICS, self.backend.numbers([metrics[name] for name in METRICS]), strict=True))
 
     @atomically
-    @np.errstate(all="ignore")  # as in the two updates, for fakes that are made before them
     def turn(self, real: Array, labels: Array | None = None) -> dict[str, Array]:
         """As `step`, but the metrics stay where they were computed, as 0-d arrays: a GPU is not waited for.
 
@@ -434,23 +441,24 @@ class GAN:
             self.batches == "one" or (self.batches == "auto" and not self.D.mixes_samples)
         )
 
-    def room(self, n: int) -> Array | None:
+    def room(self, n: int) -> Room | None:
         """Where n real samples and then n fakes become one batch of D, for whoever makes them; None if they do not."""
         if not self._one_batch:
             return None
         if n not in self._rooms:
-            self._rooms[n] = self.backend.empty((2 * n, *self.sample_shape), self.D.dtype)
-        self.backend.keep((self._rooms[n],))
+            both = self.backend.empty((2 * n, *self.sample_shape), self.D.dtype)
+            self._rooms[n] = Room(both, both[:n], both[n:])
+        self.backend.keep(self._rooms[n])
         return self._rooms[n]
 
     def _together(self, real: Array, fakes: Array) -> Array:
         """Both as one batch. What is in its place already is not copied."""
-        n, be, room = len(real), self.backend, self.room(len(real))
+        be, room = self.backend, self.room(len(real))
         assert room is not None
-        for samples, place in ((real, room[:n]), (fakes, room[n:])):
+        for samples, place in ((real, room.real), (fakes, room.fakes)):
             if be.address(samples) != be.address(place):
                 be.xp.copyto(place, samples.reshape(place.shape))
-        return room
+        return room.both
 
     def _packs(self, samples: Array) -> Array:
         m, (first, *rest) = self.packing, samples.shape[1:]
@@ -469,6 +477,7 @@ class GAN:
         train = self.fake_statistics == "batch"
         return self._make_fakes(n, self._arena_D, latent, dropout, labels, train, track=False, room=self.room(n))
 
+    @np.errstate(all="ignore")  # as in the two updates, for fakes that are made before them
     def _make_fakes(
         self,
         n: int,
@@ -478,11 +487,10 @@ class GAN:
         labels: Array | None,
         train: bool,
         track: bool,
-        room: Array | None,
+        room: Room | None,
     ) -> Fakes:
-        z, out = self._latents(n, latent, arena, labels), None
-        if room is not None and room.dtype == self.G.dtype:
-            out = room[n:]
+        z = self._latents(n, latent, arena, labels)
+        out = room.fakes if room is not None and self.D.dtype == self.G.dtype else None
         samples, back = self.G(z, train=train, track=track, arena=arena, stream=dropout, out=out)
         return Fakes(z, samples, back, train, dropout)
 

@@ -74,7 +74,7 @@ class Match:
             self._known = gan.one_hot(known, len(self._data))
             look_at_data(gan, self._data, self._known)
             room = gan.room(rows) if gan.d_steps == 1 else None
-            self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype) if room is None else room[:rows]
+            self._real = be.empty((rows, *gan.sample_shape), gan.D.dtype) if room is None else room.real
             self._labels = None if self._known is None else be.empty((rows, self._known.shape[1]), gan.D.dtype)
             self._table = be.zeros((be.ahead, len(METRICS)), gan.D.dtype)  # metrics of the last steps
             self._turn = be.repeat(self._play_once)

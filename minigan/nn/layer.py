@@ -134,7 +134,9 @@ class Pass:
 
     def result(self, shape: tuple[int, ...]) -> Array:
         """An array for the layer's output: where it is wanted, or else an empty one."""
-        return self.empty(shape) if self.out is None else self.out.reshape(shape)
+        if self.out is None:
+            return self.empty(shape)
+        return self.out if self.out.shape == shape else self.out.reshape(shape)
 
 
 class Layer(Spec, abstract=True):
