@@ -187,7 +187,7 @@ class GAN:
         self.half_batches = half_batches
         self.prior = prior
         self.latent = latent_size(G, latent, self._codes.width)
-        self.seed = whole("seed", seed, least=0)
+        self.seed = whole("seed", seed, least=0, bits=64)
         check_options(self)
         self.backend: Backend = G.backend
         self._atomic = Atomic()
@@ -575,8 +575,8 @@ class GAN:
 
     def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
         """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
-        n, seed = whole("the number of samples", n), self.seed if seed is None else whole("seed", seed, least=0)
-        stream = Stream(seed, Purpose.LATENT_SAMPLE)
+        n = whole("the number of samples", n)
+        stream = Stream(whole("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
         with self.backend.explained():
             z = self.backend.to_numpy(self._latents(n, stream, Heap(self.backend)))
         if label is not None:

@@ -161,8 +161,8 @@ def _signature(cls: type) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int, NumPy's integers included. Raises ValueError unless it is an integer from `least` to 2⁶³ − 1.
+def whole(name: str, value: Any, least: int = 1, bits: int = 63) -> int:
+    """`value` as an int, NumPy's integers included. Raises ValueError unless it is one from `least` to 2^bits − 1.
 
     >>> whole("batch", np.int64(8))
     8
@@ -173,8 +173,8 @@ def whole(name: str, value: Any, least: int = 1) -> int:
         given = least - 1
     if given < least:
         raise ValueError(f"{name} must be an integer of {least} or more, got {value!r}")
-    if given >= 2**63:
-        raise ValueError(f"{name} must be an integer below 2^63, got {value!r}")
+    if given >= 2**bits:
+        raise ValueError(f"{name} must be an integer below 2^{bits}, got {value!r}")
     return given
 
 

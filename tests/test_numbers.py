@@ -52,7 +52,7 @@ def test_numpys_integers_are_whole_numbers(where: str, kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [2.5, 3.0, "3", None, [3], -1, 2**63, True, math.nan, math.inf, np.float64(3)], ids=repr
+    "value", [2.5, 3.0, "3", None, [3], -1, 2**64, True, math.nan, math.inf, np.float64(3)], ids=repr
 )
 @pytest.mark.parametrize("where", WHOLE)
 def test_what_is_no_whole_number_is_refused_in_a_sentence(where: str, value: Any) -> None:
@@ -65,7 +65,7 @@ def test_what_is_no_whole_number_is_refused_in_a_sentence(where: str, value: Any
 
 
 def test_a_seed_of_more_than_64_bits_is_not_taken_for_a_smaller_one() -> None:
-    with pytest.raises(ValueError, match="seed must be an integer below 2\\^63"):
+    with pytest.raises(ValueError, match="seed must be an integer below 2\\^64"):
         gan().sample(2, seed=2**64)
 
 

@@ -64,7 +64,7 @@ class Sequential:
         if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
         self.dtype = np.dtype(dtype)
-        self.seed = whole("seed", seed, least=0)
+        self.seed = whole("seed", seed, least=0, bits=64)
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
         self._turns = itertools.count()  # the numbers of these passes, of which no two threads get one
         self._heap = Heap(self.backend)
