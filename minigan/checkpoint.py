@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from . import archive
 from .files import StrPath, Target
 from .paths import expand
-from .spec import whole
 
 FORMAT = "minigan checkpoint 1"
 _GROWTH = 16  # times that arrays may be larger than the file: only zeros are, and those of a new optimizer at most
@@ -80,6 +79,6 @@ def steps(path: StrPath) -> int:
 
 def count(name: str, value: Any) -> int:
     """`value` as a count of updates; ValueError unless it is a whole number that a run can reach."""
-    if isinstance(value, bool) or whole(name, value, least=0) >= 2**62:
+    if type(value) is not int or not 0 <= value < 2**62:
         raise ValueError(f"{name} must be a whole number from 0 to 2^62 - 1, got {value!r:.60}")
-    return int(value)
+    return value

@@ -277,7 +277,7 @@ def test_options_that_change_the_networks_are_in_them() -> None:
         ({"packing": 0}, "packing must be an integer of 1 or more, got 0"),
         ({"packing": 1.5}, "packing must be an integer of 1 or more, got 1.5"),
         ({"instance_noise": -0.1}, "start must be 0 or more, got -0.1"),
-        ({"instance_noise": 0.1, "noise_steps": 0}, "steps must be positive, got 0"),
+        ({"instance_noise": 0.1, "noise_steps": 0}, "noise_steps must be an integer of 1 or more, got 0"),
         ({"average": 1.0}, r"average must be in \[0, 1\), got 1"),
         ({"optimizer": "adamw"}, "optimizer must be one of adam, optimistic-adam, rmsprop, sgd, got 'adamw'"),
         ({"lr": 0.0}, "positive learning rate, got 0"),

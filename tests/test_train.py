@@ -277,10 +277,10 @@ def test_a_row_that_was_cut_off_is_dropped_behind_the_checkpoint(tmp_path: Path)
         table.rewind(1)
         assert table.read()["step"].tolist() == [1.0]
     table.path.write_bytes(whole[:-3])
-    with pytest.raises(ValueError, match="metrics.csv"):  # a row that the checkpoint covers
+    with pytest.raises(ValueError, match=r"metrics\.csv"):  # a row that the checkpoint covers
         table.rewind(2)
     table.path.unlink()
-    with pytest.raises(ValueError, match="metrics.csv"):
+    with pytest.raises(ValueError, match=r"metrics\.csv"):
         table.rewind(2)
 
 
