@@ -174,9 +174,9 @@ ODD: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     "a layer for a rate": (option(optimizer={"kind": "Adam", "lr": {"kind": "Tanh"}}), "holds no GAN"),
     "an objective of nothing": (option(objective=[]), "holds no GAN"),
     "noise that is text": (option(instance_noise="much"), "holds no GAN"),
-    "noise that is nothing": (option(instance_noise={"kind": "Linear", "start": None, "end": 0, "steps": 1}), "start must be"),
+    "noise that is nothing": (option(instance_noise={"kind": "Linear", "start": None, "end": 0, "steps": 1}), "start"),
     "a rate of text": (
-        option(optimizer={"kind": "Adam", "lr": {"kind": "Cosine", "start": "a", "end": 0, "steps": 1}}), "start must be"
+        option(optimizer={"kind": "Adam", "lr": {"kind": "Cosine", "start": "a", "end": 0, "steps": 1}}), "start must"
     ),
     "a seed of text": (option(seed="one"), "seed must be"),
     "negative packing": (option(packing=-1), "packing must be"),
