@@ -22,7 +22,7 @@ __all__ = ["blocks", "columns", "is_terminal", "printable", "prose", "quoted", "
 def say(text: str = "", to: Literal["stdout", "stderr"] = "stdout") -> None:
     """A line of its own, at once. Raises OSError where the stream does: a full disk, a reader that has gone."""
     stream = getattr(sys, to)
-    if stream is None:  # a program without a console
+    if stream is None or getattr(stream, "closed", False):  # a program without a console
         return
     try:
         stream.write(f"{text}\n")

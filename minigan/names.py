@@ -17,8 +17,8 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
     names = {name.lower(): name for name in known}
     asked = str(word).lower().replace("_", "-") if any("-" in name for name in names) else str(word).lower()
-    longer = [name for name in names if asked and name.startswith(asked)]
-    close = longer or get_close_matches(asked, names, n=1)
+    close = [name for name in names if asked and (name.startswith(asked) or (len(name) > 2 and asked.startswith(name)))]
+    close = close or get_close_matches(asked, names, n=1)
     return f"; did you mean {names[close[0]]}?" if close else ""
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 # The arrays here are small and test processes run side by side: a second BLAS thread would only be in their way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+os.environ.pop("COLUMNS", None)  # how wide the terminal is on which the tests run is no matter of theirs
+
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -22,6 +22,7 @@ from minigan.backend import get_backend
 from minigan.cli import COMMANDS, main
 from minigan.recipes import RECIPES, get_recipe
 from minigan.recipes.options import Option, complete_options, read_options, recipe_options
+from minigan.runs import pictures
 from minigan.runs.walks import interpolation
 from minigan.training import resume, train
 
@@ -79,16 +80,33 @@ def test_every_command_has_help(say: Say, command: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_help_of_train_lists_the_recipes_own_options(say: Say, recipe: str) -> None:
-    text = " ".join(say(f"train {recipe} --help")[1].split())
-    assert f"options of the recipe {recipe}" in text
-    for option in recipe_options(recipe).values():
-        assert option.flag in text
+def test_a_recipes_own_options_are_on_its_page_and_the_first_of_them_in_the_help(say: Say, recipe: str) -> None:
+    text, page = (" ".join(say(line)[1].split()) for line in (f"train {recipe} --help", f"recipes {recipe}"))
+    options, module = recipe_options(recipe), get_recipe(recipe)
+    assert f"the game of the recipe {recipe}, 3 of its {len(options)} options: All of them: minigan recipes" in text
+    for option in options.values():
         assert len(option.help) > 10, f"{recipe}: {option.name} is not explained in the docstring of build"
-        assert f"{option.help} (default: {option.shown(option.default)})".replace("- ", "-") in text.replace("- ", "-")
-    module = get_recipe(recipe)
+        flag = option.flag if option.kind is not bool else f"{option.flag}, --no-{option.flag[2:]}"
+        assert f"{flag} (default: {option.shown(option.default)}) {option.help}" in page
+        assert (f"{option.flag} " in text) == (option.name in ("objective", "nets", "lr"))
     assert f"(default: {module.STEPS})" in text
     assert f"(default: {module.BATCH})" in text
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("width", ["80", "200"])
+def test_help_fits_80_columns(say: Say, monkeypatch: pytest.MonkeyPatch, command: str, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    lines = say(f"{command} --help")[1].splitlines()
+    assert [line for line in lines if len(line) >= 80] == []
+    assert len(lines) < 80
+
+
+def test_help_begins_with_what_a_newcomer_needs(say: Say) -> None:
+    text = say("train --help")[1]
+    flags = [line.split()[0] for line in text.splitlines() if line.startswith("  --")]
+    assert flags[:5] == ["--data", "--steps", "--batch", "--seed", "--out"]
+    assert text.index("RECIPE   ") < text.index("--data DATA  ")
 
 
 def test_recipes_lists_and_explains_them(say: Say) -> None:
@@ -170,7 +188,12 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("sample RUN --n 0", "number of samples of 1 or more, got 0"),
         ("sample RUN --n many", "expected a whole number, got 'many'"),
         ("sample RUN --seed -3", "seed takes"),
-        ("sample RUN --out picture.jpg", "FILE.png for a grid or FILE.npz"),
+        ("sample RUN --out picture.gif", "FILE.png for a grid (or png, jpg, jpeg, webp), FILE.npz"),
+        ("sample RUN --out RUN/", "is not an empty folder"),
+        ("sample RUN --format webp", "that of single pictures in a folder"),
+        ("sample RUN --z no.npy", "there is no file no.npy"),
+        ("sample RUN --z no.npy --n 3", "leave out --n and --grid"),
+        ("completion tcsh", "invalid choice: 'tcsh'"),
         ("sample RUN --out no/such/folder.png", "there is no folder no/such"),
         ("recipes gann", "unknown recipe 'gann'"),
     ],
@@ -186,22 +209,21 @@ def test_a_mistake_is_explained_in_one_sentence(
 
 
 def test_what_this_machine_lacks_is_a_failure(say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import importlib.util
-
     def absent(name: str) -> Any:
-        raise ImportError(f'the {name} backend needs CuPy: pip install "minigan[cuda12]"')
+        raise ImportError(f"the {name} backend is not there")
 
     with monkeypatch.context() as patch:
         patch.setattr("minigan.training.get_backend", absent)
         code, _, error = say("train --backend cupy")
     assert code == 1
     assert_one_sentence(error)
-    assert "minigan[cuda12]" in error
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "is not there" in error
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     code, _, error = say("train")
     assert code == 1
     assert_one_sentence(error)
-    assert 'pip install "minigan[cli]"' in error
+    assert "pictures need Matplotlib" in error
+    assert 'in a clone of minigan, run: pip install ".[cli]"' in error
     assert not list(tmp_path.iterdir())
 
 
@@ -252,7 +274,7 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
     assert asked == {"args": (), "options": {}}  # what is not given is left to Python's default
     help_text = " ".join(say("train --help")[1].split())
     for name, parameter in inspect.signature(train).parameters.items():
-        if name not in ("recipe", "options", "quiet"):
+        if name not in ("recipe", "options", "quiet", "game"):
             assert f"--{name.replace('_', '-')} " in help_text, name
             if parameter.default is not None:
                 assert f"(default: {parameter.default})" in help_text, name
@@ -267,7 +289,7 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
         "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64", "quiet": True,
         "options": {},
     }  # fmt: skip
-    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters)
+    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters) - {"game"}
     assert set(inspect.signature(resume).parameters) == set(inspect.signature(train).parameters) - {"out"} | {
         "directory"
     }
@@ -395,6 +417,109 @@ def test_samples_as_a_picture(say: Say, run_folder: Path) -> None:
     assert say(f"sample {run_folder}/checkpoint.npz --n 5 --out five.png")[0] == 0
     with Image.open("five.png") as five:
         assert five.size == (3 * 8 + 2, 2 * 10 + 2)
+
+
+@pytest.mark.parametrize(
+    ("end", "form"), [("png", "PNG"), ("jpg", "JPEG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("PNG", "PNG")]
+)
+def test_a_grid_in_any_format(say: Say, run_folder: Path, end: str, form: str) -> None:
+    assert say(f"sample {run_folder} --n 4 --out grid.{end}")[:2] == (0, f"4 images in grid.{end}\n")
+    with Image.open(f"grid.{end}") as picture, Image.open(run_folder / "samples.png") as final:
+        assert (picture.format, picture.size) == (form, (2 * 8 + 2, 2 * 10 + 2))
+        found, expected = (np.asarray(image.convert("L"), np.int16)[:22, :18] for image in (picture, final))
+    if form == "JPEG":
+        assert np.abs(found[2:10, 2:8] - expected[2:10, 2:8]).mean() < 8
+    else:
+        np.testing.assert_array_equal(found[2:10, 2:8], expected[2:10, 2:8])
+
+
+@pytest.mark.parametrize(
+    ("words", "end", "form"), [("", "png", "PNG"), ("--format jpeg", "jpg", "JPEG"), ("--format webp", "webp", "WEBP")]
+)
+def test_single_pictures(say: Say, run_folder: Path, tmp_path: Path, words: str, end: str, form: str) -> None:
+    line = f"sample {run_folder} --n 3 --out fakes/ {words}"
+    assert say(line) == (0, f"3 images in fakes{os.sep}\n", "")
+    assert sorted(os.listdir("fakes")) == [f"00000{i}.{end}" for i in range(3)]
+    gan = minigan.GAN.load(run_folder / "checkpoint.npz")
+    expected = minigan.datasets.to_uint8(gan.sample(3)).reshape(3, 8, 6)
+    for i in range(3):
+        with Image.open(f"fakes/00000{i}.{end}") as picture:
+            assert picture.format == form
+            if form != "JPEG":
+                np.testing.assert_array_equal(np.asarray(picture.convert("L")), expected[i])
+    code, _, error = say(line)
+    assert code == 2
+    assert "fakes is not an empty folder" in error
+    Path("empty").mkdir()
+    assert say(f"sample {run_folder} --n 2 --out empty {words}")[0] == 0
+    assert len(list(Path("empty").iterdir())) == 2
+    assert sorted(os.listdir()) == ["empty", "fakes"]  # nothing temporary is left
+
+
+def test_a_disk_that_fills_leaves_no_part_of_the_pictures(
+    say: Say, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = pictures._encoded
+
+    def failing(name: str, *args: Any) -> bytes:
+        if name == "000002.png":
+            raise OSError(28, "No space left on device", name)
+        return encoded(name, *args)
+
+    monkeypatch.setattr(pictures, "_encoded", failing)
+    assert say(f"sample {run_folder} --n 4 --out fakes/")[0] == 1
+    assert os.listdir() == []
+
+
+def test_transparent_samples(say: Say) -> None:
+    get_recipe("gan").build((6, 6, 4), latent=3).save("gan.npz")
+    archive_ = dict(archive.load("gan.npz")[0])
+    header = archive.load("gan.npz")[1]
+    archive.save("gan.npz", archive_, {**header, "extra": {"shape": [6, 6, 4]}})
+    assert say("sample gan.npz --n 4 --out a.webp")[0] == 0
+    code, _, error = say("sample gan.npz --n 4 --out a.jpg")
+    assert code == 2
+    assert "a.jpg cannot be transparent, as these images are: JPEG has no alpha" in error
+
+
+def test_samples_of_given_latents(say: Say) -> None:
+    gan = get_recipe("gan").build((6, 6), latent=5, label="told", classes=3)
+    gan.save("gan.npz")
+    z = gan.latents(4, 9, [0, 1, 2, 0])
+    expected = minigan.datasets.to_uint8(gan.generate(z)).reshape(4, 6, 6)
+
+    def drawn(words: str) -> Any:
+        code, _, error = say(f"sample gan.npz --z z.npy {words} --out a.npz")
+        return archive.load("a.npz")[0]["images"] if code == 0 else error
+
+    np.save("z.npy", z)
+    np.testing.assert_array_equal(drawn(""), expected)
+    assert "leave out --seed and --label" in drawn("--label 2")
+    np.save("z.npy", z[:, :5].astype(np.float64))  # the noise alone: labels in turn, or the one asked for
+    np.testing.assert_array_equal(drawn(""), expected)
+    sevens = gan.latents(4, 9, 2)
+    np.testing.assert_array_equal(drawn("--label 2"), minigan.datasets.to_uint8(gan.generate(sevens)).reshape(4, 6, 6))
+    np.save("z.npy", np.zeros((2, 5), np.int32))
+    assert len(drawn("")) == 2
+    for wrong, words in (
+        (
+            np.zeros((2, 6)),
+            "shape (2, 6), but latents of this GAN are numbers of shape (N, 5), or (N, 8) with its codes",
+        ),
+        (np.zeros(5), "shape (5,)"),
+        (np.zeros((0, 5)), "shape (0, 5)"),
+        (np.full((2, 5), np.nan), "not finite"),
+        (np.zeros((2, 5), complex), "complex128"),
+        (np.array([[{}] * 5]), "is no .npy of numbers"),
+    ):
+        np.save("z.npy", wrong)
+        assert words in drawn("")
+    whole = Path("z.npy").read_bytes()
+    np.save("z.npy", np.zeros((2, 5)))
+    good = Path("z.npy").read_bytes()
+    for data in (b"", b"PK\3\4", whole[:70], good[:-1], good.replace(b"(2, 5)", b"(9, 5)")):
+        Path("z.npy").write_bytes(data)
+        assert "is no .npy of numbers" in drawn("")
 
 
 def test_samples_of_the_average_of_g_and_of_g_as_it_is(say: Say) -> None:

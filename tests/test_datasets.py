@@ -123,7 +123,7 @@ def test_importing_stays_light() -> None:
 
 def test_unknown_names_and_wrong_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(lambda: datasets.load("digit"), "digits, mnist, fashion-mnist", 'mean "digits"', "PATH")
+    refused(lambda: datasets.load("digit"), "digits, mnist, fashion-mnist", "mean digits?", "PATH")
     refused(lambda: datasets.load("MNIST-fashion"), "PATH")
     refused(lambda: datasets.load(tmp_path / "absent"), "absent", "not found")
     refused(lambda: datasets.load("digits", split="valid"), "valid")  # type: ignore[arg-type]
@@ -449,4 +449,4 @@ def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return real(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refused(lambda: datasets.load(tmp_path), 'pip install "minigan[cli]"')
+    refused(lambda: datasets.load(tmp_path), 'pip install ".[cli]"')

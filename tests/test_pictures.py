@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import sys
 from pathlib import Path
@@ -201,7 +200,20 @@ def test_a_missing_library_is_named_with_the_command_that_helps(
     monkeypatch: pytest.MonkeyPatch, module: str, name: str
 ) -> None:
     pictures.require()
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda wanted: None if wanted == module else find(wanted))
-    with pytest.raises(ImportError, match=rf'{name}.*pip install "minigan\[cli\]"'):
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf'{name}, which is not installed; .*pip install "\.\[cli\]"'):
+        pictures.require()
+    with pytest.raises(ImportError, match=name):
+        pictures.require(name)
+    pictures.require({"Pillow": "Matplotlib", "Matplotlib": "Pillow"}[name])
+
+
+def test_a_library_that_cannot_be_loaded_is_noticed_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise ImportError("numpy.core.multiarray failed to import")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    with pytest.raises(ImportError, match=r"Pillow, which cannot be loaded: numpy\.core.* failed"):
         pictures.require()

@@ -692,7 +692,7 @@ def test_two_runs_cannot_begin_in_one_empty_folder(begin: Callable[..., Path], t
         ({"d_pretrain": -1}, ValueError, "d_pretrain takes"),
         ({"sample_every": 0}, ValueError, "sample_every takes"),
         ({"checkpoint_every": 0}, ValueError, "checkpoint_every takes"),
-        ({"dtype": "float16"}, ValueError, "float32 or float64"),
+        ({"dtype": "float16"}, ValueError, "float32, float64, got 'float16'; did you mean float64?"),
         ({"backend": "torch"}, ValueError, "unknown backend 'torch'"),
     ],
 )

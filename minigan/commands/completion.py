@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 action.choices = options[flag]
             elif (how := _completer(shtab, name, action.dest)) is not None:
                 action.complete = how  # type: ignore[attr-defined]
-    say(shtab.complete(parser, shell=args.shell))
+    say(shtab.complete(parser, args.shell))
     return 0
 
 

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     width = columns()
     if args.recipe is None:
         say(_list(width))
-        say("\nOne of them in full: minigan recipes NAME. To train it: minigan train NAME")
+        say("\n" + prose("One of them in full: minigan recipes NAME. To train it: minigan train NAME", width))
         return 0
     module = get_recipe(args.recipe)
     say(f"{prose(f'{args.recipe}: {docstring(module)}', width)}\n")

@@ -157,7 +157,7 @@ def _check_target(target: Path, single: bool, format: str | None) -> None:
         )
     if single or target.suffix.lower() != ".npz":
         pictures.require("Pillow")
-        pictures.format_of(_ENDS[format or "png"] if single else target)
+        pictures.format_of(f"a{_ENDS[format or 'png']}" if single else target)
 
 
 def _latents(gan: GAN, file: StrPath, seed: int | None, label: int | None) -> NDArray[np.floating[Any]]:

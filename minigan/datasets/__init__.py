@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from minigan.names import did_you_mean, not_one_of
+from minigan.names import did_you_mean
 from minigan.paths import StrPath, expand
 
 __all__ = ["NAMES", "Dataset", "MissingSplit", "load", "to_float", "to_uint8"]
@@ -99,7 +99,8 @@ def load(source: StrPath = "digits", split: Split = "train", cache: StrPath | No
             f"source is {type(source).__name__}, but a name or a path was expected; give {' or '.join(NAMES)}"
         )
     if split not in ("train", "test"):
-        raise ValueError(not_one_of("split", split, ("train", "test")))
+        hint = did_you_mean(split, ("train", "test")) or "; give one of those"
+        raise ValueError(f'split is {split!r}, but "train" or "test" was expected{hint}')
     name = os.fspath(source)
     if isinstance(source, str) and source in NAMES:
         if source != "digits":

@@ -12,6 +12,7 @@ import io
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ def require(*libraries: str) -> None:
         try:
             _LOAD[library]()
         except ModuleNotFoundError as error:
-            what = "is not installed" if error.name in ("PIL", "matplotlib") else f"needs {error.name}"
+            missing = (error.name or "").partition(".")[0]
+            what = "is not installed" if missing in ("PIL", "matplotlib") else f"needs {missing}"
             raise ImportError(f"pictures need {library}, which {what}; {how_to_install('cli')}") from error
         except Exception as error:  # it was built for another NumPy, say
             raise ImportError(
@@ -75,15 +77,16 @@ def _pillow() -> None:
 
 
 def _matplotlib() -> None:
-    try:
-        importlib.import_module("matplotlib.figure")
-    except ValueError:  # MPLBACKEND names one that is not there; a notebook leaves it to the programs it starts
-        chosen = os.environ.pop("MPLBACKEND", None)
+    if "matplotlib" not in sys.modules and (chosen := os.environ.pop("MPLBACKEND", None)) is not None:
+        # It may name a backend that is not there: notebooks leave it to the programs that they start. Matplotlib would
+        # refuse to be imported then, so that it is told afterwards, for the sake of others in this process.
         try:
-            importlib.import_module("matplotlib.figure")
+            matplotlib = importlib.import_module("matplotlib")
         finally:
-            if chosen is not None:
-                os.environ["MPLBACKEND"] = chosen
+            os.environ["MPLBACKEND"] = chosen
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = chosen
+    importlib.import_module("matplotlib.figure")
     importlib.import_module("matplotlib.backends.backend_agg")
 
 
