@@ -5,13 +5,11 @@ Layers with hand-derived gradients (`minigan.nn`), losses on logits (`minigan.ob
 Begin reading at gan.py.
 """
 
+from . import early  # noqa: F401  isort: skip  # before all else, about Ctrl-C while it loads
+
 from typing import TYPE_CHECKING, Any
 
-from . import (
-    early,  # noqa: F401  first: it is about Ctrl-C while the others load
-    objectives,
-    optim,
-)
+from . import objectives, optim
 from .backend import get_backend
 from .codes import Category, Continuous, Label
 from .gan import GAN

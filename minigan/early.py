@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from contextlib import suppress
-from types import FrameType
+
+TYPE_CHECKING = False  # as in typing, which takes its time to load, as do contextlib and threading
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = ["release"]
 
@@ -28,15 +29,18 @@ def _is_the_command() -> bool:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    with suppress(OSError):
+    try:
         os.write(1, b"\ninterrupted\n")  # past the buffers and locks that the signal may have come in the middle of
-    os._exit(130)
+    finally:
+        os._exit(130)
 
 
 def _watch() -> None:
-    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler  # as with nohup
-    if not ignored and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as with nohup
+        try:  # noqa: SIM105
+            signal.signal(signal.SIGINT, _end)
+        except ValueError:  # not the main thread
+            pass
 
 
 def release() -> None:
