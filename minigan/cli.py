@@ -78,7 +78,6 @@ def parser_for(argv: Sequence[str], commands: Collection[str]) -> tuple[Parser, 
 
 
 def _run(argv: list[str]) -> int:
-    early.release()  # what loads from here on is interrupted as the work is: see _guarded
     parser, parsers = parser_for(argv, argv[:1])
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         parser.error(f"there is no command {argv[0]}{did_you_mean(argv[0], COMMANDS)}")
@@ -88,6 +87,7 @@ def _run(argv: list[str]) -> int:
         return 2
     if unknown:
         parsers[argv[0]].error_unknown(unknown[0])
+    early.release()  # the work has begun: it is interrupted as `_guarded` says
     code: int = args.command(args)
     return code
 
