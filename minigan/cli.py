@@ -148,6 +148,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str, **settings: Any) -> None:
         width = min(shutil.get_terminal_size().columns, 80) - 2
         super().__init__(prog, **{"width": width, "max_help_position": 26, **settings})
+        self._action_max_length = 16  # at least: argparse forgets that the names of commands are indented
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)  # names and flags stay whole
@@ -162,7 +163,8 @@ class Parser(argparse.ArgumentParser):
     def error_unknown(self, word: str) -> NoReturn:
         """Refuse a word that nothing takes."""
         flag = word.partition("=")[0]
-        self.error(f"{self.prog} takes no {word}{did_you_mean(flag, self._option_string_actions)}")
+        flags = {known: action.help or "" for known, action in self._option_string_actions.items()}
+        self.error(f"{self.prog} takes no {word}{did_you_mean(flag, flags)}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:

@@ -182,7 +182,8 @@ def _given(
     known = recipe_options(recipe)
     for name in game:
         if name not in known:
-            close = did_you_mean(name, [*inspect.signature(function).parameters, *known])
+            own = dict.fromkeys(inspect.signature(function).parameters, "")
+            close = did_you_mean(name, own | {option.name: option.help for option in known.values()})
             raise TypeError(
                 f"{function.__name__} takes no {name}, nor has the recipe {recipe} such an option{close}; "
                 f"minigan recipes {recipe} lists them"

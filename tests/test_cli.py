@@ -459,14 +459,14 @@ def test_single_pictures(say: Say, run_folder: Path, tmp_path: Path, words: str,
 def test_a_disk_that_fills_leaves_no_part_of_the_pictures(
     say: Say, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoded = pictures._encoded
+    encoded = pictures.encoded
 
     def failing(name: str, *args: Any) -> bytes:
         if name == "000002.png":
             raise OSError(28, "No space left on device", name)
         return encoded(name, *args)
 
-    monkeypatch.setattr(pictures, "_encoded", failing)
+    monkeypatch.setattr(pictures, "encoded", failing)
     assert say(f"sample {run_folder} --n 4 --out fakes/")[0] == 1
     assert os.listdir() == []
 

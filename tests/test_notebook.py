@@ -41,6 +41,7 @@ def test_the_progress_is_plain_lines(outputs: list[list[dict[str, Any]]]) -> Non
 def test_show_puts_a_picture_below_the_cell(outputs: list[list[dict[str, Any]]]) -> None:
     (shown,) = outputs[2]
     assert shown["output_type"] == "display_data"
+    assert shown["data"].keys() == {"image/png", "text/plain"}
     assert shown["data"]["image/png"].startswith("iVBOR")  # the beginning of a PNG
 
 

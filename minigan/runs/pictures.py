@@ -33,6 +33,7 @@ __all__ = [
     "FORMATS",
     "as_image",
     "default_style",
+    "encoded",
     "format_of",
     "grid",
     "new_figure",
@@ -174,7 +175,7 @@ def save_each(folder: StrPath, images: Pixels, end: str = ".png") -> None:
         for i, image in enumerate(images):
             name = f"{i:06}{end}"
             with open(os.path.join(beside, name), "wb") as file:
-                file.write(_encoded(name, image, form))
+                file.write(encoded(name, image, form))
         with suppress(FileNotFoundError):
             os.rmdir(target)
         os.rename(beside, target)
@@ -184,12 +185,12 @@ def save_each(folder: StrPath, images: Pixels, end: str = ".png") -> None:
 
 
 def _save(path: StrPath, picture: Pixels, form: str) -> None:
-    data = _encoded(os.fspath(path), picture, form)
+    data = encoded(os.fspath(path), picture, form)
     with write_atomically(path) as out:
         out.write(data)
 
 
-def _encoded(name: str, picture: Pixels, form: str) -> bytes:
+def encoded(name: str, picture: Pixels, form: str) -> bytes:
     """The bytes of a file, complete before it is opened: Pillow's own writing hides why a disk refused."""
     image = as_image(picture)
     if max(image.size) > _LONGEST.get(form, max(image.size)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import sys
@@ -47,9 +48,8 @@ def show(images: Any, *, n: int | None = 100, rows: int | None = None, out: StrP
     if out is not None:
         pictures.save_picture(out, np.asarray(picture))
     if _in_a_notebook():
-        from IPython.display import display
-
-        display(_enlarged(picture))  # type: ignore[no-untyped-call, unused-ignore]
+        below: Any = importlib.import_module("IPython.display")
+        below.display(below.Image(pictures.encoded("this picture", np.asarray(_enlarged(picture)), "PNG")))
     elif out is None:
         _open_window(_enlarged(picture))
 
