@@ -120,6 +120,7 @@ def test_what_can_be_shown(tmp_path: Path, name: str) -> None:
     ("images", "error", "words"),
     [
         ("no/such/run", FileNotFoundError, "there is no picture no/such/run"),
+        (__file__, ValueError, "is no picture"),
         (None, TypeError, "expected images"),
         (["a"], TypeError, "expected images"),
         (np.zeros((0, 4, 4)), TypeError, "expected images"),
@@ -152,6 +153,10 @@ def test_at_most_a_hundred_are_shown_and_runs_and_gans_too(here: Path) -> None:
         assert size() == samples.size
     minigan.show(get_recipe("gan").build((8, 8), latent=3), out="s.png")
     assert size() == (52, 52)
+    Image.fromarray(COLOUR[0]).quantize(200).save("p.png")  # colours from a palette
+    minigan.show("p.png", out="s.png")
+    with Image.open("s.png") as shown:
+        assert np.abs(np.asarray(shown.convert("RGB"), np.int16) - COLOUR[0]).max() < 16
 
 
 def test_without_a_notebook_there_is_a_window_or_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,13 +55,16 @@ def show(images: Any, *, n: int | None = 100, rows: int | None = None, out: StrP
 
 
 def _of_run(folder: str) -> Image:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     file = os.path.join(folder, "samples.png") if os.path.isdir(folder) else folder
     if not os.path.isfile(file):
         raise FileNotFoundError(f"there is no picture {file}; give images, or the folder of a run that has ended")
-    with Image.open(file) as picture:
-        return picture.copy()
+    try:
+        with Image.open(file) as picture:
+            return picture.copy() if picture.mode in ("L", "LA", "RGB", "RGBA") else picture.convert("RGBA")
+    except UnidentifiedImageError:
+        raise ValueError(f"{file} is no picture; give images, or the folder of a run") from None
 
 
 def _pixels(images: Any) -> NDArray[np.uint8]:
