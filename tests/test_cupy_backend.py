@@ -99,5 +99,5 @@ def test_without_a_device_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPa
 
 def test_without_cupy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(ImportError, match=r"minigan\[cuda12\]"):
+    with pytest.raises(ImportError, match=r"\.\[cuda12\]"):
         minigan.get_backend("cupy")
