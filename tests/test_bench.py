@@ -1124,6 +1124,18 @@ def test_a_contestant_on_a_gpu_says_how_it_is_asked(device_backend: Backend, sta
         assert re.search(rf"^minigan on .*, {how}$", about), about
 
 
+def test_a_graph_that_cannot_be_printed_is_measured_all_the_same(
+    device_backend: Backend, start: opponents.Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> str:
+        raise RuntimeError("cudaGraphDebugDotPrint is not there")
+
+    monkeypatch.setattr(fake_cupy.Graph, "debug_dot_str", fail)
+    opponent = opponents.make_opponent("cupy", "gpu", start)
+    play(opponent)
+    assert "one CUDA graph, whose operations cannot be counted (cudaGraphDebugDotPrint" in opponent.about()
+
+
 def test_a_graph_that_was_not_recorded_is_refused_with_the_reason(
     device_backend: Backend, start: opponents.Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
