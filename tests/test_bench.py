@@ -754,15 +754,17 @@ def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
-def test_who_does_not_answer_in_time_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
-    asleep = 'elif request["do"] == "step":\n        __import__("time").sleep(60 * (name == "reference"))'
-    code = FAKE.replace("LOSSES", repr(losses)).replace('elif request["do"] == "step":', asleep)
-    monkeypatch.setattr(turns, "WORKER", python(code))
-    plan = Plan([(4, 0.1)], (), False, Pace(2, 0.1), patience=1.0)
-    found = measure({name: get_backend(name) for name in ("numpy", "reference")}, plan)
-    assert {f.who for f in found.steps()} == {"numpy"}
-    assert found.absent == {"reference": "reference did not answer within 1 s and was stopped"}
+def test_how_long_an_answer_may_take_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, str, float]] = []
+
+    def process(name: str, device: str, patience: float) -> Any:
+        made.append((name, device, patience))
+        raise WorkerError("enough")
+
+    monkeypatch.setattr(turns, "WorkerProcess", process)
+    with pytest.raises(WorkerError, match="enough"):
+        measure({"numpy": get_backend("numpy")}, Plan([(4, 0.1)], patience=7.0))
+    assert made == [("numpy", "cpu", 7.0)]
 
 
 # --- the profile -----------------------------------------------------------------------------------------------
@@ -1120,6 +1122,18 @@ def test_a_contestant_on_a_gpu_says_how_it_is_asked(device_backend: Backend, sta
         play(opponent)
         about = opponent.about()
         assert re.search(rf"^minigan on .*, {how}$", about), about
+
+
+def test_a_graph_that_cannot_be_printed_is_measured_all_the_same(
+    device_backend: Backend, start: opponents.Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> str:
+        raise RuntimeError("cudaGraphDebugDotPrint is not there")
+
+    monkeypatch.setattr(fake_cupy.Graph, "debug_dot_str", fail)
+    opponent = opponents.make_opponent("cupy", "gpu", start)
+    play(opponent)
+    assert "one CUDA graph, whose operations cannot be counted (cudaGraphDebugDotPrint" in opponent.about()
 
 
 def test_a_graph_that_was_not_recorded_is_refused_with_the_reason(
