@@ -24,6 +24,7 @@ import numpy as np
 
 from .backend import Backend, Purpose, Stream, get_backend
 from .nn import Layer, Sequential
+from .spec import build
 
 Array = np.ndarray[Any, Any]
 
@@ -231,9 +232,8 @@ def _randomize(net: Sequential, rng: np.random.Generator) -> None:
 def _copy(net: Sequential | Layer) -> Sequential:
     """The same network in float64."""
     if isinstance(net, Layer):
-        fresh = copy.deepcopy(net)
-        for parameter in fresh.parameters.values():
-            parameter.data = None
+        bound = any(parameter.data is not None for parameter in net.parameters.values())
+        fresh = build(net.describe()) if bound else copy.deepcopy(net)  # what is part of a network cannot be copied
         twin = Sequential(fresh, dtype="float64")
         for own, given in zip(twin.parameters.values(), net.parameters.values(), strict=True):
             if given.data is not None:  # the layer is part of a network: check it with its present values
