@@ -110,6 +110,7 @@ class CupyBackend(Backend):
         self._results: dict[Any, tuple[Array, int]] = {}
         self._scratch: dict[tuple[str, Any], Array] = {}
         self._flag, self._arrived = self.xp.zeros((1,), np.int32), self.xp.zeros((1,), np.uint32)
+        self._squares = self.xp.zeros((BLOCKS,), np.float64)  # of each block of a norm
 
     def about(self) -> str:
         """Device, CuPy and cuBLAS, with their versions."""
@@ -312,8 +313,7 @@ class CupyBackend(Backend):
 
     def _norm(self, x: Array, loss: Array = NULL, halt: Array = NULL, look: int = 0) -> Array:
         blocks, (norm,) = min(-(-x.size // (4 * THREADS)), BLOCKS), self._result(x.dtype)
-        partial = self._room("squares", np.float64, BLOCKS)
-        args = x, uint64(x.size), partial, self._arrived, norm, loss, halt, int32(look)
+        args = x, uint64(x.size), self._squares, self._arrived, norm, loss, halt, int32(look)
         self._launch("grad_norm", x, (blocks,), (1, THREADS), *args)
         return norm
 
