@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 import test_train
-from minigan.train import resume, train
 from PIL import Image
 from test_train import arrays, assert_same_run
 
@@ -30,6 +29,7 @@ from minigan.match import METRICS
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
 from minigan.runs.progress import Progress
+from minigan.training import resume, train
 
 data, begin, quick_plots = test_train.data, test_train.begin, test_train.quick_plots
 small_networks, usual_signals = test_train.small_networks, test_train.usual_signals
@@ -686,7 +686,7 @@ def test_train_is_not_left_with_a_folder_that_its_output_has_broken(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes wrong before there is anything to go on with, the name of the folder is free again."""
-    monkeypatch.setattr("minigan.train.Run", lambda *args: (_ for _ in ()).throw(AttributeError("no isatty")))
+    monkeypatch.setattr("minigan.training.Run", lambda *args: (_ for _ in ()).throw(AttributeError("no isatty")))
     with pytest.raises(AttributeError):
         train("gan", data, steps=2, batch=4, out=tmp_path / "run", options={"latent": 4})
     assert not (tmp_path / "run").exists()

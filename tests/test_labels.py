@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minigan.train import resume, train
 from PIL import Image
 
 import minigan
@@ -23,6 +22,7 @@ from minigan.datasets import Dataset
 from minigan.recipes import networks
 from minigan.runs import pictures
 from minigan.runs.config import Config
+from minigan.training import resume, train
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (12, 8, 8), np.uint8)
