@@ -79,15 +79,19 @@ def test_the_classifier_learns_and_its_last_hidden_layer_is_the_feature() -> Non
     np.testing.assert_array_equal(net.features(test.images), features)
 
 
-def test_training_is_the_plain_loop() -> None:
-    """No gradient outlives its step, and no array of a step is overwritten while it is needed."""
-    data, net, other = labelled(64), Classifier(48, 3), Classifier(48, 3).net
+@pytest.mark.parametrize("count", [64, 50, 10])
+def test_training_is_the_plain_loop(count: int) -> None:
+    """Every image is seen once per epoch, also where a minibatch holds the end of one and the beginning of the next.
+
+    No gradient outlives its step, and no array of a step is overwritten while it is needed.
+    """
+    data, net, other = labelled(count), Classifier(48, 3), Classifier(48, 3).net
     recipe = Recipe(widths=SMALL.widths, noise=SMALL.noise, batch=32, least_steps=4, most_steps=4)
     net.recipe = recipe
     net.train(data.images, data.labels)  # type: ignore[arg-type]
     adam = minigan.Adam(minigan.optim.Cosine(recipe.lr, 0.0, 4)).bind(other)
     rng = np.random.default_rng(recipe.seed)
-    for rows in np.concatenate([rng.permutation(64), rng.permutation(64)]).reshape(4, 32):
+    for rows in np.concatenate([rng.permutation(count) for _ in range(13)])[: 4 * 32].reshape(4, 32):
         logits, back = other(to_float(data.images[rows]).reshape(32, -1))
         _, dlogits = minigan.softmax_cross_entropy(logits, np.asarray(data.labels)[rows])
         other.zero_grad()
@@ -756,6 +760,23 @@ def test_codes_are_correlated_with_what_is_drawn_within_a_category() -> None:
     assert _correlation(np.zeros(3), np.ones(3)) == 0
     (row,) = judge_codes(obedient(labels=False), evaluator(n=90), "codes").correlations
     assert all(-1 <= r <= 1 for r in row)
+
+
+def test_every_combination_of_categories_is_a_kind_and_every_number_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn depends on two categories together, one number leans it and the other one makes it thin."""
+    codes = [Category(2), Category(3), Continuous(2), Continuous(1)]
+    gan = GAN(Sequential(Dense(2 + 2 + 3 + 3, 48)), Sequential(Dense(48, 1 + 2 + 3 + 3)), codes=codes, seed=3)
+    base = np.random.default_rng(0).uniform(-9, 9, (2, 3))
+
+    def measure(number: int, sign: int) -> Callable[[Array], Array]:
+        return lambda z: base[z[:, 2:4].argmax(axis=1), z[:, 4:7].argmax(axis=1)] + sign * z[:, 7 + number]
+
+    monkeypatch.setattr("minigan.evaluation.codes.images_of", lambda gan, z, shape: z)
+    monkeypatch.setattr("minigan.evaluation.codes.slant", measure(0, 1))
+    monkeypatch.setattr("minigan.evaluation.codes.thickness", measure(1, -1))
+    found = np.array(judge_codes(gan, evaluator(n=400), "codes").correlations)
+    np.testing.assert_allclose(found, [[1, 0], [0, -1], [0, 0]], atol=0.2)
+    np.testing.assert_allclose([found[0, 0], found[1, 1]], [1, -1], atol=1e-5)
 
 
 @pytest.mark.parametrize("shear", [-0.5, 0.0, 0.3])

@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from test_train import arrays, assert_same_run
 import minigan
 from minigan import archive
 from minigan.cli import main
+from minigan.diagnostics import Diagnostics, Notice
 from minigan.files import Folder
 from minigan.match import METRICS
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
+from minigan.runs.lines import MetricsTable
 from minigan.runs.progress import Progress
 from minigan.training import resume, train
 
@@ -436,6 +439,29 @@ def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pyt
     for place, event in enumerate(events):
         if event.endswith("!"):
             assert (events[place - 1], events[place + 1]) == (event[:-1], "run"), events
+
+
+def test_what_a_checkpoint_covers_is_there_before_it(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever one is written, the rows of all its steps and what was said of them can be read already."""
+    seen: list[int] = []
+    save, watch = minigan.GAN.save, Diagnostics.watch
+
+    def look(self: minigan.GAN, file: Any, extra: Any = None) -> None:
+        rows = MetricsTable(tmp_path / "run" / "metrics.csv").read()["step"].tolist()
+        assert rows == [*range(1, self.steps + 1)]
+        if rows:
+            notices = (tmp_path / "run" / "notices.txt").read_text().splitlines()
+            assert notices == [f"step {step}: look here" for step in range(1, self.steps + 1)]
+        seen.append(self.steps)
+        save(self, file, extra)
+
+    monkeypatch.setattr(minigan.GAN, "save", look)
+    said = partial(Notice, kind="x", entered=True, sentence="look here")
+    monkeypatch.setattr(Diagnostics, "watch", lambda self, played: [*watch(self, played), said(self.gan.steps)])
+    begin(steps=5, checkpoint_every=2)
+    assert seen == [0, 2, 4, 5]
 
 
 def test_a_clock_that_jumps_changes_nothing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:

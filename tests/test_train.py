@@ -595,22 +595,23 @@ def test_the_way_into_divergence_can_be_seen(
     assert minigan.GAN.load(folder / "checkpoint.npz").steps == 4
 
 
+@pytest.mark.parametrize("player", ["G", "D"])
 def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
-    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, player: str
 ) -> None:
     folder = begin(steps=2)
     original = minigan.GAN.turn
 
     def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
         metrics = original(self, real, labels)
-        self.G.flat[3] = np.inf
+        getattr(self, player).flat[3] = np.inf
         return metrics
 
     monkeypatch.setattr(minigan.GAN, "turn", step)
-    with pytest.raises(NonFiniteError, match=r"G's parameters .* infinity in 1 of .* stands at step 2"):
+    with pytest.raises(NonFiniteError, match=rf"{player}'s parameters .* infinity in 1 of .* stands at step 2"):
         resume(folder, 3, quiet=True)
-    assert np.isfinite(arrays(folder)["G/0.weight"]).all()
-    with pytest.raises(NonFiniteError, match="the samples"):
+    assert np.isfinite(arrays(folder)[f"{player}/0.weight"]).all()
+    with pytest.raises(NonFiniteError, match="the samples" if player == "G" else "D's parameters"):
         resume(folder, 3, sample_every=1, quiet=True)
     assert minigan.GAN.load(folder / "checkpoint.npz").steps == 2
 
