@@ -351,6 +351,28 @@ def resume_and_listen(run: Path, steps: int, capsys: pytest.CaptureFixture[str])
     return capsys.readouterr().out
 
 
+def test_samples_are_in_the_order_of_their_steps_however_many_digits_those_have(begin: Begin) -> None:
+    run = begin(steps=1)
+    for step in (999_998, 999_999, 1_000_000, 1_000_001):
+        shutil.copy(run / "samples" / "000000.png", run / "samples" / f"{step:06}.png")
+    with RunFolder.open(run) as folder:
+        assert [step for step, _ in folder.sample_files()] == [0, 999_998, 999_999, 1_000_000, 1_000_001]
+        assert all(folder.sample_file(step) == file for step, file in folder.sample_files())
+
+
+def test_a_rewind_keeps_what_belongs_to_its_step(begin: Begin) -> None:
+    """The sample of the step itself is not later than it; what was being written when a run was killed is."""
+    run = begin(steps=4, sample_every=1)
+    torn = [run / "samples" / ".000004.png.0123abcd.tmp", run / ".metrics.csv.0123abcd.tmp"]
+    for file in torn:
+        file.write_bytes(b"half of it")
+    with RunFolder.open(run) as folder:
+        folder.rewind(3)
+        assert [step for step, _ in folder.sample_files()] == [0, 1, 2, 3]
+        assert folder.metrics.read()["step"].tolist() == [1, 2, 3]
+    assert not any(file.exists() for file in torn)
+
+
 def test_a_picture_that_is_not_of_this_run_is_left_out(begin: Begin, capsys: pytest.CaptureFixture[str]) -> None:
     """A PNG of 400 million pixels, 2 kB of it, is not opened; a damaged one, a pipe and a link do no harm either."""
     run = begin(steps=6, sample_every=1)
@@ -636,7 +658,9 @@ def test_a_run_with_a_larger_total_goes_on_where_one_of_that_length_would_be(
     run = begin(steps=4, options=LENGTHS)
     said = resume_and_listen(run, 10, capsys)
     sentence = "step 4: the schedules are those of a run of 10 steps from here on; G's learning rate was 0 here, and is"
-    assert sentence in said
+    rate = re.search(rf"{re.escape(sentence)} (\S+)$", said, re.M)
+    assert rate
+    assert 0 < float(rate[1]) < 2e-4
     assert (run / "notices.txt").read_text().startswith(sentence)
     images = minigan.datasets.load(data)
     options = {"latent": 4, "lr": 2e-4} | LENGTHS
