@@ -182,6 +182,14 @@ def test_variety_counts_kinds() -> None:
         assert np.mean([variety.look(modes(25, s, n)).variety for s in range(60)]) == pytest.approx(1, abs=0.08)
 
 
+@pytest.mark.parametrize("n", [2, 5, 40])
+def test_a_batch_of_real_samples_is_as_varied_as_so_many_real_samples_are(n: int) -> None:
+    rng, data = np.random.default_rng(0), GRID.sample(2_000)
+    variety = Variety(data)
+    looks = [variety.look(data[rng.integers(2_000, size=n)]).variety for _ in range(200)]
+    assert np.mean(looks) == pytest.approx(1, abs=0.05)
+
+
 def test_variety_of_images_of_few_digits() -> None:
     digits = minigan.datasets.load("digits")
     variety, labels = Variety(digits), np.asarray(digits.labels)

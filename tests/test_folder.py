@@ -463,6 +463,19 @@ def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pyt
             assert (events[place - 1], events[place + 1]) == (event[:-1], "run"), events
 
 
+def test_a_folder_with_a_config_is_whole(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes last: whoever finds one finds all the rest. And one that is refused changes nothing."""
+    write = RunFolder.write_config
+
+    def last(self: RunFolder, config: Any) -> None:
+        assert minigan.GAN.load(self.path / "checkpoint.npz").steps == 0
+        assert {"metrics.csv", "samples"} <= {path.name for path in self.path.iterdir()}
+        write(self, config)
+
+    monkeypatch.setattr(RunFolder, "write_config", last)
+    begin(steps=1)
+
+
 def test_what_a_checkpoint_covers_is_there_before_it(
     begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

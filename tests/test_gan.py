@@ -954,6 +954,16 @@ def test_a_batch_that_is_not_finite_is_named_and_nothing_moves(updates: Any) -> 
     assert np.isfinite(gan.probability(data(3))).all()
 
 
+def test_a_NaN_beside_an_infinity_is_what_is_named() -> None:
+    real = data(4)
+    real[2, 1], real[0, 0] = np.nan, -np.inf
+    with pytest.raises(NonFiniteError, match=r"the real batch is not finite at step 1.*NaN in 2 of 12"):
+        plain().step(real)
+    real[2, 1] = np.inf
+    with pytest.raises(NonFiniteError, match=r"the real batch is not finite at step 1.*infinity in 2 of 12"):
+        plain().step(real)
+
+
 @pytest.mark.filterwarnings("error")
 def test_an_activation_that_overflows_is_named() -> None:
     gan = plain()
@@ -1079,6 +1089,20 @@ def test_a_gradient_whose_norm_alone_overflows_is_reported() -> None:
 
 def _full(n_out: int, n_in: int, value: float) -> Array:
     return np.full((n_out, n_in), float(value))
+
+
+def test_a_match_that_is_ahead_plays_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whole parts and the rest, with the metrics of all of them; and D is not trained alone in between."""
+    right = Match(play(), data(), 4).play(7)
+    monkeypatch.setattr("minigan.backend.numpy_backend.NumpyBackend.ahead", 3)
+    gan = play()
+    match = Match(gan, data(), 4)
+    parts = [match.play(4), match.play(0), match.play(3)]
+    assert (gan.steps, gan.d_updates) == (7, 7)
+    for name, values in right.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
+    match.pretrain(100)
+    assert (gan.steps, gan.d_updates) == (7, 7)
 
 
 @pytest.mark.parametrize("d_steps", [1, 3])
