@@ -23,7 +23,7 @@ from minigan.cli import COMMANDS, main
 from minigan.recipes import RECIPES, get_recipe
 from minigan.recipes.options import Option, complete_options, read_options, recipe_options
 from minigan.runs import pictures
-from minigan.runs.walks import interpolation
+from minigan.runs.walks import WALKS, interpolation, traversal
 from minigan.training import resume, train
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(minigan.__file__).parents[1])}
@@ -578,6 +578,9 @@ def test_samples_of_a_label_and_walks_through_the_latents(say: Say) -> None:
     assert say("sample gan.npz --grid traversal --out walk.png")[:2] == (0, "135 images in walk.png\n")
     with Image.open("walk.png") as picture:
         assert picture.size == (10 * 8 + 2, 4 * (5 * 8 + 2) + 3 * 6)
+    for grid, walk in WALKS.items():
+        latents = np.concatenate(walk(gan, 2, 3, 1))
+        np.testing.assert_array_equal(drawn(f"--grid {grid} --n 2 --label 1"), expected(latents))
     for words, sentence in (
         ("--label 3", "takes numbers from 0 to 2, got 3"),
         ("--grid sideways", "invalid choice: 'sideways'"),
@@ -591,6 +594,25 @@ def test_samples_of_a_label_and_walks_through_the_latents(say: Say) -> None:
         code, _, error = say(f"sample plain.npz {words} --out b.npz")
         assert code == 2
         assert sentence in error
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_walk_changes_what_it_is_of_and_nothing_else(dtype: str) -> None:
+    """Along the whole of every row, not only at its ends."""
+    options = {"label": "told", "classes": 2, "categories": 2, "continuous": 2}
+    gan = get_recipe("gan").build((6, 6), latent=3, dtype=dtype, **options)
+    (z,) = interpolation(gan, 3, seed=1, label=1)
+    assert z.dtype == dtype
+    assert (z[:, 3:5] == [0, 1]).all()
+    ends = gan.latents(6, 1, label=1)[:, 5:].reshape(2, 3, 1, 4)
+    t = np.linspace(0, 1, 10)[:, None]
+    np.testing.assert_allclose(z[:, 5:].reshape(3, 10, 4), (1 - t) * ends[0] + t * ends[1], atol=1e-6)
+    start, numbers = gan.latents(3, 1, label=1), np.linspace(-2, 2, 10)[:, None]
+    varied = [(slice(3, 5), np.eye(2)), (slice(5, 7), np.eye(2)), (slice(7, 8), numbers), (slice(8, 9), numbers)]
+    for block, (columns, values) in zip(traversal(gan, 3, 1, 1), varied, strict=True):
+        right = np.repeat(start[:, None], len(values), axis=1)
+        right[:, :, columns] = values
+        np.testing.assert_array_equal(block, right.reshape(-1, 9), strict=True)
 
 
 def test_an_interpolation_keeps_the_variance_of_the_noise() -> None:

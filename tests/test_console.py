@@ -208,6 +208,8 @@ def test_a_table_is_never_wider_than_the_terminal(rows: list[tuple[str, str, str
     whole = table(head, rows, (0,))
     assert (text == whole) == (max(map(len, whole.splitlines())) <= width)
     assert text == whole or len(text.split("\n\n")) == len(rows)
+    fits = len(whole.splitlines()[0])
+    assert table(head, rows, (0,), fits) == whole != table(head, rows, (0,), fits - 1)
 
 
 def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,12 @@ def test_to_uint8_rounds_and_clips(floats: np.ndarray) -> None:
     np.testing.assert_array_equal(datasets.to_uint8(floats)[outside], expected[outside])
 
 
+def test_float64_is_rounded_as_float64() -> None:
+    """In float32 what lies just below the middle of two levels would be the middle."""
+    near = (np.arange(255) + 0.5 + np.array([[-1e-9], [1e-9]])) / 127.5 - 1
+    np.testing.assert_array_equal(datasets.to_uint8(near), [np.arange(255), np.arange(1, 256)])
+
+
 def test_conversions_refuse_other_kinds() -> None:
     refused(lambda: datasets.to_uint8(np.array([0.0, np.nan])), "NaN")
     refused(lambda: datasets.to_float(IMAGES, "int8"), "int8")

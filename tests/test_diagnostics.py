@@ -17,7 +17,7 @@ from minigan import GAN, R1, Adam, Dense, LeakyReLU, Minimax, NonSaturating, ReL
 from minigan.backend import Backend
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics, Notice
-from minigan.diagnostics.states import STATES, swings
+from minigan.diagnostics.states import STATES, Figures, Window, swings
 from minigan.diagnostics.variety import Variety
 from minigan.match import Match
 from minigan.nonfinite import NonFiniteError
@@ -182,6 +182,14 @@ def test_variety_counts_kinds() -> None:
         assert np.mean([variety.look(modes(25, s, n)).variety for s in range(60)]) == pytest.approx(1, abs=0.08)
 
 
+@pytest.mark.parametrize("n", [2, 5, 40])
+def test_a_batch_of_real_samples_is_as_varied_as_so_many_real_samples_are(n: int) -> None:
+    rng, data = np.random.default_rng(0), GRID.sample(2_000)
+    variety = Variety(data)
+    looks = [variety.look(data[rng.integers(2_000, size=n)]).variety for _ in range(200)]
+    assert np.mean(looks) == pytest.approx(1, abs=0.05)
+
+
 def test_variety_of_images_of_few_digits() -> None:
     digits = minigan.datasets.load("digits")
     variety, labels = Variety(digits), np.asarray(digits.labels)
@@ -252,8 +260,59 @@ def test_sentences_give_the_figure_and_advise_what_is_not_in_force() -> None:
     assert "--d-lr" in notice.sentence
 
 
+FIGURES = Figures(0.71, 0.62, 0.93, 0.04, d_grad_norm=2.0, g_grad_norm=6e3, kinds=3.4, variety=0.25)
+SENTENCES: dict[str, tuple[str, str]] = {
+    "d-wins": (
+        "D wins: it is right about 93.0% of real samples and 4.0% of fakes; G's gradient has fallen to 0.6% of what",
+        "D no longer wins: it is right about 4.0% of fakes,",
+    ),
+    "one-weakness": (
+        "D takes 96.0% of fakes for real, with D(x) 0.62 of fakes and 0.71 of real samples",
+        "D has caught up: it is right about 4.0% of fakes again",
+    ),
+    "complete-collapse": (
+        "complete: a batch of fakes is of 3.4 kinds, 25% of what as many real samples hold",
+        "fakes are no longer all alike: a batch is of 3.4 kinds",
+    ),
+    "partial-collapse": (
+        "partial: a batch of fakes is of 3.4 kinds, 25% of what as many real samples hold",
+        "a batch is of 3.4 kinds, 25% of what real samples hold",
+    ),
+    "oscillation": ("D(G(z)) swings by ±0.23 about every 140 steps", "D(G(z)) swings by ±0.23"),
+    "gradient-ratio": (
+        "G's gradient is 3e+03 times D's (6.0e+03 of G, 2.0e+00 of D). Usually D has nothing left to learn from G",
+        "G's is 3e+03 times D's",
+    ),
+}
+
+
+def test_every_figure_in_a_sentence_is_that_of_what_it_names() -> None:
+    window = partial(Window, Fake(), 100, peak=1e6, varied=True, period=140.0, swing=0.23)
+    assert [state.kind for state in STATES] == list(SENTENCES)
+    for state in STATES:
+        begins, ends = SENTENCES[state.kind]
+        assert begins in state.begins(FIGURES, window(before=FIGURES, recent=FIGURES))
+        assert ends in state.ends(FIGURES, window(before=FIGURES, recent=FIGURES))
+    weak = FIGURES._replace(g_grad_norm=4e-4)
+    said = STATES[-1].begins(weak, window(before=weak, recent=weak))
+    assert said.startswith("D's gradient is 5e+03 times G's (4.0e-04 of G, 2.0e+00 of D). Usually G has nothing left")
+
+
+def test_of_a_critic_its_accuracy_on_fakes_is_followed() -> None:
+    """Nobody else's: that on real samples may swing as it likes, and so may its scores."""
+    t = np.arange(3_500)
+    swinging = 0.5 + 0.4 * np.sin(2 * np.pi * t / 400)
+    for name, found in (("d_accuracy_fake", ["oscillation"]), ("d_accuracy_real", []), ("d_fake", [])):
+        stream = [(1, {name: float(value)}) for value in swinging]
+        notices, diagnostics = heard(stream, Fake(Wasserstein()))
+        assert diagnostics.open == found, name
+        if notices:
+            period = re.search(r"critic's accuracy on fakes swings by ±0\.2\d about every (\d+) steps", str(notices[0]))
+            assert period
+            assert int(period[1]) == pytest.approx(400, abs=20)
+
+
 def test_every_flag_that_is_advised_exists() -> None:
-    from minigan.diagnostics.states import Figures, Window
     from minigan.recipes.options import recipe_options
 
     flags = {option.flag for option in recipe_options("gan").values()}
@@ -419,6 +478,16 @@ def test_a_run_that_diverges_leaves_a_notice(tmp_path: Path, data: Path, quick: 
         train("gan", data, steps=100, batch=8, out=tmp_path / "run", options={"latent": 4, "lr": 1e30},
               backend="numpy", quiet=True)  # fmt: skip
     assert "is not finite at step" in (tmp_path / "run" / "notices.txt").read_text()
+
+
+@pytest.mark.parametrize("step", [7, 999, 1_000, 1_234_567])
+def test_notices_up_to_a_step_are_kept_and_later_ones_dropped(tmp_path: Path, step: int) -> None:
+    file = NoticesFile(tmp_path / "notices.txt")
+    for when in (step - 1, step, step + 1):
+        file.append(str(Notice(when, "x", True, "look")))
+    file.flush()
+    file.rewind(step)
+    assert file.path.read_text() == f"step {step - 1:,}: look\nstep {step:,}: look\n"
 
 
 def test_the_file_of_notices(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from minigan.evaluation.cache import key_of
 from minigan.evaluation.classifier import Classifier, Recipe
 from minigan.evaluation.codes import _centred, _correlation, judge_codes
 from minigan.evaluation.components import Components
-from minigan.evaluation.evaluator import _hold_out
+from minigan.evaluation.evaluator import Row, _hold_out
 from minigan.evaluation.strokes import slant, thickness
 from minigan.runs.config import Config
 from minigan.runs.data import fingerprint
@@ -79,15 +79,19 @@ def test_the_classifier_learns_and_its_last_hidden_layer_is_the_feature() -> Non
     np.testing.assert_array_equal(net.features(test.images), features)
 
 
-def test_training_is_the_plain_loop() -> None:
-    """No gradient outlives its step, and no array of a step is overwritten while it is needed."""
-    data, net, other = labelled(64), Classifier(48, 3), Classifier(48, 3).net
+@pytest.mark.parametrize("count", [64, 50, 10])
+def test_training_is_the_plain_loop(count: int) -> None:
+    """Every image is seen once per epoch, also where a minibatch holds the end of one and the beginning of the next.
+
+    No gradient outlives its step, and no array of a step is overwritten while it is needed.
+    """
+    data, net, other = labelled(count), Classifier(48, 3), Classifier(48, 3).net
     recipe = Recipe(widths=SMALL.widths, noise=SMALL.noise, batch=32, least_steps=4, most_steps=4)
     net.recipe = recipe
     net.train(data.images, data.labels)  # type: ignore[arg-type]
     adam = minigan.Adam(minigan.optim.Cosine(recipe.lr, 0.0, 4)).bind(other)
     rng = np.random.default_rng(recipe.seed)
-    for rows in np.concatenate([rng.permutation(64), rng.permutation(64)]).reshape(4, 32):
+    for rows in np.concatenate([rng.permutation(count) for _ in range(13)])[: 4 * 32].reshape(4, 32):
         logits, back = other(to_float(data.images[rows]).reshape(32, -1))
         _, dlogits = minigan.softmax_cross_entropy(logits, np.asarray(data.labels)[rows])
         other.zero_grad()
@@ -149,6 +153,14 @@ def test_components_are_the_principal_ones() -> None:
     _, _, axes = np.linalg.svd(x - x.mean(axis=0))
     expected = (x - x.mean(axis=0)) @ axes.T
     np.testing.assert_allclose(np.abs(eye.features(images)), np.abs(expected), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2300])
+def test_many_images_are_looked_at_in_parts(count: int) -> None:
+    images = pictures(count, seed=2)[0]
+    for eye in (Classifier(48, 3), Components(pictures(100, seed=3)[0])):
+        parts = [eye.features(part) for part in np.array_split(images, 7)]
+        np.testing.assert_allclose(eye.features(images), np.concatenate(parts), atol=1e-5)
 
 
 def test_components_end_where_the_images_do() -> None:
@@ -272,6 +284,15 @@ def test_labels_need_not_be_0_1_2() -> None:
     assert there.accuracy == here.accuracy
     assert here.accuracy is not None
     assert here.accuracy > 0.95
+
+
+def test_a_test_split_may_lack_a_class() -> None:
+    test = labelled(90, seed=1, names=(2, 5, 7))
+    rows = np.asarray(test.labels) > 2
+    some = Dataset(test.images[rows], np.asarray(test.labels)[rows], "bars")
+    judge = Evaluator(labelled(names=(2, 5, 7)), some)
+    assert judge.accuracy is not None
+    assert judge.accuracy > 0.9
 
 
 def test_what_is_held_out_is_fixed_and_seen_by_nobody() -> None:
@@ -552,6 +573,11 @@ def test_a_folder_of_pictures_is_judged_without_a_run(say: Say, bars: Path, tmp_
     assert say("evaluate", *sources, *words)[0] == 0
     _, *rows = json.loads((tmp_path / "a.json").read_text())["rows"]
     assert rows[0] | {"name": 0} == rows[1] | {"name": 0} == rows[2] | {"name": 0}
+    (tmp_path / "red").mkdir()
+    Image.fromarray(np.dstack([images[0], 0 * images[0], 0 * images[0]])).save(tmp_path / "red" / "a.png")
+    code, _, err = say("evaluate", "red", *words)  # whose colours would be lost
+    assert code == 2
+    assert "red has samples of shape (6, 8, 3), but the images of this data have (6, 8)" in err
     assert say("evaluate", "grey", *words, "--size", "4")[0] == 0
     code, _, err = say("evaluate", bars / "run0", *words, "--size", "4")
     assert (code, err.count("\n")) == (2, 1)
@@ -584,6 +610,15 @@ def test_labels_with_gaps_are_compared_with_what_the_gan_calls_them() -> None:
     assert first.asked == second.asked
     assert first.gan_train == second.gan_train
     assert first.gan_train is not None
+
+
+def test_a_seed_of_0_is_a_seed(say: Say, bars: Path, tmp_path: Path) -> None:
+    words = ["evaluate", bars / "run5", "--n", 30, "--backend", "numpy", "--seed", 0, "--json", "a.json"]
+    assert say(*words)[0] == 0
+    row = json.loads((tmp_path / "a.json").read_text())["rows"][1]
+    assert row["seed"] == 0
+    (right,) = evaluate([bars / "run5"], n=30, seed=0, backend="numpy").rows[1:]
+    assert row["frechet"] == right.frechet
 
 
 def test_the_seed_is_that_of_the_latents(say: Say, bars: Path, tmp_path: Path) -> None:
@@ -682,6 +717,18 @@ def test_the_function_is_the_command(bars: Path) -> None:
         evaluate([])
 
 
+def test_every_figure_in_a_note_is_that_of_what_it_names() -> None:
+    rows = tuple(Row(*head, 1.0, 0.5, 0.25, None, None, None, 1.0, 0.01) for head in (("a", 70, 0), ("b", 40, 3)))
+    report = Report("bars", 320, 80, True, 90, "features", "0123", (0, 1), 0.875, rows)
+    said = " ".join(report.text().split())
+    for words in (
+        "distance to 320 training images of bars, in features", "another evaluator than 0123",
+        "it names 87.50 % of test images rightly", "so 80 images were held out", "give --n 40", "latents: 0, 3.",
+    ):  # fmt: skip
+        assert words in said
+    assert "| a | 70 | 1.00 | 0.500 | 0.250 |" in said.replace("  ", " ")
+
+
 def test_many_classes_are_not_shown_one_by_one() -> None:
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (200, 4, 4), dtype=np.uint8), np.arange(200) % 25
@@ -740,8 +787,9 @@ def test_labels_that_are_obeyed() -> None:
     assert mixed_up.gan_train < 0.5
 
 
-def test_a_category_is_matched_with_the_class_that_suits_it() -> None:
-    judge = Evaluator(labelled(names=(2, 5, 7)), labelled(90, seed=1, names=(2, 5, 7)), n=90)
+@pytest.mark.parametrize("count", [90, 1100])
+def test_a_category_is_matched_with_the_class_that_suits_it(count: int) -> None:
+    judge = Evaluator(labelled(names=(2, 5, 7)), labelled(count, seed=1, names=(2, 5, 7)), n=90)
     row = judge_codes(obedient(labels=False), judge, "codes")
     assert (row.asked, row.gan_train, row.matched_error) == (None, None, 0.0)
     assert row.classes == (7, 2, 5)
@@ -756,6 +804,23 @@ def test_codes_are_correlated_with_what_is_drawn_within_a_category() -> None:
     assert _correlation(np.zeros(3), np.ones(3)) == 0
     (row,) = judge_codes(obedient(labels=False), evaluator(n=90), "codes").correlations
     assert all(-1 <= r <= 1 for r in row)
+
+
+def test_every_combination_of_categories_is_a_kind_and_every_number_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn depends on two categories together, one number leans it and the other one makes it thin."""
+    codes = [Category(2), Category(3), Continuous(2), Continuous(1)]
+    gan = GAN(Sequential(Dense(2 + 2 + 3 + 3, 48)), Sequential(Dense(48, 1 + 2 + 3 + 3)), codes=codes, seed=3)
+    base = np.random.default_rng(0).uniform(-9, 9, (2, 3))
+
+    def measure(number: int, sign: int) -> Callable[[Array], Array]:
+        return lambda z: base[z[:, 2:4].argmax(axis=1), z[:, 4:7].argmax(axis=1)] + sign * z[:, 7 + number]
+
+    monkeypatch.setattr("minigan.evaluation.codes.images_of", lambda gan, z, shape: z)
+    monkeypatch.setattr("minigan.evaluation.codes.slant", measure(0, 1))
+    monkeypatch.setattr("minigan.evaluation.codes.thickness", measure(1, -1))
+    found = np.array(judge_codes(gan, evaluator(n=400), "codes").correlations)
+    np.testing.assert_allclose(found, [[1, 0], [0, -1], [0, 0]], atol=0.2)
+    np.testing.assert_allclose([found[0, 0], found[1, 1]], [1, -1], atol=1e-5)
 
 
 @pytest.mark.parametrize("shear", [-0.5, 0.0, 0.3])
@@ -785,5 +850,11 @@ def test_the_report_has_a_table_of_codes(tmp_path: Path, capsys: pytest.CaptureF
     assert re.search(r"asked\.npz *\| *100\.0 \| *\d+\.\d \| *– \|", said)
     assert re.search(r"codes\.npz *\| *– \| *– \| *0\.0 \|", said)
     rows = json.loads(where.read_text())["codes"]
+    other = evaluate(sources, tmp_path / "bars.npz", n=60, seed=8, backend="numpy").codes
+    judge = Evaluator.load(tmp_path / "bars.npz", n=60)
+    for row, source in zip(other, sources, strict=True):
+        right = judge_codes(GAN.load(source), judge, source, 8)
+        assert (row.asked, row.correlations) == (right.asked, right.correlations)
+    assert list(map(list, other[1].correlations)) != rows[1]["correlations"]
     assert [row["asked"] for row in rows] == [1.0, None]
     assert rows[1]["classes"] == [2, 0, 1]

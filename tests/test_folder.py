@@ -12,24 +12,27 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import test_train
-from minigan.train import resume, train
 from PIL import Image
 from test_train import arrays, assert_same_run
 
 import minigan
 from minigan import archive
 from minigan.cli import main
+from minigan.diagnostics import Diagnostics, Notice
 from minigan.files import Folder
 from minigan.match import METRICS
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
+from minigan.runs.lines import MetricsTable
 from minigan.runs.progress import Progress
+from minigan.training import resume, train
 
 data, begin, quick_plots = test_train.data, test_train.begin, test_train.quick_plots
 small_networks, usual_signals = test_train.small_networks, test_train.usual_signals
@@ -348,6 +351,28 @@ def resume_and_listen(run: Path, steps: int, capsys: pytest.CaptureFixture[str])
     return capsys.readouterr().out
 
 
+def test_samples_are_in_the_order_of_their_steps_however_many_digits_those_have(begin: Begin) -> None:
+    run = begin(steps=1)
+    for step in (999_998, 999_999, 1_000_000, 1_000_001):
+        shutil.copy(run / "samples" / "000000.png", run / "samples" / f"{step:06}.png")
+    with RunFolder.open(run) as folder:
+        assert [step for step, _ in folder.sample_files()] == [0, 999_998, 999_999, 1_000_000, 1_000_001]
+        assert all(folder.sample_file(step) == file for step, file in folder.sample_files())
+
+
+def test_a_rewind_keeps_what_belongs_to_its_step(begin: Begin) -> None:
+    """The sample of the step itself is not later than it; what was being written when a run was killed is."""
+    run = begin(steps=4, sample_every=1)
+    torn = [run / "samples" / ".000004.png.0123abcd.tmp", run / ".metrics.csv.0123abcd.tmp"]
+    for file in torn:
+        file.write_bytes(b"half of it")
+    with RunFolder.open(run) as folder:
+        folder.rewind(3)
+        assert [step for step, _ in folder.sample_files()] == [0, 1, 2, 3]
+        assert folder.metrics.read()["step"].tolist() == [1, 2, 3]
+    assert not any(file.exists() for file in torn)
+
+
 def test_a_picture_that_is_not_of_this_run_is_left_out(begin: Begin, capsys: pytest.CaptureFixture[str]) -> None:
     """A PNG of 400 million pixels, 2 kB of it, is not opened; a damaged one, a pipe and a link do no harm either."""
     run = begin(steps=6, sample_every=1)
@@ -436,6 +461,42 @@ def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pyt
     for place, event in enumerate(events):
         if event.endswith("!"):
             assert (events[place - 1], events[place + 1]) == (event[:-1], "run"), events
+
+
+def test_a_folder_with_a_config_is_whole(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes last: whoever finds one finds all the rest. And one that is refused changes nothing."""
+    write = RunFolder.write_config
+
+    def last(self: RunFolder, config: Any) -> None:
+        assert minigan.GAN.load(self.path / "checkpoint.npz").steps == 0
+        assert {"metrics.csv", "samples"} <= {path.name for path in self.path.iterdir()}
+        write(self, config)
+
+    monkeypatch.setattr(RunFolder, "write_config", last)
+    begin(steps=1)
+
+
+def test_what_a_checkpoint_covers_is_there_before_it(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever one is written, the rows of all its steps and what was said of them can be read already."""
+    seen: list[int] = []
+    save, watch = minigan.GAN.save, Diagnostics.watch
+
+    def look(self: minigan.GAN, file: Any, extra: Any = None) -> None:
+        rows = MetricsTable(tmp_path / "run" / "metrics.csv").read()["step"].tolist()
+        assert rows == [*range(1, self.steps + 1)]
+        if rows:
+            notices = (tmp_path / "run" / "notices.txt").read_text().splitlines()
+            assert notices == [f"step {step}: look here" for step in range(1, self.steps + 1)]
+        seen.append(self.steps)
+        save(self, file, extra)
+
+    monkeypatch.setattr(minigan.GAN, "save", look)
+    said = partial(Notice, kind="x", entered=True, sentence="look here")
+    monkeypatch.setattr(Diagnostics, "watch", lambda self, played: [*watch(self, played), said(self.gan.steps)])
+    begin(steps=5, checkpoint_every=2)
+    assert seen == [0, 2, 4, 5]
 
 
 def test_a_clock_that_jumps_changes_nothing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -610,7 +671,9 @@ def test_a_run_with_a_larger_total_goes_on_where_one_of_that_length_would_be(
     run = begin(steps=4, options=LENGTHS)
     said = resume_and_listen(run, 10, capsys)
     sentence = "step 4: the schedules are those of a run of 10 steps from here on; G's learning rate was 0 here, and is"
-    assert sentence in said
+    rate = re.search(rf"{re.escape(sentence)} (\S+)$", said, re.M)
+    assert rate
+    assert 0 < float(rate[1]) < 2e-4
     assert (run / "notices.txt").read_text().startswith(sentence)
     images = minigan.datasets.load(data)
     options = {"latent": 4, "lr": 2e-4} | LENGTHS
@@ -686,7 +749,7 @@ def test_train_is_not_left_with_a_folder_that_its_output_has_broken(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes wrong before there is anything to go on with, the name of the folder is free again."""
-    monkeypatch.setattr("minigan.train.Run", lambda *args: (_ for _ in ()).throw(AttributeError("no isatty")))
+    monkeypatch.setattr("minigan.training.Run", lambda *args: (_ for _ in ()).throw(AttributeError("no isatty")))
     with pytest.raises(AttributeError):
         train("gan", data, steps=2, batch=4, out=tmp_path / "run", options={"latent": 4})
     assert not (tmp_path / "run").exists()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from minigan import datasets
-from minigan.datasets import MissingSplit, pictures
+from minigan.datasets import MissingSplit, idx, pictures
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (8, 8), np.uint8)
@@ -338,6 +338,19 @@ def test_folders_named_by_huge_numbers_are_names(tmp_path: Path, name: str) -> N
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------
+
+
+def test_folders_of_one_number_are_classes_of_their_own(tmp_path: Path) -> None:
+    for name in ("1", "01", "2"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.png", GREY)
+    assert datasets.load(tmp_path).classes == {0: "01", 1: "1", 2: "2"}
+
+
+def test_a_folder_of_idx_is_scaled_too(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx.encode(np.stack([GREY, GREY.T])))
+    assert datasets.load(tmp_path).image_shape == GREY.shape
+    assert datasets.load(tmp_path, size="6x5").image_shape == (5, 6)
 
 
 def test_mixed_sizes_are_scaled_and_cropped_around_the_middle(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from minigan import (
     BatchNorm,
     Dense,
     Dropout,
+    GaussianNoise,
     GradientPenalty,
     Label,
     LeakyReLU,
@@ -45,6 +47,7 @@ from minigan import (
 from minigan.backend import Backend, Purpose, Stream, absent
 from minigan.gan import METRICS
 from minigan.match import Match
+from minigan.nonfinite import _suspects
 from minigan.objectives import NAMED, get_objective
 from minigan.optim import Linear
 from minigan.recipes import RECIPES, classic, get_recipe, wgan_gp
@@ -951,6 +954,16 @@ def test_a_batch_that_is_not_finite_is_named_and_nothing_moves(updates: Any) -> 
     assert np.isfinite(gan.probability(data(3))).all()
 
 
+def test_a_NaN_beside_an_infinity_is_what_is_named() -> None:
+    real = data(4)
+    real[2, 1], real[0, 0] = np.nan, -np.inf
+    with pytest.raises(NonFiniteError, match=r"the real batch is not finite at step 1.*NaN in 2 of 12"):
+        plain().step(real)
+    real[2, 1] = np.inf
+    with pytest.raises(NonFiniteError, match=r"the real batch is not finite at step 1.*infinity in 2 of 12"):
+        plain().step(real)
+
+
 @pytest.mark.filterwarnings("error")
 def test_an_activation_that_overflows_is_named() -> None:
     gan = plain()
@@ -997,6 +1010,72 @@ def test_a_gradient_that_overflows_under_a_finite_loss_is_named() -> None:
 
 
 @pytest.mark.filterwarnings("error")
+def test_a_gradient_of_g_whose_norm_alone_overflows_is_g_s() -> None:
+    G, D = Sequential(Dense(2, 9)), Sequential(Dense(9, 1))
+    G.load_state_dict({"0.weight": _full(9, 2, 0), "0.bias": np.zeros(9)})
+    D.load_state_dict({"0.weight": _full(1, 9, 3e38), "0.bias": np.zeros(1)})
+    gan = GAN(G, D)
+    with pytest.raises(NonFiniteError, match=r"in the update of G: overflow") as caught:
+        gan.update_generator(4)
+    assert caught.value.array == "the norm of G's gradient"
+    assert not G.flat.any()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("player", ["G", "D"])
+def test_a_loss_that_overflows_though_no_score_does_is_its_player_s(player: str) -> None:
+    gan = plain(objective="wasserstein")
+    plant(gan.D, "2.bias", 3e38)
+    update = partial(gan.update_generator, 4) if player == "G" else partial(gan.update_discriminator, data(4))
+    with pytest.raises(NonFiniteError, match=rf"in the update of {player}: (infinity|NaN) in 1 of 1") as caught:
+        update()
+    assert caught.value.array == f"the loss of {player}"
+
+
+NOISY_GAMES: list[dict[str, Any]] = [
+    {"batches": "one"}, {"batches": "two"}, {"updates": "separate"}, {"fake_statistics": "running"},
+    {"reuse_fakes": True}, {"packing": 2}, {"instance_noise": 0.5}, {"codes": [Label(2)]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("player", ["G", "D"])
+@pytest.mark.parametrize("rules", NOISY_GAMES, ids=str)
+def test_a_number_that_is_not_finite_is_looked_for_in_the_pass_that_made_it(
+    player: str, rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Activations are computed again with the noise, the mode and the labels of the pass that is explained."""
+    told, packing = 2 * ("codes" in rules), rules.get("packing", 1)
+    G = Sequential(Dense(2 + told, 6), GaussianNoise(0.5), Tanh(), Dropout(0.5), Dense(6, 3))
+    D = Sequential(Dense(3 * packing + told * packing, 6), GaussianNoise(0.5), Tanh(), Dropout(0.5), Dense(6, 1))
+    gan = GAN(G, D, latent=2, seed=4, **rules)
+    passes: dict[str, list[Array]] = {"G": [], "D": []}
+    call = Sequential.__call__
+
+    def kept(self: Sequential, *args: Any, **settings: Any) -> Any:
+        output, back = call(self, *args, **settings)
+        passes["G" if self is gan.G else "D"].append(np.array(output))
+        return output, back
+
+    def looked(game: GAN, whose: str, *rest: Any) -> NonFiniteError:
+        found = [(name, np.array(y)) for name, y in _suspects(game, whose, *rest) if name.startswith("the output of ")]
+        assert whose == player
+        last = {net: f"the output of {net}.4.Dense" for net in "GD"}
+        for net in "GD":
+            ends = [y for name, y in found if name.startswith(last[net])]
+            assert len(ends) >= (1 if net == "D" or player == "G" else 0)
+            for y in ends:
+                assert any(y.shape == was.shape and np.allclose(y, was, atol=1e-6) for was in passes[net]), net
+        return NonFiniteError(1, "x", "explained")
+
+    monkeypatch.setattr(Sequential, "__call__", kept)
+    monkeypatch.setattr("minigan.gan.explain", looked)
+    norm, of = gan.backend.grad_norm, getattr(gan, player).flat_grad
+    monkeypatch.setattr(gan.backend, "grad_norm", lambda g, loss: (norm(g, loss)[0], g is not of))
+    with pytest.raises(NonFiniteError, match="explained"):
+        gan.step(data(4), labels=np.array([0, 1, 1, 0]) if told else None)
+
+
+@pytest.mark.filterwarnings("error")
 def test_a_gradient_whose_norm_alone_overflows_is_reported() -> None:
     G, D = Sequential(Dense(2, 3)), Sequential(Dense(3, 1))
     G.load_state_dict({"0.weight": _full(3, 2, 0), "0.bias": np.full(3, -3e38)})
@@ -1010,6 +1089,20 @@ def test_a_gradient_whose_norm_alone_overflows_is_reported() -> None:
 
 def _full(n_out: int, n_in: int, value: float) -> Array:
     return np.full((n_out, n_in), float(value))
+
+
+def test_a_match_that_is_ahead_plays_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whole parts and the rest, with the metrics of all of them; and D is not trained alone in between."""
+    right = Match(play(), data(), 4).play(7)
+    monkeypatch.setattr("minigan.backend.numpy_backend.NumpyBackend.ahead", 3)
+    gan = play()
+    match = Match(gan, data(), 4)
+    parts = [match.play(4), match.play(0), match.play(3)]
+    assert (gan.steps, gan.d_updates) == (7, 7)
+    for name, values in right.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
+    match.pretrain(100)
+    assert (gan.steps, gan.d_updates) == (7, 7)
 
 
 @pytest.mark.parametrize("d_steps", [1, 3])

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minigan.train import resume, train
 from PIL import Image
 
 import minigan
@@ -23,6 +22,8 @@ from minigan.datasets import Dataset
 from minigan.recipes import networks
 from minigan.runs import pictures
 from minigan.runs.config import Config
+from minigan.runs.data import hints
+from minigan.training import resume, train
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (12, 8, 8), np.uint8)
@@ -87,6 +88,14 @@ def test_what_names_no_class_is_refused_from_people_and_left_out_of_files(given:
     data = datasets.load(tmp_path / "a.npz")
     assert data.labels is None
     assert "the labels of" in data.notes[0]
+
+
+@pytest.mark.parametrize("k", [2, 3, 11])
+def test_one_hot_rows_of_any_number_of_classes(k: int) -> None:
+    labels = RNG.integers(0, k, 20)
+    for kind in (np.uint8, np.int64, np.float32, np.float64, bool):
+        data = Dataset(np.zeros((20, 3, 3), np.uint8), np.eye(k, dtype=kind)[labels], "x")  # type: ignore[arg-type]
+        np.testing.assert_array_equal(data.labels, labels)
 
 
 def test_text_means_the_same_in_both_splits(tmp_path: Path) -> None:
@@ -232,6 +241,8 @@ def test_a_size_is_kept_and_confirmed(tmp_path: Path) -> None:
     assert resume(folder, 2, size="12x10") == folder
     with pytest.raises(ValueError, match="size: the run has 12x10, you asked for 12x12"):
         resume(folder, 3, size=12)
+    (tmp_path / "pets").rename(tmp_path / "moved")
+    assert resume(folder, 3, data=tmp_path / "moved") == folder
 
 
 # --- pictures --------------------------------------------------------------------------------------------------
@@ -282,6 +293,13 @@ def test_notes_and_hints_are_said_once(tmp_path: Path, capsys: pytest.CaptureFix
     np.savez("many.npz", images=np.repeat(IMAGES, 90, axis=0))
     train("gan", "many.npz", steps=1, batch=2, backend="numpy", options=SMALL)
     assert said(capsys) == []
+
+
+@pytest.mark.parametrize(("count", "few"), [(999, True), (1000, False)])
+def test_few_pictures_are_less_than_a_thousand(count: int, few: bool) -> None:
+    found = hints(Dataset(np.zeros((count, 2, 2), np.uint8), None, "x"), {})
+    assert found == ["999 pictures are few: below about 1,000, " + said.partition("1,000, ")[2] for said in found]
+    assert bool(found) == few
 
 
 def test_sides_that_the_network_cannot_make_name_size() -> None:

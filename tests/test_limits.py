@@ -9,6 +9,7 @@ import math
 import time
 import tracemalloc
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,37 @@ def test_recipes_stay_far_within_the_budget(name: str, shape: tuple[int, ...], o
         patch.setattr(limits, "NUMBERS_EACH", limits.NUMBERS_EACH // 4)
         patch.setattr(limits, "PRODUCTS_EACH", limits.PRODUCTS_EACH // 4)
         limits.check_budget(gan.describe(), shapes)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, **rules: Any) -> Counter[str]:
+    """What a look at a game asks of each network, in numbers and in products."""
+    packing, found = rules.get("packing", 1), Counter[str]()
+    G = Sequential(Dense(5, 7), Tanh(), Dense(7, 4))
+    gan = minigan.GAN(G, Sequential(Dense(4 * packing, 6), Tanh(), Dense(6, 1)), **rules)
+    add = limits._Sum.add
+
+    def noted(self: Any, count: int, where: str) -> None:
+        found[f"{self.name} of {'G' if ' G' in where else 'D'}"] += count
+        add(self, count, where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(limits._Sum, "add", noted)
+        limits.check_budget(gan.describe(), {})
+    return found
+
+
+def test_a_look_grows_with_every_penalty_and_with_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = asked(monkeypatch)
+    assert plain["products of G"] == 2 * (5 * 7 + 7 * 4)
+    assert plain["products of D"] == 2 * (4 * 6 + 6)
+    for count in (1, 2, 5):
+        more = asked(monkeypatch, penalties=[minigan.R1(1.0)] * count)
+        assert more["products of D"] == (1 + 6 * count) * plain["products of D"]
+        assert more["numbers of D"] == (1 + 6 * count) * plain["numbers of D"]
+        assert more["products of G"] == plain["products of G"]
+    packed = asked(monkeypatch, packing=3)
+    assert packed["products of G"] == 3 * plain["products of G"]
+    assert packed["products of D"] == 2 * (12 * 6 + 6)
 
 
 def test_large_pictures_are_made_a_few_at_a_time() -> None:

@@ -63,6 +63,17 @@ def test_a_png_holds_the_very_pixels(tmp_path: Path, shape: tuple[int, ...]) -> 
         pictures.save_png(tmp_path / "c.png", images(1, 5, 7, 5)[0])
 
 
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (5, 9, 3), (5, 5)])
+def test_a_png_of_the_shape_that_is_asked_for_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    pictures.save_png(tmp_path / "a.png", picture)
+    for asked in [(5, 9), (9, 5), (5, 9, 3), (5, 5)]:
+        with open(tmp_path / "a.png", "rb") as file:
+            found = pictures.read_png(file, asked)
+        assert (found is not None) == (asked == shape)
+        assert found is None or np.array_equal(found, picture)
+
+
 def test_a_gif_repeats_and_holds_its_last_frame(tmp_path: Path) -> None:
     frames = [np.full((40, 40), level, np.uint8) for level in (0, 128, 255)]
     pictures.save_png(tmp_path / "1.png", frames[1])

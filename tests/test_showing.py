@@ -6,6 +6,8 @@ import base64
 import io
 import re
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ from minigan import GAN, R1, Adam, BatchNorm, Category, Dense, Flatten, Label, L
 from minigan.match import METRICS
 from minigan.recipes import cgan, dcgan
 from minigan.recipes import gan as recipe
+from minigan.runs.interrupt import StopRequest
+from minigan.runs.pictures import grid
+from minigan.runs.progress import Progress
 from minigan.runs.watch import Watch
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 8, 8), dtype=np.uint8)
@@ -193,6 +198,41 @@ def test_progress_is_lines_where_nobody_watches_and_changes_nothing(capsys: pyte
     assert f"D loss {losses:.2f}" in lines[-1]
     gan.fit(IMAGES, 10, batch=8, progress=True)
     assert capsys.readouterr().out.splitlines()[-1].startswith("step 50/50")
+
+
+def test_the_first_images_are_shown_and_true_is_white(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 2, (9, 6, 7)).astype(bool)
+    images[3] = True
+    for given in (images, images.astype(np.uint8) * 255, np.where(images, 1.0, -1.0)):
+        minigan.show(given, n=4, out=tmp_path / "a.png")
+        with Image.open(tmp_path / "a.png") as shown:
+            np.testing.assert_array_equal(np.asarray(shown), grid(images[:4].astype(np.uint8) * 255))
+
+
+def test_progress_of_a_run_that_goes_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps, means and times are those of this part of the run, also where its end does not divide."""
+    now = [5.0]
+    monkeypatch.setattr("minigan.runs.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    progress = Progress(1000, 1047, StopRequest())
+    for step in range(1001, 1048):
+        now[0] += 90.0
+        progress.update(step, {"d_loss": step, "g_loss": 2 * step, "d_real": 0.75, "d_fake": 0.25})
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line[5:9]) for line in lines] == [*range(1002, 1047, 2), 1047]
+    shown = "D(x) 0.75  D(G(z)) 0.25  90000.0 ms/step"
+    assert lines[0] == f"step 1002/1047  D loss 1001.50  G loss 2003.00  {shown}  1:07:30 left"
+    assert lines[-2] == f"step 1046/1047  D loss 1045.50  G loss 2091.00  {shown}  1:30 left"
+    assert lines[-1] == f"step 1047/1047  D loss 1047.00  G loss 2094.00  {shown}  0:00 left"
+
+
+def test_the_steps_that_are_shown_are_those_that_were_played(capsys: pytest.CaptureFixture[str]) -> None:
+    gan = small()
+    gan.steps = 30
+    with Watch(gan, IMAGES, 6) as watch:
+        for count in (1, 3, 2):
+            gan.steps += count
+            watch({name: np.full(count, 0.5) for name in METRICS})
+    assert [line[:10] for line in capsys.readouterr().out.splitlines()] == [f"step {n}/36" for n in range(31, 37)]
 
 
 def test_progress_says_what_diagnostics_have_to_say(capsys: pytest.CaptureFixture[str]) -> None:

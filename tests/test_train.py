@@ -172,15 +172,17 @@ def test_a_run_leaves_a_whole_folder(begin: Callable[..., Path], data: Path, rea
     assert gan.d_updates == 9
 
 
-def test_the_metrics_are_those_of_the_game_to_the_last_bit(begin: Callable[..., Path], data: Path) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_metrics_are_those_of_the_game_to_the_last_bit(begin: Callable[..., Path], data: Path, dtype: str) -> None:
     from minigan.recipes import gan as recipe
 
-    gan = recipe.build((8, 8), **OPTIONS, backend=get_backend("numpy"), seed=3)
-    history = gan.fit(minigan.datasets.load(data), 5, 4)
-    table = MetricsTable(begin(steps=5, seed=3) / "metrics.csv").read()
+    gan = recipe.build((8, 8), **OPTIONS, backend=get_backend("numpy"), seed=3, dtype=dtype)
+    history = Match(gan, minigan.datasets.load(data), 4).play(5)
+    table = MetricsTable(begin(steps=5, seed=3, dtype=dtype) / "metrics.csv").read()
     np.testing.assert_array_equal(table["step"], np.arange(1, 6))
     for name in METRICS:
-        np.testing.assert_array_equal(table[name].astype(np.float32), history[name])
+        assert history[name].dtype == dtype
+        np.testing.assert_array_equal(table[name].astype(dtype), history[name])
 
 
 def test_samples_show_the_same_latents_over_time(begin: Callable[..., Path], tmp_path: Path) -> None:
@@ -566,7 +568,7 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(
     begin: Callable[..., Path], tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     with pytest.raises(NonFiniteError, match=r"stands at step 0; .* smaller --lr \(it was 1e\+30\)") as caught:
-        begin(options={"lr": 1e30}, steps=50)
+        begin(options={"lr": 1e30, "d_lr": 3e-4}, steps=50)
     folder = tmp_path / "run"
     assert f"at step {caught.value.step}" in str(caught.value)
     assert minigan.GAN.load(folder / "checkpoint.npz").steps == 0
@@ -593,22 +595,23 @@ def test_the_way_into_divergence_can_be_seen(
     assert minigan.GAN.load(folder / "checkpoint.npz").steps == 4
 
 
+@pytest.mark.parametrize("player", ["G", "D"])
 def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
-    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, player: str
 ) -> None:
     folder = begin(steps=2)
     original = minigan.GAN.turn
 
     def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
         metrics = original(self, real, labels)
-        self.G.flat[3] = np.inf
+        getattr(self, player).flat[3] = np.inf
         return metrics
 
     monkeypatch.setattr(minigan.GAN, "turn", step)
-    with pytest.raises(NonFiniteError, match=r"G's parameters .* infinity in 1 of .* stands at step 2"):
+    with pytest.raises(NonFiniteError, match=rf"{player}'s parameters .* infinity in 1 of .* stands at step 2"):
         resume(folder, 3, quiet=True)
-    assert np.isfinite(arrays(folder)["G/0.weight"]).all()
-    with pytest.raises(NonFiniteError, match="the samples"):
+    assert np.isfinite(arrays(folder)[f"{player}/0.weight"]).all()
+    with pytest.raises(NonFiniteError, match="the samples" if player == "G" else "D's parameters"):
         resume(folder, 3, sample_every=1, quiet=True)
     assert minigan.GAN.load(folder / "checkpoint.npz").steps == 2
 
@@ -767,6 +770,45 @@ def test_a_bar_on_a_terminal(data: Path, tmp_path: Path) -> None:
     assert max(map(len, bars)) <= 80
     assert "step 30/30" not in text
     assert text.splitlines()[-1].startswith("minigan sample ")
+
+
+@pytest.mark.parametrize("stop", [5, 7])
+def test_a_run_that_is_ahead_and_is_stopped_has_the_rows_of_all_its_steps(
+    begin: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    """Also those that had been left for later."""
+    monkeypatch.setattr(NumpyBackend, "ahead", 3)
+    straight = begin(out="straight", steps=20, sample_every=13)
+    take = Match.take
+
+    def taken(self: Match) -> Any:
+        played = take(self)
+        if self.gan.steps >= stop:
+            signal.raise_signal(signal.SIGINT)
+        return played
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Match, "take", taken)
+        with pytest.raises(Interrupted) as caught:
+            begin(steps=20, sample_every=13)
+    run = tmp_path / "run"
+    assert MetricsTable(run / "metrics.csv").read()["step"].tolist() == [*range(1, caught.value.step + 1)]
+    assert_same_run(straight, resume(run, quiet=True))
+
+
+@pytest.mark.parametrize("updates", [3, 4, 6])
+def test_pretraining_is_as_long_as_asked(
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, updates: int
+) -> None:
+    """Whether or not it is made of whole parts; and there is a checkpoint before G's first step."""
+    monkeypatch.setattr("minigan.runs.loop._PRETRAIN_CHUNK", 4)
+    seen = []
+    save = minigan.GAN.save
+    monkeypatch.setattr(
+        minigan.GAN, "save", lambda self, *a: (seen.append((self.steps, self.d_updates)), save(self, *a))[1]
+    )
+    begin(steps=1, d_pretrain=updates)
+    assert seen == [(0, 0), (0, updates), (1, updates + 1)]
 
 
 def test_metrics_are_written_while_a_gpu_plays_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
