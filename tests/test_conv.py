@@ -250,7 +250,7 @@ REFUSED = {
         lambda: Sequential(AvgPool2D(2))(np.ones((1, 4, 5, 1))),
         "height and width must be multiples of 2, got 4 x 5",
     ),
-    "mode": (lambda: Upsample(2, "cubic"), 'mode must be "nearest" or "bilinear", got \'cubic\''),
+    "mode": (lambda: Upsample(2, "cubic"), "mode must be one of nearest, bilinear, got 'cubic'"),
     "no pictures": (lambda: Sequential(Upsample(2))(np.ones((2, 3))), r"expected images .* got \(2, 3\)"),
     "batchnorm": (lambda: Sequential(BatchNorm(3))(np.ones((2, 4, 2))), r"\(N, ..., 3\), got \(2, 4, 2\)"),
 }
