@@ -285,6 +285,21 @@ def test_a_look_grows_with_every_penalty_and_with_packing(monkeypatch: pytest.Mo
     assert packed["products of D"] == 2 * (12 * 6 + 6)
 
 
+@pytest.mark.parametrize("kind", ["NUMBERS", "PRODUCTS"])
+def test_a_larger_file_may_ask_for_more(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In proportion to the numbers in it, of each kind by its own factor, and not a single one more."""
+    total = sum(n for name, n in asked(monkeypatch).items() if name.startswith(kind.lower()))
+    description = minigan.GAN(
+        Sequential(Dense(5, 7), Tanh(), Dense(7, 4)), Sequential(Dense(4, 6), Tanh(), Dense(6, 1))
+    ).describe()
+    monkeypatch.setattr(limits, kind, 0)
+    monkeypatch.setattr(limits, f"{kind}_EACH", total)
+    limits.check_budget(description, {"G": {"w": (1, 1)}})
+    monkeypatch.setattr(limits, f"{kind}_EACH", total - 1)
+    with pytest.raises(ValueError, match=f"{kind.lower()}, where a file that holds 1 may ask"):
+        limits.check_budget(description, {"G": {"w": (1, 1)}})
+
+
 def test_large_pictures_are_made_a_few_at_a_time() -> None:
     """The shipped recipes a thousand at a time, as ever, for how many there are may change the last bit."""
     for name in ("gan", "dcgan"):
