@@ -27,7 +27,8 @@ from minigan import archive
 from minigan.cli import main
 from minigan.diagnostics import Diagnostics, Notice
 from minigan.files import Folder
-from minigan.match import METRICS
+from minigan.match import METRICS, Match
+from minigan.recipes import get_recipe
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
 from minigan.runs.lines import MetricsTable
@@ -497,6 +498,19 @@ def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pyt
     for place, event in enumerate(events):
         if event.endswith("!"):
             assert (events[place - 1], events[place + 1]) == (event[:-1], "run"), events
+
+
+def test_a_D_that_has_learned_alone_is_no_failed_start(begin: Begin, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "samples").mkdir(parents=True)
+    MetricsTable(run / "metrics.csv").create()
+    gan = get_recipe("gan").build((8, 8), latent=4)
+    Match(gan, minigan.datasets.load(data), 4).pretrain(2)
+    gan.save(run / "checkpoint.npz")
+    before = contents(run)
+    with pytest.raises(ValueError, match="is not empty"):
+        begin(steps=1)
+    assert contents(run) == before
 
 
 def test_a_folder_with_a_config_is_whole(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
