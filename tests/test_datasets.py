@@ -196,6 +196,15 @@ def test_float64_is_rounded_as_float64() -> None:
     np.testing.assert_array_equal(datasets.to_uint8(near), [np.arange(255), np.arange(1, 256)])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_middle_of_two_levels_is_the_even_one(dtype: str) -> None:
+    """As NumPy rounds, so that pictures are not brighter on average than what G makes."""
+    middles = ((np.arange(255) + 0.5) / 127.5 - 1).astype(dtype)
+    exact = middles[(middles + 1) * 127.5 % 1 == 0.5]
+    assert len(exact) > 100
+    assert not (datasets.to_uint8(exact) % 2).any()
+
+
 def test_conversions_refuse_other_kinds() -> None:
     refused(lambda: datasets.to_uint8(np.array([0.0, np.nan])), "NaN")
     refused(lambda: datasets.to_float(IMAGES, "int8"), "int8")

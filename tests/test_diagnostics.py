@@ -154,6 +154,12 @@ def test_circles() -> None:
     assert "every 300 steps" in notices[0].sentence
 
 
+def test_what_has_calmed_down_no_longer_swings() -> None:
+    swing, calm = np.sin(2 * np.pi * np.arange(130) / 25), np.zeros(130)
+    assert swings(np.concatenate([swing, calm])) == (0.0, 0.0)
+    assert swings(np.concatenate([calm, swing]))[1] == pytest.approx(0.7, abs=0.02)
+
+
 def test_noise_and_drift_do_not_swing() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):

@@ -787,6 +787,15 @@ def test_labels_that_are_obeyed() -> None:
     assert mixed_up.gan_train < 0.5
 
 
+def test_a_gan_of_more_classes_than_the_data_is_not_given_theirs() -> None:
+    data = labelled(names=(2, 5, 7))
+    rows = np.asarray(data.labels) < 7
+    judge = Evaluator(Dataset(data.images[rows], np.asarray(data.labels)[rows], "two bars"), n=90)
+    row = judge_codes(obedient(labels=True), judge, "three")
+    assert row.asked is not None
+    assert row.asked <= 1 / 3  # which are asked for as 2, a name that the data happens to have
+
+
 @pytest.mark.parametrize("count", [90, 1100])
 def test_a_category_is_matched_with_the_class_that_suits_it(count: int) -> None:
     judge = Evaluator(labelled(names=(2, 5, 7)), labelled(count, seed=1, names=(2, 5, 7)), n=90)

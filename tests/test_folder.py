@@ -27,7 +27,8 @@ from minigan import archive
 from minigan.cli import main
 from minigan.diagnostics import Diagnostics, Notice
 from minigan.files import Folder
-from minigan.match import METRICS
+from minigan.match import METRICS, Match
+from minigan.recipes import get_recipe
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
 from minigan.runs.lines import MetricsTable
@@ -360,6 +361,42 @@ def test_samples_are_in_the_order_of_their_steps_however_many_digits_those_have(
         assert all(folder.sample_file(step) == file for step, file in folder.sample_files())
 
 
+def test_a_checksum_is_that_of_all_rows_also_where_none_has_come_since(tmp_path: Path) -> None:
+    table = MetricsTable(tmp_path / "metrics.csv")
+    table.create()
+    for step in (1, 2):
+        table.append(step, dict.fromkeys(METRICS, 0.5), np.dtype("float32"))
+        table.flush()
+        table.flush()
+    MetricsTable(table.path).rewind(2, table.checksum)
+
+
+@pytest.mark.parametrize("value", ["1e999", "nan", "1e", "--1", "1-1"])
+def test_what_is_no_number_is_no_row_though_no_checksum_was_noted(tmp_path: Path, value: str) -> None:
+    table = MetricsTable(tmp_path / "metrics.csv")
+    table.create()
+    with open(table.path, "a") as file:
+        file.write("1" + ",0.5" * (len(METRICS) - 1) + f",{value}\n")
+    with pytest.raises(ValueError, match="does not hold the rows 1 to 1"):
+        table.rewind(1)
+
+
+def test_how_long_something_lasts_may_change_and_the_run_be_killed_at_once(begin: Begin) -> None:
+    """The checkpoint that it goes on from then is one that does not know of the change."""
+    run = begin(steps=4, options={"decay_steps": 3})
+    killed_at(5, lambda: resume(run, 8, options={"decay_steps": 6}, quiet=True))
+    resume(run, quiet=True)
+    assert arrays(run)["g_opt/t"] == 8
+
+
+@pytest.mark.parametrize("given", [{}, {"sample_every": 5}, {"checkpoint_every": 5}, {"steps": 6}])
+def test_what_is_not_given_stays_as_it_was(begin: Begin, given: dict[str, int]) -> None:
+    run = begin(steps=4, sample_every=3, checkpoint_every=2)
+    before = json.loads((run / "config.json").read_text())
+    resume(run, quiet=True, **given)
+    assert json.loads((run / "config.json").read_text()) == before | given
+
+
 def test_a_rewind_keeps_what_belongs_to_its_step(begin: Begin) -> None:
     """The sample of the step itself is not later than it; what was being written when a run was killed is."""
     run = begin(steps=4, sample_every=1)
@@ -461,6 +498,19 @@ def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pyt
     for place, event in enumerate(events):
         if event.endswith("!"):
             assert (events[place - 1], events[place + 1]) == (event[:-1], "run"), events
+
+
+def test_a_D_that_has_learned_alone_is_no_failed_start(begin: Begin, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "samples").mkdir(parents=True)
+    MetricsTable(run / "metrics.csv").create()
+    gan = get_recipe("gan").build((8, 8), latent=4)
+    Match(gan, minigan.datasets.load(data), 4).pretrain(2)
+    gan.save(run / "checkpoint.npz")
+    before = contents(run)
+    with pytest.raises(ValueError, match="is not empty"):
+        begin(steps=1)
+    assert contents(run) == before
 
 
 def test_a_folder_with_a_config_is_whole(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

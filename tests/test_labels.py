@@ -23,6 +23,7 @@ from minigan.recipes import networks
 from minigan.runs import pictures
 from minigan.runs.config import Config
 from minigan.runs.data import hints
+from minigan.runs.loop import columns_of, whole_rows
 from minigan.training import resume, train
 
 RNG = np.random.default_rng(0)
@@ -154,6 +155,20 @@ def test_a_run_has_the_classes_of_its_data(tmp_path: Path, capsys: pytest.Captur
     assert Path("S.PNG").read_bytes() == (folder / "samples.png").read_bytes()
 
 
+def test_a_class_has_its_number_by_its_place_whatever_its_name(tmp_path: Path) -> None:
+    np.savez("zoo.npz", images=IMAGES[:6], labels=np.array(["zebra", "ox", "ant"] * 2))
+    options = SMALL | {"label": "told"}
+    folder = train(
+        "gan", "zoo.npz", steps=1, batch=2, backend="numpy", out=tmp_path / "run", options=options, quiet=True
+    )
+    assert Config.read(folder / "config.json").labels["classes"] == ["ant", "ox", "zebra"]
+    gan = GAN.load(folder / "checkpoint.npz")
+    for number, name in enumerate(["ant", "ox", "zebra"]):
+        assert main(["sample", str(folder), "--n", "3", "--label", name, "--out", "a.npz"]) == 0
+        right = datasets.to_uint8(gan.sample(3, label=number)).reshape(-1, *IMAGES.shape[1:])
+        np.testing.assert_array_equal(datasets.load("a.npz").images, right)
+
+
 def test_labels_with_gaps_are_numbered_and_asked_for_by_their_own_numbers(tmp_path: Path) -> None:
     np.savez("a.npz", images=IMAGES, labels=np.array([3, 70, 200])[np.arange(12) % 3])
     folder = train("acgan", "a.npz", steps=2, batch=4, backend="numpy", options=SMALL)
@@ -246,6 +261,15 @@ def test_a_size_is_kept_and_confirmed(tmp_path: Path) -> None:
 
 
 # --- pictures --------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_of_classes_is_as_near_to_a_square_as_can_be() -> None:
+    for n, k, columns, samples in ((25, 3, 6, 24), (100, 3, 9, 99), (25, 2, 4, 24), (100, 7, 7, 98), (25, 8, 8, 24)):
+        assert columns_of(n, [*"abcdefgh"[:k]]) == columns
+        assert whole_rows(n, columns) == samples
+    assert whole_rows(23, 6) == 24
+    assert whole_rows(1, 6) == 6
+    assert whole_rows(23, columns_of(23, [])) == 23
 
 
 def test_titles_stand_above_their_columns() -> None:

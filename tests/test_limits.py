@@ -237,6 +237,22 @@ def test_a_game_in_the_budget_is_loaded(saved: bytes, tmp_path: Path) -> None:
     assert minigan.GAN.load(larger).sample_shape == (64, 64, 1)
 
 
+def test_a_new_game_is_loaded_however_well_it_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thirds of it are zeros, what a new optimizer remembers, and no large file is taken for a bomb for that."""
+    gan = minigan.GAN(Sequential(Dense(2, 99), Dense(99, 99), seed=1), Sequential(Dense(99, 1), seed=2))
+    gan.save(tmp_path / "a.npz")
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz") as old,
+        zipfile.ZipFile(tmp_path / "b.npz", "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    contents, size = archive.peek(tmp_path / "b.npz"), (tmp_path / "b.npz").stat().st_size
+    assert sum(math.prod(shape) * dtype.itemsize for shape, dtype in contents.values()) > 2 * size
+    monkeypatch.setattr(checkpoint, "_SMALL", 0)  # as if it were large
+    np.testing.assert_array_equal(minigan.GAN.load(tmp_path / "b.npz").sample(2), gan.sample(2))
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "options"),
     [("wgan-gp", (28, 28), {}), ("dcgan", (64, 64, 3), {"width": 16}), ("cgan", (64, 64), {"width": 8})],
@@ -283,6 +299,21 @@ def test_a_look_grows_with_every_penalty_and_with_packing(monkeypatch: pytest.Mo
     packed = asked(monkeypatch, packing=3)
     assert packed["products of G"] == 3 * plain["products of G"]
     assert packed["products of D"] == 2 * (12 * 6 + 6)
+
+
+@pytest.mark.parametrize("kind", ["NUMBERS", "PRODUCTS"])
+def test_a_larger_file_may_ask_for_more(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In proportion to the numbers in it, of each kind by its own factor, and not a single one more."""
+    total = sum(n for name, n in asked(monkeypatch).items() if name.startswith(kind.lower()))
+    description = minigan.GAN(
+        Sequential(Dense(5, 7), Tanh(), Dense(7, 4)), Sequential(Dense(4, 6), Tanh(), Dense(6, 1))
+    ).describe()
+    monkeypatch.setattr(limits, kind, 0)
+    monkeypatch.setattr(limits, f"{kind}_EACH", total)
+    limits.check_budget(description, {"G": {"w": (1, 1)}})
+    monkeypatch.setattr(limits, f"{kind}_EACH", total - 1)
+    with pytest.raises(ValueError, match=f"{kind.lower()}, where a file that holds 1 may ask"):
+        limits.check_budget(description, {"G": {"w": (1, 1)}})
 
 
 def test_large_pictures_are_made_a_few_at_a_time() -> None:
