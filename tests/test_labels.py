@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import minigan
-from minigan import GAN, Dense, Flatten, Label, Reshape, Sequential, Sigmoid, Tanh, datasets
+from minigan import GAN, Dense, Flatten, Label, Reshape, Sequential, Sigmoid, Tanh, archive, datasets
 from minigan.cli import main
 from minigan.datasets import Dataset
 from minigan.recipes import networks
@@ -150,7 +150,7 @@ def test_a_run_has_the_classes_of_its_data(tmp_path: Path, capsys: pytest.Captur
     assert main(["sample", str(folder), "--label", "2", "--n", "3", "--out", "two.NPZ"]) == 0
     np.testing.assert_array_equal(datasets.load("two.NPZ").images, expected)
     assert main(["sample", str(folder), "--label", "dgo"]) == 2
-    assert "did you mean 'dog'?" in capsys.readouterr().err
+    assert "did you mean dog?" in capsys.readouterr().err
     assert main(["sample", str(folder / "checkpoint.npz"), "--out", "S.PNG"]) == 0
     assert Path("S.PNG").read_bytes() == (folder / "samples.png").read_bytes()
 
@@ -222,6 +222,9 @@ def test_an_older_run_goes_on_with_its_labels_as_they_are() -> None:
     config = json.loads((folder / "config.json").read_text())
     del config["labels"], config["size"]
     (folder / "config.json").write_text(json.dumps(config))
+    arrays, header = archive.load(folder / "checkpoint.npz")
+    del header["extra"]["settings"], header["extra"]["rows"], header["extra"]["classes"]
+    archive.save(folder / "checkpoint.npz", arrays, header)
     assert resume(folder, 4) == folder
 
 
