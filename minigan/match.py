@@ -139,6 +139,11 @@ class Match:
             raise self._failure
         return {name: history[:, i] for i, name in enumerate(METRICS)}
 
+    @property
+    def how(self) -> str:
+        """How a step is played, where that is known and not plain to see: as one CUDA graph, say."""
+        return self._turn.describe()
+
     def _play_once(self) -> None:
         metrics = self.gan.turn(*self._draw(len(self._real), self.gan._d_updates.now()))
         self._be.record([metrics[name] for name in METRICS], self._table, self.gan._steps.now())

@@ -191,6 +191,18 @@ def test_auto_says_why_an_installed_numba_is_passed_over(monkeypatch: pytest.Mon
         assert minigan.get_backend("auto").name == "numpy"
 
 
+def test_a_cupy_that_lacks_something_is_not_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        def find_spec(self, name: str, *args: Any) -> None:
+            if name == "cupy":
+                raise ModuleNotFoundError("No module named 'fastrlock'", name="fastrlock")
+
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(ImportError, match="CuPy is installed but cannot be loaded: No module named 'fastrlock'"):
+        minigan.get_backend("cupy")
+
+
 def test_without_cupy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(ImportError, match=r"pip install .*\[cuda12\]"):

@@ -405,7 +405,7 @@ def test_a_step_says_whether_it_is_a_graph(make: Make, monkeypatch: pytest.Monke
     match = Match(small(make()), IMAGES, 6)
     turn = match._turn
     assert isinstance(turn, graph.Graph)
-    assert (turn.recorded, turn.nodes, turn.describe()) == (False, None, "not recorded yet")
+    assert (turn.recorded, turn.nodes, turn.describe()) == (False, None, "")
     match.play(4)
     assert turn.recorded
     warnings.simplefilter("ignore")
@@ -417,6 +417,18 @@ def test_a_step_says_whether_it_is_a_graph(make: Make, monkeypatch: pytest.Monke
     monkeypatch.setenv("MINIGAN_STRICT_GRAPH", "1")
     with pytest.raises(RuntimeError, match=r"cannot be one CUDA graph .* reading from the device"):
         Match(with_layer(make(), Peeking()), IMAGES, 6).play(4)
+
+
+@SIMULATED
+def test_a_graph_that_cannot_be_printed_is_played_all_the_same(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Any, flags: int = 0) -> str:
+        raise RuntimeError("cudaErrorOperatingSystem")
+
+    monkeypatch.setattr(fake_cupy.Graph, "debug_dot_str", fail)
+    match = Match(small(make()), IMAGES, 6)
+    match.play(4)
+    assert isinstance(match._turn, graph.Graph)
+    assert (match._turn.recorded, match._turn.nodes, match.how) == (True, None, "one CUDA graph")
 
 
 @SIMULATED

@@ -115,13 +115,14 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def test_a_run_on_a_gpu_moves_to_a_cpu_and_back(
-    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a simulated one: many steps before the host looks, and the same rows, pictures and checkpoints."""
     fake_cupy.install(monkeypatch)
     arguments = {"sample_every": 3, "checkpoint_every": 5, "options": {"eps": 1e-3}}  # eps: no rounding is amplified
     straight = begin(out="straight", steps=7, **arguments)
-    moving = begin(steps=5, backend="cupy", **arguments)
+    moving = begin(steps=5, backend="cupy", quiet=False, **arguments)
+    assert capsys.readouterr().out.count("a step is played as one CUDA graph of") == 1
     assert json.loads((moving / "config.json").read_text())["backend"] == "cupy"
     resume(moving, 6, backend="numpy", quiet=True)
     resume(moving, 7, backend="cupy", quiet=True)

@@ -674,7 +674,9 @@ def _cupy() -> Any:
     """CuPy, if it works here."""
     try:
         import cupy
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise ImportError(f"CuPy is installed but cannot be loaded: {error}; install it anew") from error
         raise ImportError(
             "the cupy backend needs CuPy, which is not installed; "
             f"{how_to_install('cuda12', 'cuda13')}, whichever the driver supports"

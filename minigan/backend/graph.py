@@ -192,16 +192,23 @@ class Graph(Repeat):
 
     @property
     def nodes(self) -> int | None:
-        """How many operations the graph has, kernels, products and copies; None before it is recorded."""
+        """How many operations the graph has, kernels, products and copies.
+
+        None before it is recorded, or where CUDA cannot print it, which is no reason not to play it.
+        """
         if self._graph is None:
             return None
-        return len(re.findall(r'^\s*"?graph_\d+_node_\d+"?\s*\[', self._graph.debug_dot_str(), re.MULTILINE))
+        try:
+            printed = self._graph.debug_dot_str()
+        except Exception:
+            return None
+        return len(re.findall(r'^\s*"?graph_\d+_node_\d+"?\s*\[', printed, re.MULTILINE))
 
     def describe(self) -> str:
-        """In a few words: whether it is a graph, of how many operations, or why it is not one."""
         if self._graph is not None:
-            return f"one CUDA graph of {self.nodes} operations"
-        return "not recorded yet" if self.reason is None else f"call by call ({self.reason})"
+            size = "" if (nodes := self.nodes) is None else f" of {nodes} operations"
+            return f"one CUDA graph{size}"
+        return "" if self.reason is None else f"call by call ({self.reason})"
 
     def halted(self) -> bool:
         if self._graph is None or not self._be.to_numpy(self.halt)[0]:

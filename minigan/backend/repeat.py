@@ -16,6 +16,10 @@ class Repeat:
         """Play the step once and return what it returned; on a GPU without waiting for it."""
         return self._step()
 
+    def describe(self) -> str:
+        """How it is played, if that is not plain to see: "" until it is known, and on a CPU."""
+        return ""
+
     def halted(self) -> bool:
         """Whether a step met a number that is not finite and changed nothing since; waits for the device."""
         return False

@@ -179,12 +179,15 @@ class Run:
         self.progress.start_clock()
         noted = gan.steps  # of the steps played, those that are written down
         late: dict[str, np.ndarray[Any, Any]] = {}  # metrics of those that are not, yet
+        how = ""
         while gan.steps < config.steps and not stop.requested:
             pauses = (config.sample_every, config.checkpoint_every)
             count = min(config.steps - gan.steps, gan.backend.ahead, *(n - gan.steps % n for n in pauses))
             match.ask(count)
             noted = self._note(late, noted)  # while a GPU is busy with what was asked for
             late = played = match.take()
+            if not how and (how := match.how):
+                self.progress.say(f"a step is played as {how}" if how.startswith("one") else f"steps are played {how}")
             goes_on = gan.backend.ahead > 1 and gan.steps < config.steps and all(gan.steps % n for n in pauses)
             if not (goes_on and len(played["d_loss"]) == count):
                 noted, late = self._note(played, noted), {}
