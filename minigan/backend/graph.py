@@ -206,8 +206,9 @@ class Graph(Repeat):
 
     def describe(self) -> str:
         if self._graph is not None:
-            size = "" if (nodes := self.nodes) is None else f" of {nodes} operations"
-            return f"one CUDA graph{size}"
+            nodes = self.nodes
+            count = ", whose operations cannot be counted" if nodes is None else f" of {nodes} operations"
+            return f"one CUDA graph{count}"
         return "" if self.reason is None else f"call by call ({self.reason})"
 
     def halted(self) -> bool:

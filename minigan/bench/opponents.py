@@ -274,10 +274,7 @@ def _how(name: str, play: Any) -> str:
             f"{name} plays a step as one CUDA graph, but this one was played call by call, as cupy-eager does it: "
             f"{play.reason or 'it was not recorded'}"
         )
-    try:
-        return f"one CUDA graph of {play.nodes} operations"
-    except Exception as error:  # they are counted in what CUDA prints, for which nobody should lose a figure
-        return f"one CUDA graph, whose operations cannot be counted ({' '.join(str(error).split())})"
+    return play.describe()
 
 
 def ready(start: Start, gan: Any) -> Callable[[], Any]:
