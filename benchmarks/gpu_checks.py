@@ -29,8 +29,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -41,6 +40,7 @@ import numpy as np
 from minigan import GAN, Dense, LeakyReLU, Sequential, datasets, get_backend
 from minigan.backend import Stream, cublas, cupy_backend, workarounds
 from minigan.backend.cupy_backend import CupyBackend
+from minigan.backend.graph import no_collection
 from minigan.bench import environment, opponents, step
 from minigan.recipes import RECIPES
 
@@ -244,7 +244,7 @@ def capture(check: Checks) -> None:
         streams.append(stream)
         be.synchronize()
         try:
-            with stream, cp.cuda.using_allocator(pool.malloc), _uncollected():
+            with stream, cp.cuda.using_allocator(pool.malloc), no_collection():
                 graph = _captured(cp, stream, name, lambda: (cp.add(a, 1, out=out), work()), mode)
         except Exception as error:
             return {"recorded": False, "reason": f"{type(error).__name__}: {error}"[:300]}
@@ -269,7 +269,7 @@ def capture(check: Checks) -> None:
     def in_a_row() -> Found:
         """What a node costs, and a launch: 200 tiny kernels, replayed 200 times."""
         stream, x, nodes = cp.cuda.Stream(non_blocking=True), be.zeros((32,), np.float32), 200
-        with stream, _uncollected():
+        with stream, no_collection():
             cp.add(x, 1, out=x)
             stream.synchronize()
             stream.begin_capture(getattr(cp.cuda.runtime, own if own in modes else modes[0]))
@@ -322,19 +322,6 @@ def _product_is_right(be: Any, name: str, out: Array, column: Array) -> bool:
         return bool((be.to_numpy(column) == 1).all())
     eye = np.eye(64, dtype=np.float32)
     return bool((be.to_numpy(out) == (2 * eye + 1 if "added" in name else eye)).all())
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection but where it is asked for."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _garbage(cp: Any) -> None:

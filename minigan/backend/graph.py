@@ -270,7 +270,7 @@ class Graph(Repeat):
         mode = getattr(self._cuda.runtime, workarounds.capture_mode())
         self._be.counts.prepare()
         self._be.synchronize()
-        with _no_collection(), self._stream, self._cuda.using_allocator(self._pool.malloc):
+        with no_collection(), self._stream, self._cuda.using_allocator(self._pool.malloc):
             self._stream.begin_capture(mode)
             self._be.recording = self
             try:
@@ -334,7 +334,7 @@ class Graph(Repeat):
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Without Python's garbage collector: if it destroyed an older graph now, CUDA would lose the recording.
 
     A graph is part of a cycle (graph, step, game, graph), so it is the collector that ends it.

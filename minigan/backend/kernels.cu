@@ -309,16 +309,12 @@ __global__ void normalize(
     }
 }
 
-// Back through φ and the normalisation, and then, if `before` says so, through φ₀ and the bias that made x.
-__global__ void batchnorm_grad(
-    REAL *dy, const REAL *y, const REAL *x, const REAL *gamma, const REAL *mean, const REAL *inv_std, REAL *dgamma,
-    REAL *dbeta, int from_batch, int rows, int cols, int act, REAL leak, int before, REAL *dbias, int accumulate,
-    int act0, REAL leak0
+// The way back through φ: g over dy, and the sums of g and of g x̂ over a column's rows.
+__device__ void back_through_phi(
+    REAL *dy, const REAL *y, const REAL *x, REAL m, REAL s, int rows, int cols, int c, int act, REAL leak, REAL &sum,
+    REAL &weighted
 ) {
     struct Three { REAL g, y, x; };
-    struct Two { REAL g, x; };
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    REAL sum = 0, weighted = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
     auto load = [=](int r) { u64 i = r * (u64)cols + c; return Three{dy[i], act ? y[i] : 0, x[i]}; };
     if (c < cols) each_row(rows, load, [&](int r, Three at) {
         REAL g = at.g * slope(at.y, act, leak);
@@ -327,6 +323,18 @@ __global__ void batchnorm_grad(
         weighted += g * ((at.x - m) * s);
     });
     add_up(sum, weighted);
+}
+
+// Back through φ and the normalisation, and then, if `before` says so, through φ₀ and the bias that made x.
+__global__ void batchnorm_grad(
+    REAL *dy, const REAL *y, const REAL *x, const REAL *gamma, const REAL *mean, const REAL *inv_std, REAL *dgamma,
+    REAL *dbeta, int from_batch, int rows, int cols, int act, REAL leak, int before, REAL *dbias, int accumulate,
+    int act0, REAL leak0
+) {
+    struct Two { REAL g, x; };
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    REAL sum = 0, weighted = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
+    back_through_phi(dy, y, x, m, s, rows, cols, c, act, leak, sum, weighted);
     REAL total = 0, none = 0;
     if (c < cols) {
         if (threadIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
@@ -348,17 +356,9 @@ __global__ void batchnorm_grad_chunks(
     REAL *dy, const REAL *y, const REAL *x, const REAL *mean, const REAL *inv_std, REAL *sums, REAL *weights, int rows,
     int cols, int act, REAL leak
 ) {
-    struct Three { REAL g, y, x; };
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     REAL sum = 0, weighted = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
-    auto load = [=](int r) { u64 i = r * (u64)cols + c; return Three{dy[i], act ? y[i] : 0, x[i]}; };
-    if (c < cols) each_row(rows, load, [&](int r, Three at) {
-        REAL g = at.g * slope(at.y, act, leak);
-        dy[r * (u64)cols + c] = g;
-        sum += g;
-        weighted += g * ((at.x - m) * s);
-    });
-    add_up(sum, weighted);
+    back_through_phi(dy, y, x, m, s, rows, cols, c, act, leak, sum, weighted);
     if (c >= cols || threadIdx.y) return;
     sums[blockIdx.y * (u64)cols + c] = sum;
     weights[blockIdx.y * (u64)cols + c] = weighted;
