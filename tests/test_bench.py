@@ -750,6 +750,11 @@ def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) 
         "the step at batch 4, width 0.1: numpy, reference, torch-eager, torch-best, jax",
         "jax says: jaxlib is missing",
         "torch-best says: segmentation fault, say",
+        "  numpy: 500 ms (500 to 500), 1.00 × numpy",
+        "  reference: 500 ms (500 to 500), 1.00 × numpy",
+        f"  torch-eager: {found.wrong['torch-eager']}",
+        "  torch-best: torch-best ended with code 1: segmentation fault, say",
+        "  jax: JAX is not installed",
         "its parts at batch 4, width 0.1",
     ]
 
@@ -833,6 +838,30 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert {(f.who, f.batch, f.width) for f in found.steps()} == {("numpy", 4, 0.1), ("reference", 4, 0.1)}
     assert {f.subject for f in found.parts()} == set(parts.PARTS)
     assert found.ceilings["cpu"].gemm <= found.peaks["cpu"].flops
+
+
+@pytest.mark.parametrize(
+    ("flags", "subject"), [(["--batch", "4", "5"], "step"), (["--conv"], conv.SUBJECTS[0]), (["--parts"], "step")]
+)
+def test_a_measurement_that_is_stopped_leaves_what_it_has_found(
+    flags: list[str], subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the second turns: those of the second batch, of the second subject, or of the first part."""
+    begun = []
+
+    def stopped(workers: Any, pace: Pace) -> Any:
+        begun.append(workers)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return take_turns(workers, pace)
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr("minigan.bench.measure.take_turns", stopped)
+    assert main([*TINY.split(), "--backend", "numpy", *flags, "--out", str(tmp_path)]) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+    (one,) = report.load(tmp_path / "bench.json").figures
+    assert (one.subject, one.who, one.batch) == (subject, "numpy", 4)
+    assert f"\n  numpy: {tables.brief(one, one)}\n" in capsys.readouterr().err
 
 
 def test_the_command_for_a_critic(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..backend import Backend
-from . import environment
+from . import environment, tables
 from .ceilings import Ceilings
 from .opponents import (
     FAMILIES,
@@ -61,9 +61,9 @@ def measure(
 ) -> Report:
     """Run a plan on these backends (at least one), which are present.
 
-    progress: gets a line now and then, and whatever a contestant says on standard error. keep: gets what is known
-    after each size, for whoever may be stopped before the end. Raises RuntimeError for a figure above the hardware's
-    peak, or if nothing at all could be measured.
+    progress: gets a line now and then, each time of a step as soon as it is known, and whatever a contestant says on
+    standard error. keep: gets what is known after each step and part at each size, for whoever may be stopped before
+    the end. Raises RuntimeError for a figure above the hardware's peak, or if nothing at all could be measured.
     """
     ours = [(name, environment.device(backend)) for name, backend in backends.items()]
     devices = list(dict.fromkeys(device for _, device in ours))
@@ -88,7 +88,7 @@ def measure(
             for subject in FAMILIES.get(plan.subject, (plan.subject,)):
                 progress(f"the {subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
                 _steps(report, steps, subject, batch, width, plan.pace, os.path.join(folder, "start.npz"), progress)
-            keep(report)
+                keep(report)
         if not report.steps():
             reasons = "; ".join({**report.absent, **report.wrong}.values())
             raise RuntimeError(f"no {plan.subject} could be measured: {reasons}")
@@ -98,7 +98,7 @@ def measure(
                 for part in PARTS:
                     who = [c for c in contestants if c in steps and (c in ours or (part, c[0]) == RIVAL)]
                     _part(report, {c: workers[c] for c in who}, part, batch, width, plan.pace, progress)
-                keep(report)
+                    keep(report)
         for device in devices:  # once more, minutes later: nothing disturbs a machine all the time
             with suppress(WorkerError):  # it died since, and its figures are reported as absent
                 report.ceilings[device] = report.ceilings[device].best(_ceilings(first[device], plan.pace))
@@ -138,6 +138,7 @@ def _steps(
     progress: Say,
 ) -> None:
     """The step of everyone at one size; who fails is noted and removed from `workers`."""
+    invited, known = list(workers), len(report.figures)
     start = make_start(batch, width, subject)
     save_start(start_file, start)
     expected = expected_losses(start)
@@ -158,6 +159,11 @@ def _steps(
     for contestant, reason in _turns(report, workers, subject, batch, width, work, pace, progress).items():
         report.absent[_label(contestant)] = reason
         workers.pop(contestant)
+    times = {(figure.who, figure.device): figure for figure in report.figures[known:]}
+    reasons = {**report.absent, **report.wrong}
+    for contestant in invited:
+        figure, label = times.get(contestant), _label(contestant)
+        progress(f"  {label}: {tables.brief(figure, next(iter(times.values()))) if figure else reasons[label]}")
 
 
 def _part(report: Report, workers: Workers, part: str, batch: int, width: float, pace: Pace, progress: Say) -> None:

@@ -116,6 +116,13 @@ def low_ceilings(report: Report) -> list[str]:
     return lines[:1]
 
 
+def brief(figure: Figure, other: Figure) -> str:
+    """The time of a step in a few words: median, quartiles, and how many times that of another one."""
+    ratio = figure.timing.median / other.timing.median
+    unstable = ", unstable" if figure.timing.unstable else ""
+    return f"{1e3 * figure.timing.median:.4g} ms ({_quartiles(figure)}), {ratio:.2f} × {other.who}{unstable}"
+
+
 def label(who: str) -> str:
     """How a contestant is called: minigan's backends by its name."""
     return who if who in OPPONENTS else f"minigan {who}"

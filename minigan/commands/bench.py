@@ -30,8 +30,8 @@ they are installed. Each contestant is a process of its own; they take turns.
   minigan bench --dcgan          or the step of a small DCGAN
   minigan bench --conv           or its convolutions, layer by layer
 
-The file of results is written after each size, so that little is lost where a
-long measurement is stopped.
+Times are printed, and the file of results is written, as soon as they are
+known, so that little is lost where a long measurement is stopped.
 """
 BATCHES = {"step": (32, 128, 512), "critic": (64, 512), "dcgan": (64, 128), "conv": (64, 128)}
 PROFILED_BATCH, ROUNDS = 128, 10
