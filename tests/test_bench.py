@@ -747,6 +747,8 @@ def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) 
     assert all(f.timing.median == 0.5 for f in found.figures)
     assert said == [
         "ceilings of the CPU: products and copies",
+        "everyone begins: numpy, reference, torch-eager, torch-best, jax",
+        "jax says: jaxlib is missing",
         "the step at batch 4, width 0.1: numpy, reference, torch-eager, torch-best, jax",
         "jax says: jaxlib is missing",
         "torch-best says: segmentation fault, say",
@@ -756,6 +758,31 @@ def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) 
         "  torch-best: torch-best ended with code 1: segmentation fault, say",
         "  jax: JAX is not installed",
         "its parts at batch 4, width 0.1",
+    ]
+
+
+def test_all_begin_at_once_and_whoever_dies_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the others in its first step, which takes forever if they are asked one after the other."""
+    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
+    wait = f"""    if request["do"] == "step" and not (begun := pathlib.Path({str(tmp_path)!r}, name)).exists():
+        begun.touch()
+        while len(list(begun.parent.iterdir())) < 3:
+            time.sleep(0.01)
+        if name == "jax":
+            sys.exit("no luck")
+    if request"""
+    waiting = "import pathlib, time" + FAKE.replace("LOSSES", repr(losses)).replace("    if request", wait, 1)
+    monkeypatch.setattr(turns, "WORKER", python(waiting))
+    backends = {name: get_backend(name) for name in ("numpy", "reference")}
+    said: list[str] = []
+    found = measure(backends, Plan([(4, 0.1)], ("jax",), False, Pace(2, 0.1), patience=20), said.append)
+    assert {f.who for f in found.figures} == {"numpy", "reference"}
+    assert found.absent == {"jax": "jax ended with code 1: no luck"}
+    assert said[1:5] == [
+        "everyone begins: numpy, reference, jax",
+        "  jax: jax ended with code 1: no luck",
+        "jax says: no luck",
+        "the step at batch 4, width 0.1: numpy, reference",
     ]
 
 

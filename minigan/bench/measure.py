@@ -31,6 +31,8 @@ from .turns import ANSWER_SECONDS, Pace, WorkerError, WorkerProcess, processes, 
 from .work import Work
 
 RIVAL = ("gemm", "torch-best")  # the one part that an opponent is measured in as well: products by another BLAS
+TINY = (4, 0.1)  # batch and width of the step that everyone begins with
+COMPILED = "torch-compiled"  # does not: that would be half a minute more, whatever the size
 Contestant = tuple[str, str]  # name, device
 Workers = dict[Contestant, WorkerProcess]
 Say = Callable[[str], None]
@@ -84,10 +86,12 @@ def measure(
             progress(f"ceilings of the {device.upper()}: products and copies")
             report.ceilings[device] = _ceilings(first[device], plan.pace)
         steps: Workers = dict(workers)
+        subjects, start_file = FAMILIES.get(plan.subject, (plan.subject,)), os.path.join(folder, "start.npz")
+        _wake(report, steps, subjects[0], start_file, progress)
         for batch, width in plan.grid:
-            for subject in FAMILIES.get(plan.subject, (plan.subject,)):
+            for subject in subjects:
                 progress(f"the {subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
-                _steps(report, steps, subject, batch, width, plan.pace, os.path.join(folder, "start.npz"), progress)
+                _steps(report, steps, subject, batch, width, plan.pace, start_file, progress)
                 keep(report)
         if not report.steps():
             reasons = "; ".join({**report.absent, **report.wrong}.values())
@@ -125,6 +129,27 @@ def _peaks(device: str, backends: Mapping[str, Backend], names: Iterable[str]) -
 def _label(contestant: Contestant) -> str:
     name, device = contestant
     return name if device == "cpu" else f"{name} ({device.upper()})"
+
+
+def _wake(report: Report, workers: Workers, subject: str, start_file: str, progress: Say) -> None:
+    """All at once play a tiny step, so that libraries are imported and devices set up; who dies is noted and removed.
+
+    The steps that are timed are prepared one after the other: cuDNN and XLA choose what to use by timing it.
+    """
+    progress(f"everyone begins: {', '.join(map(_label, workers))}")
+    save_start(start_file, make_start(*TINY, subject))
+    begun = {contestant: worker for contestant, worker in workers.items() if contestant[0] != COMPILED}
+    for worker in begun.values():
+        worker.tell(do="step", start=start_file)
+    for contestant, worker in begun.items():
+        try:
+            worker.hear()
+        except WorkerError as error:
+            if worker.over:  # who merely refuses is asked again
+                report.absent[_label(contestant)] = str(error)
+                workers.pop(contestant)
+                progress(f"  {_label(contestant)}: {error}")
+        _pass_on(contestant, worker, progress)
 
 
 def _steps(

@@ -61,15 +61,23 @@ class WorkerProcess:
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """The answer to a request.
+        """The answer to a request; raises as `hear` does."""
+        self.tell(**request)
+        return self.hear()
+
+    def tell(self, **request: Any) -> None:
+        """Begin a request, whose answer is to be heard before the next one."""
+        with suppress(OSError, ValueError):  # a process that is over cannot be written to; found out when it is heard
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for the answer to what was told.
 
         Raises WorkerError with the reason if the worker refuses, dies, or takes longer than its patience; in the
         last two cases it is over.
         """
-        with suppress(OSError, ValueError):  # a process that is over cannot be written to; found out below
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
         try:
             line = self._answers.get(timeout=self.patience)
         except queue.Empty:
@@ -97,6 +105,11 @@ class WorkerProcess:
             words = " ".join(new.decode(errors="replace").split())
             return words if len(words) <= SAID else f"{words[:SAID]} ..."
         return ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
 
     def close(self) -> None:
         """End the process, by force if it does not end by itself."""
