@@ -354,7 +354,7 @@ def test_blocks_that_share_the_rows_play_the_same_game(make: Make, monkeypatch: 
     assert_close(state(gan), state(twin), 1e-5)
     asked = {what for what, _ in fake_cupy.device.log}
     assert {
-        "square_chunks",
+        "batchnorm_chunks",
         "normalize_chunks",
         "batchnorm_grad_chunks",
         "batchnorm_back_chunks",
