@@ -111,8 +111,8 @@ def measure(scratch: Path, data: str) -> list[Phase]:
         "--deselect", "tests/test_kernels.py::test_compute_sanitizer_finds_nothing",
     ]  # fmt: skip
     ncu = [
-        "ncu", "--clock-control", "none", "--graph-profiling", "node", "--csv", "--launch-count", "400",
-        "--metrics", "gpu__time_duration.sum,launch__grid_size,launch__block_size",
+        "ncu", "--clock-control", "none", "--cache-control", "none", "--graph-profiling", "node", "--csv",
+        "--profile-from-start", "off", "--metrics", "gpu__time_duration.sum,launch__grid_size,launch__block_size",
         "--log-file", str(scratch / "ncu.csv"), *CHECKS, "replay",
     ]  # fmt: skip
     return [

@@ -14,7 +14,7 @@
 #include <vector>
 
 using std::exp, std::expm1, std::fabs, std::fmax, std::isfinite, std::log, std::log1p, std::pow, std::sin, std::cos;
-using std::min, std::sqrt, std::tanh;
+using std::max, std::min, std::sqrt, std::tanh;
 
 struct Index { unsigned x = 0, y = 0, z = 0; };
 static Index threadIdx, blockIdx, blockDim, gridDim;

@@ -132,7 +132,16 @@ def test_column_sums_of_any_shape(rows: int, cols: int) -> None:
         shared = partial if chunks > 1 else NULL
         run("bias_act_grad", x, NULL, NULL, total, shared, np.int32(0), *shape, grid=grid, block=block)
         if chunks > 1:
-            run("add_chunks", partial, np.int32(chunks), total, np.int32(0), np.int32(cols), block=(32,))
+            run(
+                "add_chunks",
+                partial,
+                np.int32(chunks),
+                total,
+                np.int32(0),
+                np.int32(cols),
+                grid=(-(-cols // 8),),
+                block=block,
+            )
         np.testing.assert_allclose(total, x.sum(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-4)
 
 

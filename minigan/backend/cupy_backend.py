@@ -49,7 +49,9 @@ Array = Any
 Factors = factors.Factors
 
 STRIP = 8  # columns that a block sums: 8 floats are one sector of memory
-CHUNKS = 256  # blocks that share the rows of all columns together, about
+CHUNKS = 1024  # blocks that share the rows of all columns together, about
+CHUNK_ROWS, CHUNK_THREADS = 256, 256  # of each of them: many small blocks wait for memory less than few large ones
+WEIGHTS = 4096  # of a convolution of one channel, that a block can keep; as in kernels.cu
 RESULTS = 4096  # results of one number each, before the first is overwritten
 FLAGS = ("--std=c++17", "--fmad=false")  # without fused multiply-add, kernels round as NumPy does
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
@@ -312,9 +314,10 @@ class CupyBackend(Backend):
         return self._fits(x) and x.dtype == np.float32 and x.size > 0
 
     def _norm(self, x: Array, loss: Array = NULL, halt: Array = NULL, look: int = 0) -> Array:
-        blocks, (norm,) = min(-(-x.size // (4 * THREADS)), BLOCKS), self._result(x.dtype)
+        threads, (norm,) = 256, self._result(x.dtype)
+        blocks = min(-(-x.size // (8 * threads)), BLOCKS)
         args = x, uint64(x.size), self._squares, self._arrived, norm, loss, halt, int32(look)
-        self._launch("grad_norm", x, (blocks,), (1, THREADS), *args)
+        self._launch("grad_norm", x, (blocks,), (1, threads), *args)
         return norm
 
     def _looking(self) -> tuple[Array, int]:
@@ -341,7 +344,7 @@ class CupyBackend(Backend):
 
     @kernel
     def conv(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
-        if x.shape[3] == 1:  # a kernel of its own: the patches would be all there is to do
+        if x.shape[3] == 1 and pixels(len(w))[0] * w[0].size <= WEIGHTS:  # the patches would be all there is to do
             rows = out.shape[0] * out.shape[1]
             args = x, w, out, int32(len(w)), *windows(x, w, out, stride, padding)
             self._launch("conv_one", out, (max(1, rows),), pixels(len(w)), *args)
@@ -355,8 +358,9 @@ class CupyBackend(Backend):
     def conv_inputs(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
         patches = self._room_for_patches(w, g)
         self._gemm(g.reshape(-1, len(w)), w.reshape(len(w), -1), patches, False)
-        block, rows = pixels(out.shape[3]), out.shape[0] * out.shape[1]
-        self._launch("fold", out, (max(1, rows),), block, patches, out, *windows(out, w, g, stride, padding))
+        block, rows = pixels(out.shape[3]), max(1, out.shape[0] * out.shape[1])
+        grid = rows, max(1, -(-out.shape[2] // block[1]))
+        self._launch("fold", out, grid, block, patches, out, *windows(out, w, g, stride, padding))
 
     @kernel
     def conv_weights(
@@ -408,8 +412,13 @@ class CupyBackend(Backend):
         args = dy, y, out, total, partial, int32(accumulate), *rows_cols(dy), *activation(act, dy)
         self._launch("bias_act_grad", dy, *self._strips(dy), *args)
         if chunks > 1:
-            cols = int(rows_cols(dy)[1])
-            self._launch("add_chunks", dy, *flat(cols), partial, int32(chunks), total, int32(accumulate), int32(cols))
+            self._add_chunks(dy, partial, total, accumulate)
+
+    def _add_chunks(self, x: Array, partial: Array, total: Array, accumulate: bool) -> None:
+        """What blocks have found in their rows of x, in all; (chunks, columns) in `partial`."""
+        (strips, chunks), block = self._strips(x)
+        args = partial, int32(chunks), total, int32(accumulate), rows_cols(x)[1]
+        self._launch("add_chunks", x, (strips,), block, *args)
 
     @kernel
     def maxout(self, x: Array, out: Array, winners: Array) -> None:
@@ -437,28 +446,7 @@ class CupyBackend(Backend):
         var: Array,
         inv_std: Array,
     ) -> None:
-        if self._chunks(x) == 1:
-            fusion.batchnorm(self, x, gamma, beta, eps, act, out, mean, var, inv_std)
-            return
-        sums, squares = self._partial("sums", x.dtype), self._partial("squares of chunks", x.dtype)
-        nothing = NULL, sums, int32(0), *rows_cols(x), *activation(None, x)
-        self._launch("bias_act_grad", x, *self._strips(x), x, NULL, NULL, *nothing)
-        self._launch("square_chunks", x, *self._strips(x), x, sums, squares, *rows_cols(x))
-        args = (
-            x,
-            sums,
-            squares,
-            gamma,
-            beta,
-            x.dtype.type(eps),
-            out,
-            mean,
-            var,
-            inv_std,
-            *rows_cols(x),
-            *activation(act, x),
-        )
-        self._launch("normalize_chunks", x, *self._strips(x), *args)
+        fusion.batchnorm(self, x, gamma, beta, eps, act, out, mean, var, inv_std)
 
     @kernel
     def normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, act: Any, out: Array) -> None:
@@ -479,14 +467,7 @@ class CupyBackend(Backend):
         dbeta: Array,
         from_batch: bool,
     ) -> None:
-        if self._chunks(x) == 1:
-            fusion.batchnorm_grad(self, dy, y, act, x, gamma, mean, inv_std, dgamma, dbeta, from_batch)
-            return
-        sums, weights = self._partial("sums", x.dtype), self._partial("squares of chunks", x.dtype)
-        args = dy, y, x, mean, inv_std, sums, weights, *rows_cols(x), *activation(act, x)
-        self._launch("batchnorm_grad_chunks", x, *self._strips(x), *args)
-        back = dy, x, gamma, mean, inv_std, sums, weights, dgamma, dbeta, int32(from_batch), *rows_cols(x)
-        self._launch("batchnorm_back_chunks", x, *self._strips(x), *back)
+        fusion.batchnorm_grad(self, dy, y, act, x, gamma, mean, inv_std, dgamma, dbeta, from_batch)
 
     @kernel
     def track(self, mean: Array, var: Array, n: int, momentum: float, running_mean: Array, running_var: Array) -> None:
@@ -502,17 +483,20 @@ class CupyBackend(Backend):
         """Grid and block of a kernel that sums columns."""
         rows, cols = map(int, rows_cols(x))
         width, chunks = power_of_two(cols, STRIP), self._chunks(x)
-        block = width, power_of_two(-(-rows // chunks), THREADS // width)
+        threads = THREADS if chunks == 1 else CHUNK_THREADS
+        block = width, power_of_two(-(-rows // chunks), threads // width)
         return (max(1, -(-cols // width)), chunks), block
 
     def _chunks(self, x: Array) -> int:
         """Among how many blocks the rows of a column are shared: more than one if there are too few columns."""
         rows, cols = map(int, rows_cols(x))
-        return max(1, min(-(-rows // self.ROWS), CHUNKS // max(1, -(-cols // STRIP))))
+        if rows <= self.ROWS:
+            return 1
+        return max(1, min(-(-rows // min(self.ROWS, CHUNK_ROWS)), CHUNKS // max(1, -(-cols // STRIP))))
 
     def _partial(self, role: str, dtype: Any) -> Array:
         """Scratch for what each block finds in its rows, (chunks, columns)."""
-        return self._room(role, dtype, CHUNKS * STRIP)
+        return self._room(f"chunks of {role}", dtype, CHUNKS * STRIP)
 
     # --- losses ------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ their order, neighbours as one where there is a kernel for them:
     db of one output, its dw and dx, and back through the φ and b before         backward
 
 Each kernel computes what the operations would one by one, in the same order, so fusing changes no bit but those of dw,
-which would be cuBLAS's. Where blocks share the rows of a column (`CupyBackend._chunks`) there is time
-enough for each operation to be a kernel of its own. Checked by tests/test_graph.py, with and without.
+which would be cuBLAS's. Where blocks share the rows of a column (`CupyBackend._chunks`) a normalisation is two
+kernels, either way, and what stands before or behind it is part of them. Checked by tests/test_graph.py, with and
+without.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .cuda_arguments import NULL, activation, int32, or_null, power_of_two, same
+from .cuda_arguments import NULL, activation, int32, or_null, power_of_two, rows_cols, same
 
 if TYPE_CHECKING:
     from .cupy_backend import CupyBackend
@@ -59,7 +60,7 @@ def launch(be: CupyBackend, held: list[Held]) -> None:
 
 def _layer_end(be: CupyBackend, held: list[Held]) -> int:
     before, rest = _first(held, _bias_act_in_place)
-    if not rest or rest[0].name != "batchnorm" or be._chunks(rest[0].x) > 1:
+    if not rest or rest[0].name != "batchnorm":
         return 0
     norm, follow = rest[0], None
     if before is not None and not same(before.out, norm.x):
@@ -115,7 +116,7 @@ def _layer_end_back(be: CupyBackend, held: list[Held]) -> int:
     if len(held) < 2 or held[0].name != "batchnorm_grad" or not _back_in_place(held[1]):
         return 0
     norm, before = held[:2]
-    if not (same(norm.dy, before.dy) and same(norm.x, before.y)) or be._chunks(norm.x) > 1:
+    if not (same(norm.dy, before.dy) and same(norm.x, before.y)):
         return 0
     batchnorm_grad(be, *_given(norm), before=before)
     return 2
@@ -180,9 +181,14 @@ def batchnorm(
     running = (NULL, NULL, x.dtype.type(0), x.dtype.type(0), NULL)
     if follow is not None:
         running = be._following(x, follow.n, follow.momentum, follow.running_mean, follow.running_var)
-    first = x, int32(before is not None), or_null(bias), *activation(act0, x)
-    args = gamma, beta, x.dtype.type(eps), out, mean, var, inv_std, int32(len(x)), int32(x.shape[1])
-    be._launch("batchnorm", x, *be._strips(x), *first, *args, *activation(act, x), *running)
+    first, shape = (x, int32(before is not None), or_null(bias), *activation(act0, x)), rows_cols(x)
+    rest = gamma, beta, x.dtype.type(eps), out, mean, var, inv_std, *shape, *activation(act, x), *running
+    if be._chunks(x) == 1:
+        be._launch("batchnorm", x, *be._strips(x), *first, *rest)
+        return
+    found = be._partial("sums", x.dtype), be._partial("squares", x.dtype)
+    be._launch("batchnorm_chunks", x, *be._strips(x), *first, *found, *shape)
+    be._launch("normalize_chunks", x, *be._strips(x), x, *found, *rest)
 
 
 def batchnorm_grad(
@@ -202,7 +208,16 @@ def batchnorm_grad(
 ) -> None:
     """before: the way back through the activation and the bias that made x."""
     dbias, add, act0 = (None, False, None) if before is None else (before.dbias, before.accumulate, before.act)
-    last = int32(before is not None), or_null(dbias), int32(add), *activation(act0, x)
-    shape = int32(len(x)), int32(x.shape[1]), *activation(act, x)
-    args = dy, y, x, gamma, mean, inv_std, dgamma, dbeta, int32(from_batch), *shape, *last
-    be._launch("batchnorm_grad", x, *be._strips(x), *args)
+    given, found, shape = (x, gamma, mean, inv_std), (dgamma, dbeta, int32(from_batch)), rows_cols(x)
+    first, last = activation(act, x), activation(act0, x)
+    if be._chunks(x) == 1:
+        end: tuple[Any, ...] = (int32(before is not None), or_null(dbias), int32(add), *last)
+        be._launch("batchnorm_grad", x, *be._strips(x), dy, y, *given, *found, *shape, *first, *end)
+        return
+    sums = be._partial("sums", x.dtype), be._partial("squares", x.dtype)
+    partial: Array = NULL if dbias is None else be._partial("biases", x.dtype)
+    be._launch("batchnorm_grad_chunks", x, *be._strips(x), dy, y, x, mean, inv_std, *sums, *shape, *first)
+    end = (int32(before is not None), partial, *last)
+    be._launch("batchnorm_back_chunks", x, *be._strips(x), dy, *given, *sums, *found, *shape, *end)
+    if dbias is not None:
+        be._add_chunks(x, partial, dbias, add)

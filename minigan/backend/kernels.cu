@@ -17,11 +17,17 @@ typedef unsigned long long u64;
 // The column of element i of an array (rows, cols): a division of 64 bits takes three times as long as one of 32.
 __device__ int column(u64 i, int cols) { return i >> 32 ? (int)(i % cols) : (int)((u32)i % (u32)cols); }
 
+// Where there are many rows, blocks share them: block blockIdx.y of gridDim.y has chunk blockIdx.y.
+__device__ int chunk_begin(int k, int chunks, int rows) { return min(rows, k * ((rows + chunks - 1) / chunks)); }
+__device__ int chunk_rows(int k, int chunks, int rows) {
+    return chunk_begin(k + 1, chunks, rows) - chunk_begin(k, chunks, rows);
+}
+
 // A thread goes through the rows of its column in steps of blockDim.y: AHEAD of them are loaded before the first is
-// used, so that memory answers all at once. Where there are many rows, blocks share them: chunk blockIdx.y of gridDim.y.
+// used, so that memory answers all at once.
 #define AHEAD 4
 template <class Load, class Use> __device__ void each_row(int rows, Load load, Use use) {
-    int chunk = (rows + gridDim.y - 1) / gridDim.y, begin = blockIdx.y * chunk, end = min(rows, begin + chunk);
+    int begin = chunk_begin(blockIdx.y, gridDim.y, rows), end = chunk_begin(blockIdx.y + 1, gridDim.y, rows);
     for (int r = begin + threadIdx.y; r < end; r += AHEAD * blockDim.y) {
         decltype(load(0)) loaded[AHEAD];
         for (int k = 0; k < AHEAD; k++)
@@ -29,13 +35,6 @@ template <class Load, class Use> __device__ void each_row(int rows, Load load, U
         for (int k = 0; k < AHEAD; k++)
             if (r + k * (int)blockDim.y < end) use(r + k * blockDim.y, loaded[k]);
     }
-}
-
-// Σ over the chunks of one column, in their order.
-template <class T> __device__ T over_chunks(const T *partial, int chunks, int cols, int c) {
-    T sum = 0;
-    for (int k = 0; k < chunks; k++) sum += partial[k * (u64)cols + c];
-    return sum;
 }
 
 // A count: a number, or so many more than the device has counted.
@@ -58,6 +57,16 @@ template <class T> __device__ void add_up(T &a, T &b) {
     a = sums[0][threadIdx.x];
     b = sums[1][threadIdx.x];
     __syncthreads();  // before anybody writes the next sums
+}
+
+// Σ over the chunks of column c, of two arrays (chunks, cols); every thread of the column gets the sums.
+template <class T> __device__ void over_chunks(const T *a, const T *b, int chunks, int cols, int c, T &sum_a, T &sum_b) {
+    sum_a = sum_b = 0;
+    if (c < cols) for (int k = threadIdx.y; k < chunks; k += blockDim.y) {
+        sum_a += a[k * (u64)cols + c];
+        sum_b += b[k * (u64)cols + c];
+    }
+    add_up(sum_a, sum_b);
 }
 
 // --- activations, and their slopes written through y = φ(x); see nn/activations.py
@@ -189,10 +198,10 @@ __global__ void bias_act_grad(
 }
 
 __global__ void add_chunks(const REAL *partial, int chunks, REAL *total, int accumulate, int cols) {
-    EACH_ELEMENT(c, cols) {
-        REAL sum = over_chunks(partial, chunks, cols, (int)c);
-        total[c] = accumulate ? total[c] + sum : sum;
-    }
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    REAL sum, same;
+    over_chunks(partial, partial, chunks, cols, c, sum, same);
+    if (c < cols && threadIdx.y == 0) total[c] = accumulate ? total[c] + sum : sum;
 }
 
 // Of x (rows, pieces, cols) the largest pieces, and which they are: the first of equal ones.
@@ -248,8 +257,9 @@ __global__ void batchnorm(
     REAL *x, int before, const REAL *bias, int act0, REAL leak0, const REAL *gamma, const REAL *beta, REAL eps,
     REAL *out, REAL *mean, REAL *var, REAL *inv_std, int rows, int cols, int act, REAL leak, TRACK
 ) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    int c = blockIdx.x * blockDim.x + threadIdx.x, still = halted ? *halted : 0;
     REAL m = 0, v = 0, none = 0, b = c < cols && bias ? bias[c] : 0;
+    REAL scale = c < cols ? gamma[c] : 0, shift = c < cols ? beta[c] : 0;  // asked for before anybody waits
     auto load = [=](int r) { return x[r * (u64)cols + c]; };
     if (c < cols) each_row(rows, load, [&](int r, REAL at) {
         if (before) x[r * (u64)cols + c] = at = phi(bias ? at + b : at, act0, leak0);
@@ -261,10 +271,10 @@ __global__ void batchnorm(
     add_up(v, none);
     v /= rows;
     if (c >= cols) return;
-    REAL s = 1 / sqrt(v + eps), scale = gamma[c], shift = beta[c];
+    REAL s = 1 / sqrt(v + eps);
     if (threadIdx.y == 0) {
         mean[c] = m, var[c] = v, inv_std[c] = s;
-        if (running_mean && !(halted && *halted)) {
+        if (running_mean && !still) {
             follow(running_mean, c, momentum, m);
             follow(running_var, c, momentum, unbiased * v);
         }
@@ -272,29 +282,51 @@ __global__ void batchnorm(
     each_row(rows, load, [&](int r, REAL at) { out[r * (u64)cols + c] = phi(scale * ((at - m) * s) + shift, act, leak); });
 }
 
-// The same where blocks share the rows, in three kernels: sums of the chunks (bias_act_grad), squares of what is left
-// without the mean, and the rest.
-__global__ void square_chunks(const REAL *x, const REAL *sums, REAL *squares, int rows, int cols) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    REAL v = 0, none = 0;
-    if (c < cols) {
-        REAL m = over_chunks(sums, gridDim.y, cols, c) / rows;
-        auto load = [=](int r) { return x[r * (u64)cols + c]; };
-        each_row(rows, load, [&](int r, REAL at) { v += (at - m) * (at - m); });
-    }
+// The same where blocks share the rows, in two kernels: of each chunk the sum, and the squares of what its own mean
+// leaves; and the rest (Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm").
+__global__ void batchnorm_chunks(
+    REAL *x, int before, const REAL *bias, int act0, REAL leak0, REAL *sums, REAL *squares, int rows, int cols
+) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x, n = chunk_rows(blockIdx.y, gridDim.y, rows);
+    REAL sum = 0, v = 0, none = 0, b = c < cols && bias ? bias[c] : 0;
+    auto load = [=](int r) { return x[r * (u64)cols + c]; };
+    if (c < cols) each_row(rows, load, [&](int r, REAL at) {
+        if (before) x[r * (u64)cols + c] = at = phi(bias ? at + b : at, act0, leak0);
+        sum += at;
+    });
+    add_up(sum, none);
+    REAL m = sum / max(n, 1);
+    if (c < cols) each_row(rows, load, [&](int r, REAL at) { v += (at - m) * (at - m); });
     add_up(v, none);
-    if (c < cols && threadIdx.y == 0) squares[blockIdx.y * (u64)cols + c] = v;
+    if (c >= cols || threadIdx.y) return;
+    sums[blockIdx.y * (u64)cols + c] = sum;
+    squares[blockIdx.y * (u64)cols + c] = v;
 }
 
 __global__ void normalize_chunks(
     const REAL *x, const REAL *sums, const REAL *squares, const REAL *gamma, const REAL *beta, REAL eps, REAL *out,
-    REAL *mean, REAL *var, REAL *inv_std, int rows, int cols, int act, REAL leak
+    REAL *mean, REAL *var, REAL *inv_std, int rows, int cols, int act, REAL leak, TRACK
 ) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    int c = blockIdx.x * blockDim.x + threadIdx.x, chunks = gridDim.y, still = halted ? *halted : 0;
+    REAL m, v, between = 0, none = 0, scale = c < cols ? gamma[c] : 0, shift = c < cols ? beta[c] : 0;
+    over_chunks(sums, squares, chunks, cols, c, m, v);
+    m /= rows;
+    if (c < cols) for (int k = threadIdx.y; k < chunks; k += blockDim.y) {
+        int n = chunk_rows(k, chunks, rows);
+        REAL off = sums[k * (u64)cols + c] / max(n, 1) - m;
+        between += n * off * off;
+    }
+    add_up(between, none);
+    v = (v + between) / rows;
     if (c >= cols) return;
-    REAL m = over_chunks(sums, gridDim.y, cols, c) / rows, v = over_chunks(squares, gridDim.y, cols, c) / rows;
-    REAL s = 1 / sqrt(v + eps), scale = gamma[c], shift = beta[c];
-    if (threadIdx.y == 0 && blockIdx.y == 0) mean[c] = m, var[c] = v, inv_std[c] = s;
+    REAL s = 1 / sqrt(v + eps);
+    if (threadIdx.y == 0 && blockIdx.y == 0) {
+        mean[c] = m, var[c] = v, inv_std[c] = s;
+        if (running_mean && !still) {
+            follow(running_mean, c, momentum, m);
+            follow(running_var, c, momentum, unbiased * v);
+        }
+    }
     auto load = [=](int r) { return x[r * (u64)cols + c]; };
     each_row(rows, load, [&](int r, REAL at) { out[r * (u64)cols + c] = phi(scale * ((at - m) * s) + shift, act, leak); });
 }
@@ -334,11 +366,12 @@ __global__ void batchnorm_grad(
     struct Two { REAL g, x; };
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     REAL sum = 0, weighted = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
+    REAL scale = c < cols ? gamma[c] * s : 0;
     back_through_phi(dy, y, x, m, s, rows, cols, c, act, leak, sum, weighted);
     REAL total = 0, none = 0;
     if (c < cols) {
         if (threadIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
-        REAL scale = gamma[c] * s, a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
+        REAL a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
         auto again = [=](int r) { u64 i = r * (u64)cols + c; return Two{dy[i], x[i]}; };
         each_row(rows, again, [&](int r, Two at) {
             REAL g = scale * (at.g - a - (at.x - m) * s * b);
@@ -351,7 +384,7 @@ __global__ void batchnorm_grad(
     if (c < cols && threadIdx.y == 0) dbias[c] = accumulate ? dbias[c] + total : total;
 }
 
-// The same where blocks share the rows: the sums of the chunks, and the rest.
+// The same where blocks share the rows: the sums of the chunks, and the rest; dbias is that of each chunk (add_chunks).
 __global__ void batchnorm_grad_chunks(
     REAL *dy, const REAL *y, const REAL *x, const REAL *mean, const REAL *inv_std, REAL *sums, REAL *weights, int rows,
     int cols, int act, REAL leak
@@ -366,17 +399,27 @@ __global__ void batchnorm_grad_chunks(
 
 __global__ void batchnorm_back_chunks(
     REAL *dy, const REAL *x, const REAL *gamma, const REAL *mean, const REAL *inv_std, const REAL *sums,
-    const REAL *weights, REAL *dgamma, REAL *dbeta, int from_batch, int rows, int cols
+    const REAL *weights, REAL *dgamma, REAL *dbeta, int from_batch, int rows, int cols, int before, REAL *dbias,
+    int act0, REAL leak0
 ) {
     struct Two { REAL g, x; };
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= cols) return;
-    REAL sum = over_chunks(sums, gridDim.y, cols, c), weighted = over_chunks(weights, gridDim.y, cols, c);
-    if (threadIdx.y == 0 && blockIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
-    REAL m = mean[c], s = inv_std[c];
-    REAL scale = gamma[c] * s, a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
-    auto load = [=](int r) { u64 i = r * (u64)cols + c; return Two{dy[i], x[i]}; };
-    each_row(rows, load, [&](int r, Two at) { dy[r * (u64)cols + c] = scale * (at.g - a - (at.x - m) * s * b); });
+    REAL sum, weighted, total = 0, none = 0, m = c < cols ? mean[c] : 0, s = c < cols ? inv_std[c] : 0;
+    REAL scale = c < cols ? gamma[c] * s : 0;
+    over_chunks(sums, weights, gridDim.y, cols, c, sum, weighted);
+    if (c < cols) {
+        if (threadIdx.y == 0 && blockIdx.y == 0) dbeta[c] = sum, dgamma[c] = weighted;
+        REAL a = from_batch ? sum / rows : 0, b = from_batch ? weighted / rows : 0;
+        auto load = [=](int r) { u64 i = r * (u64)cols + c; return Two{dy[i], x[i]}; };
+        each_row(rows, load, [&](int r, Two at) {
+            REAL g = scale * (at.g - a - (at.x - m) * s * b);
+            if (before) total += g *= slope(at.x, act0, leak0);
+            dy[r * (u64)cols + c] = g;
+        });
+    }
+    if (!dbias) return;
+    add_up(total, none);
+    if (c < cols && threadIdx.y == 0) dbias[blockIdx.y * (u64)cols + c] = total;
 }
 
 // --- a Dense layer with one output, such as D's last: a product that is too thin for cuBLAS
@@ -385,14 +428,14 @@ __global__ void batchnorm_back_chunks(
 __global__ void head(
     REAL *y, int before, const REAL *bias, int act, REAL leak, const REAL *w, const REAL *b, REAL *logits, int cols
 ) {
-    REAL sum = 0, none = 0, *row = y + blockIdx.x * (u64)cols;
+    REAL sum = 0, none = 0, *row = y + blockIdx.x * (u64)cols, end = b ? b[0] : 0;
     for (int c = threadIdx.y; c < cols; c += blockDim.y) {
         REAL at = row[c];
         if (before) row[c] = at = phi(bias ? at + bias[c] : at, act, leak);
         sum += at * w[c];
     }
     add_up(sum, none);
-    if (threadIdx.y == 0) logits[blockIdx.x] = b ? sum + b[0] : sum;
+    if (threadIdx.y == 0) logits[blockIdx.x] = b ? sum + end : sum;
 }
 
 // Back through it, and through the φ and the bias that made y: out = φ′ · g wᵀ, its column sums in `dbias`, and
@@ -434,45 +477,68 @@ __global__ void patches(const REAL *x, REAL *out, WINDOWS) {
     for (int z = threadIdx.y; z < ow; z += blockDim.y) {
         int first = (z * sx - px) * C;  // where the window begins in the image's row
         REAL *window = out + ((blockIdx.x * (u64)ow + z) * kh + i) * width;
-        for (int t = threadIdx.x; t < width; t += blockDim.x) {
-            int at = first + t;
-            window[t] = h >= 0 && h < H && at >= 0 && at < W * C ? row[at] : REAL(0);
+        for (int t = threadIdx.x; t < width; t += AHEAD * blockDim.x) {
+            REAL loaded[AHEAD];
+            for (int k = 0; k < AHEAD; k++) {
+                int u = t + k * blockDim.x, at = first + u;
+                loaded[k] = u < width && h >= 0 && h < H && at >= 0 && at < W * C ? row[at] : REAL(0);
+            }
+            for (int k = 0; k < AHEAD; k++)
+                if (t + k * (int)blockDim.x < width) window[t + k * blockDim.x] = loaded[k];
         }
     }
 }
 
-// Each pixel adds up what the windows have at its place, in the order of i and j; a block makes a row of pixels, (n, h).
+// Each pixel adds up what the windows have at its place, in the order of i and j; blocks of a row make a row of pixels,
+// (n, h). AHEAD windows are loaded at once: of kernels twice as wide as their stride, all that have the pixel.
 __global__ void fold(const REAL *patches, REAL *out, WINDOWS) {
     u64 n = blockIdx.x / H;
-    int h = blockIdx.x % H + py, i0 = h % sy, y0 = h / sy;
-    for (int v = threadIdx.y; v < W; v += blockDim.y) {
-        int j0 = (v + px) % sx, z0 = (v + px) / sx;
+    int h = blockIdx.x % H + py, i0 = h % sy, y0 = h / sy, window = kh * kw * C;
+    for (int v = blockIdx.y * blockDim.y + threadIdx.y; v < W; v += gridDim.y * blockDim.y) {
+        int z0 = (v + px) / sx, j0 = v + px - z0 * sx;
         for (int c = threadIdx.x; c < C; c += blockDim.x) {
             REAL sum = 0;
-            for (int i = i0, y = y0; i < kh && y >= 0; i += sy, y--)
-                if (y < oh) for (int j = j0, z = z0; j < kw && z >= 0; j += sx, z--)
-                    if (z < ow) sum += patches[((((n * oh + y) * ow + z) * kh + i) * (u64)kw + j) * C + c];
+            int i = i0, y = y0, j = j0, z = z0;
+            while (i < kh && y >= 0) {
+                REAL loaded[AHEAD];
+                for (int k = 0; k < AHEAD; k++) {
+                    bool there = i < kh && j < kw && y >= 0 && y < oh && z >= 0 && z < ow;
+                    loaded[k] = there ? patches[((n * oh + y) * ow + z) * window + (i * kw + j) * C + c] : REAL(0);
+                    j += sx, z--;
+                    if (j >= kw) j = j0, z = z0, i += sy, y--;
+                }
+                for (int k = 0; k < AHEAD; k++) sum += loaded[k];
+            }
             out[(blockIdx.x * (u64)W + v) * C + c] = sum;
         }
     }
 }
 
-// A convolution of images with one channel, without patches: a block makes a row of places, (n, y), with O channels.
+// A convolution of images with one channel, without patches: a block makes a row of places, (n, y), with O channels. It
+// keeps the weights of blockDim.x of them, WEIGHTS at most, so that threads beside each other find them side by side.
+#define WEIGHTS 4096
 __global__ void conv_one(const REAL *x, const REAL *w, REAL *out, int O, WINDOWS) {
+    __shared__ REAL kept[WEIGHTS];
     u64 n = blockIdx.x / oh;
-    int y = blockIdx.x % oh;
-    for (int z = threadIdx.y; z < ow; z += blockDim.y)
-        for (int o = threadIdx.x; o < O; o += blockDim.x) {
+    int y = blockIdx.x % oh, window = kh * kw, thread = threadIdx.y * blockDim.x + threadIdx.x;
+    for (int first = 0; first < O; first += blockDim.x) {
+        int some = min(O - first, (int)blockDim.x), o = first + threadIdx.x;
+        __syncthreads();  // until nobody needs those before
+        for (int k = thread; k < some * window; k += blockDim.x * blockDim.y)
+            kept[k % window * blockDim.x + k / window] = w[first * window + k];
+        __syncthreads();
+        if (o < O) for (int z = threadIdx.y; z < ow; z += blockDim.y) {
             REAL sum = 0;
             for (int i = 0; i < kh; i++) {
                 int h = y * sy + i - py;
                 if (h >= 0 && h < H) for (int j = 0; j < kw; j++) {
                     int v = z * sx + j - px;
-                    if (v >= 0 && v < W) sum += x[(n * H + h) * W + v] * w[(o * kh + i) * kw + j];
+                    if (v >= 0 && v < W) sum += x[(n * H + h) * W + v] * kept[(i * kw + j) * blockDim.x + threadIdx.x];
                 }
             }
             out[(blockIdx.x * (u64)ow + z) * O + o] = sum;
         }
+    }
 }
 
 // --- losses and metrics; one block each
@@ -537,7 +603,11 @@ __global__ void grad_norm(
     __shared__ int last;
     double sum = 0, none = 0;
     u64 threads = gridDim.x * (u64)blockDim.y;
-    for (u64 i = blockIdx.x * (u64)blockDim.y + threadIdx.y; i < size; i += threads) sum += (double)x[i] * x[i];
+    for (u64 i = blockIdx.x * (u64)blockDim.y + threadIdx.y; i < size; i += AHEAD * threads) {
+        REAL loaded[AHEAD];
+        for (int k = 0; k < AHEAD; k++) loaded[k] = i + k * threads < size ? x[i + k * threads] : 0;
+        for (int k = 0; k < AHEAD; k++) sum += (double)loaded[k] * loaded[k];
+    }
     add_up(sum, none);
     if (threadIdx.y == 0) {
         partial[blockIdx.x] = sum;
@@ -559,13 +629,14 @@ __global__ void grad_norm(
 // has for it
 
 #define UPDATE double a, double b, const double *table, u64 length, u64 place, const u64 *counter, const int *halted
-#define FACTORS                                                          \
-    if (halted && *halted) return;                                       \
-    if (table) {                                                         \
-        const double *pair = table + 2 * (now(place, counter) % length); \
-        a = pair[0], b = pair[1];                                        \
-    }                                                                    \
-    const REAL A = a, B = b;                                             \
+#define FACTORS                                                                        \
+    const int still = halted ? *halted : 0; /* asked for together with the count */    \
+    if (table) {                                                                       \
+        const double *pair = table + 2 * (now(place, counter) % length);               \
+        a = pair[0], b = pair[1];                                                      \
+    }                                                                                  \
+    if (still) return;                                                                 \
+    const REAL A = a, B = b;                                                           \
     (void)B
 
 // p ← p − a v
