@@ -39,7 +39,7 @@ PROVED = {  # a phase of first_gpu.py: what it is about
     "products": "products by cuBLAS against float64, in float32, TF32 and bf16",
     "capture": "what a graph needs can be recorded",
     "step": "losses of the classic GAN's step and a small DCGAN's against the reference",
-    "seeds": "ten steps of five recipes against the CPU, in float64",
+    "seeds": "ten steps of six recipes: in float64 on the CPU's noise against the CPU; graphs against single calls",
     "memcheck": "compute-sanitizer's memcheck, five recipes",
     "racecheck": "and its racecheck",
     "tests": "the tests marked gpu",
