@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import statistics
 import sys
@@ -196,8 +197,11 @@ def proved(found: dict[str, Any]) -> list[str]:
             continue
         checks = line.get("checks", [])
         wrong = [check["check"] for check in checks if not check["ok"]]
-        if line["ended"] != 0 or wrong:
-            result = f"**failed**: {', '.join(wrong) or line['ended']}"
+        if name == "tests" and line["ended"] != 0:
+            result = f"**failed**: {re.sub(r' in [0-9.:]+s.*', '', line['tail'].splitlines()[-1])}"
+        elif line["ended"] != 0 or wrong:
+            said = f"{line['ended']}, after {len(checks)} checks that went well" if checks else line["ended"]
+            result = f"**failed**: {', '.join(wrong) or said}"
         elif differences := [check["worst"] for check in checks if "worst" in check]:
             result = f"{len(checks)} checks, at most {max(differences):.0e} apart"
         elif name == "evaluate" and "evaluation" in found:
@@ -213,7 +217,8 @@ def proved(found: dict[str, Any]) -> list[str]:
         rows.append(["a node in a row of 200", f"{row['us_per_node']:.2f} µs", ""])
         rows.append(["a launch, for the host", f"{row['us_per_launch_host']:.1f} µs", ""])
     command = (
-        f"`python -u benchmarks/first_gpu.py {' '.join(['smoke OUT', *found['options'].split()])}`, then `measure`"
+        f"`python -u benchmarks/first_gpu.py {' '.join(['smoke OUT', *found['options'].split()])}`, then `measure`, "
+        "their phases in several calls"
     )
     about = checks.get("backend", {}).get("about", facts["GPU"])
     pictures = [f"![{title}](benchmarks/pictures/{name})" for name, title in found["pictures"].items()]
@@ -305,7 +310,7 @@ def add_gpu(folder: Path) -> None:
     """
     if not (folder / "summary.json").is_file():
         raise FileNotFoundError(f"{folder} has no summary.json, which benchmarks/first_gpu.py writes")
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = _load(folder / "summary.json")
     phases = {line["phase"]: line for line in summary["phases"]}
     facts = next((check["facts"] for check in phases.get("env", {}).get("checks", ()) if "facts" in check), None)
     if facts is None:
@@ -314,7 +319,7 @@ def add_gpu(folder: Path) -> None:
     name = environment.slug(facts)
     file = RESULTS / f"gpu-{name}.json"
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"phases": {}, "pictures": {}}
-    kept |= {"environment": facts, "when": summary["when"], "options": summary["options"]}
+    kept |= {"environment": facts, "when": summary["when"], "options": _ways_around(summary["options"])}
     kept["phases"] |= {name: line for name, line in phases.items() if "seconds" in line}  # those that were begun
     for results in ("bench.json", "dcgan.json"):
         if (folder / results).is_file():
@@ -325,9 +330,25 @@ def add_gpu(folder: Path) -> None:
             shutil.copyfile(folder / picture, PICTURES / f"gpu-{name}-{picture}")
             kept["pictures"][f"gpu-{name}-{picture}"] = title
     if (folder / "evaluation.json").is_file():
-        kept["evaluation"] = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        kept["evaluation"] = _load(folder / "evaluation.json")
     with write_atomically(file) as written:
         written.write((json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _load(file: Path) -> Any:
+    """A result of first_gpu.py without what is that machine's own: of a path its last part, of its environment nothing.
+
+    The environment is in log.txt.
+    """
+    found = json.loads(re.sub(r"(/[\w.+-]+)+/([\w.+-]+)", r"\2", file.read_text(encoding="utf-8")))
+    for line in found.get("phases", ()):
+        line["checks"] = [{k: v for k, v in check.items() if k != "environment"} for check in line.get("checks", ())]
+    return found
+
+
+def _ways_around(options: str) -> str:
+    """The options of first_gpu.py that change how something is computed, not which phases are played."""
+    return re.sub(r"--(only|seconds|data)( (?!--)\S+)+ ?", "", options).strip()
 
 
 def rewritten(readme: str) -> str:

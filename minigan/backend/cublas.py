@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,13 @@ class Cublas:
         self._handles.check(f"a product ({m}, {k}) x ({k}, {n}) of {out.dtype}", status)
 
     def about(self) -> str:
-        """The version of the library, and where it was found."""
+        """The version of the library, and its file."""
         version = ctypes.c_int()
         self._handles.check(
             "its version",
             self._handles.library.cublasGetVersion_v2(self._handles.current(), ctypes.byref(version)),
         )
-        return f"cuBLAS {version.value} ({getattr(self._handles.library, '_name', 'unknown place')})"
+        return f"cuBLAS {version.value} ({Path(getattr(self._handles.library, '_name', 'unknown file')).name})"
 
     def _factor(self, x: Array) -> tuple[Array, int, int]:
         """The array, whether it is the transpose of one by rows, and the distance of its rows."""
