@@ -24,7 +24,7 @@ from minigan.archive import write_atomically
 from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
-from minigan.match import Match
+from minigan.game import Play
 from minigan.recipes import gan as recipe
 
 RESULTS = Path(__file__).resolve().parent / "results" / "diagnostics-cost.json"
@@ -32,7 +32,7 @@ RESULTS = Path(__file__).resolve().parent / "results" / "diagnostics-cost.json"
 
 def cost(gan: GAN, data: Any, batch: int, blocks: int) -> dict[str, float]:
     """Medians over blocks of steps: of a step without diagnostics, and of what they add to it, in microseconds."""
-    match, diagnostics = Match(gan, data, batch), Diagnostics(gan, data)
+    match, diagnostics = Play(gan, data, batch), Diagnostics(gan, data)
     match.play(diagnostics.every)  # arenas are filled, kernels compiled
     played, watched = np.zeros(blocks), np.zeros(blocks)
     for block in range(blocks):

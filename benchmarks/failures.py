@@ -28,8 +28,8 @@ from minigan.archive import write_atomically
 from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
+from minigan.game import Play
 from minigan.gan import GAN
-from minigan.match import Match
 from minigan.recipes import get_recipe
 from minigan.theory.d_wins import FAILURE as D_WINS
 from minigan.theory.failures import Game, modes_covered, play, widened
@@ -80,7 +80,7 @@ def healthy(run: int, seed: int, backend: str) -> Figures:
 
 def watched(name: str, gan: GAN, data: Any, steps: int, batch: int) -> Figures:
     began, alarms = time.process_time(), []
-    match, diagnostics = Match(gan, data, batch), Diagnostics(gan, data)
+    match, diagnostics = Play(gan, data, batch), Diagnostics(gan, data)
     while gan.steps < steps:
         alarms += [str(notice) for notice in diagnostics.watch(match.play(50))]
     seconds = round(time.process_time() - began, 1)

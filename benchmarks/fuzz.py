@@ -46,7 +46,7 @@ from minigan import archive, console
 from minigan.archive import write_atomically
 from minigan.bench import environment
 from minigan.datasets import csv as points
-from minigan.match import METRICS
+from minigan.gan import METRICS
 from minigan.runs.config import Config
 from minigan.runs.lines import MetricsTable
 from minigan.training import resume, train

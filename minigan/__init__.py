@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from . import objectives, optim
 from .backend import get_backend
 from .codes import Category, Continuous, Label
+from .game.game import Game
+from .game.update import NonFiniteError
+from .games import Conditional, Tutorial
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -40,7 +43,6 @@ from .nn import (
     WeightNorm,
     init,
 )
-from .nonfinite import NonFiniteError
 from .objectives import (
     FeatureMatching,
     Hinge,
@@ -74,6 +76,7 @@ __all__ = [
     "AvgPool2D",
     "BatchNorm",
     "Category",
+    "Conditional",
     "Continuous",
     "Conv2D",
     "ConvTranspose2D",
@@ -81,6 +84,7 @@ __all__ = [
     "Dropout",
     "FeatureMatching",
     "Flatten",
+    "Game",
     "GaussianNoise",
     "GradientError",
     "GradientPenalty",
@@ -106,6 +110,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Tutorial",
     "Upsample",
     "Wasserstein",
     "WeightNorm",
@@ -139,7 +144,7 @@ def _html(gan: GAN) -> str:
     return shown(gan)
 
 
-GAN.watch, GAN._repr_html_ = _watch, _html  # loaded when a person wants to see something, and never below its floor
+Game.watch, Game._repr_html_ = _watch, _html  # loaded when a person wants to see something, and never below its floor
 
 
 # Imported when they are first used: they would make `import minigan` take twice as long. Behind a colon, a name in it.

@@ -38,14 +38,10 @@ def check_budget(description: Mapping[str, Any], shapes: Shapes) -> None:
     which do not tell their shapes, end the look: they are code that was imported on purpose.
     """
     stored = sum(math.prod(shape) for part in shapes.values() for shape in part.values())
-    for name, items, most in (
-        ("G", description["G"]["layers"], LAYERS),
-        ("D", description["D"]["layers"], LAYERS),
-        ("penalties", description.get("penalties", []), FEW),
-        ("codes", description.get("codes", []), FEW),
-    ):
-        if not isinstance(items, list) or len(items) > most:
-            raise ValueError(f"a saved game has at most {most} layers or terms in {name}, got {_much(items)}")
+    check_layers("G", description["G"]["layers"])
+    check_layers("D", description["D"]["layers"])
+    for name in ("penalties", "codes"):
+        check_layers(name, description.get(name, []), FEW)
     G, D = (build(description[name]["layers"]) for name in ("G", "D"))
     penalties = description.get("penalties", [])
     codes, packing = Codes(build(description.get("codes", []))), whole("packing", description.get("packing", 1))
@@ -61,6 +57,12 @@ def check_budget(description: Mapping[str, Any], shapes: Shapes) -> None:
     _, first, *rest = samples
     packs = (2, packing * first, *rest)
     _passed("D", D, (*packs[:-1], packs[-1] + told), 1 + _PENALTY * len(penalties), numbers, products)
+
+
+def check_layers(name: str, items: Any, most: int = LAYERS) -> None:
+    """Raises ValueError unless these are layers, or terms, and not too many."""
+    if not isinstance(items, list) or len(items) > most:
+        raise ValueError(f"a saved game has at most {most} layers or terms in {name}, got {_much(items)}")
 
 
 def _passed(

@@ -94,7 +94,7 @@ def build(description: Any, depth: int = DEPTH) -> Any:
         return description
     arguments = {name: build(value, depth - 1) for name, value in description.items() if name != "kind"}
     kind = description.get("kind")
-    cls = _class_of(kind)
+    cls = class_of(kind)
     positional: list[Any] = []
     for name, parameter in _signature(cls).items():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -123,7 +123,13 @@ def classes(description: Any) -> tuple[type[Spec], ...]:
     return tuple(Spec.registry[kind] for kind in sorted(kinds(description)))
 
 
-def _class_of(kind: Any) -> type[Spec]:
+def arguments_of(cls: type[Spec]) -> list[str]:
+    """The names of the constructor's arguments."""
+    return list(_signature(cls))
+
+
+def class_of(kind: Any) -> type[Spec]:
+    """The class of this kind. Raises ValueError for one that no imported module defines."""
     if isinstance(kind, str) and kind in Spec.registry:
         return Spec.registry[kind]
     module, colon, name = str(kind).partition(":")

@@ -21,9 +21,9 @@ import numpy as np
 from .backend import Backend, get_backend
 from .console import quoted, say
 from .datasets import Dataset
+from .game.update import NonFiniteError
 from .gan import GAN
 from .names import did_you_mean, not_one_of
-from .nonfinite import NonFiniteError
 from .paths import StrPath
 from .recipes import get_recipe
 from .recipes.options import complete_options, recipe_options

@@ -28,6 +28,7 @@ from minigan import (
     Minimax,
     NonSaturating,
     Relativistic,
+    Tutorial,
     Wasserstein,
 )
 from minigan.backend import Purpose, Stream
@@ -235,19 +236,14 @@ class Book:
     def parts(self) -> list[tuple[int, str]]:
         """D's updates of one step, in order: which of the k, and on what."""
         mixing = any(isinstance(layer, (BatchNorm, MinibatchStdDev)) for layer in self.gan.D.layers)
-        if self.gan.updates == "separate":
-            kinds = ["real", "fake"]
-        elif self.gan.batches == "one" or (self.gan.batches == "auto" and not mixing):
-            kinds = ["one"]
-        else:
-            kinds = ["two"]
+        kinds = ["real", "fake"] if isinstance(self.gan, Tutorial) else ["two"] if mixing else ["one"]
         return [(k, kind) for k in range(self.gan.d_steps) for kind in kinds]
 
     def fakes_for_d(self, moment: Moment, k: int) -> tuple[Array, Array]:
         """What D is shown in update k of the step, and what G was asked for."""
         if self.gan.reuse_fakes and k == self.gan.d_steps - 1:
             return self.own_fakes(moment.G, [], moment)
-        t, train = self.d_update + k, self.gan.fake_statistics == "batch"
+        t, train = self.d_update + k, not isinstance(self.gan, Tutorial)
         z, stream = self.latents(self.n, Purpose.LATENT_D, t, k), self.stream(Purpose.G_FOR_D, t)
         return evaluate(self.gan.G, moment.G, z, train, stream, running=moment.G_state), z[:, self.gan.latent :]
 
@@ -303,7 +299,7 @@ class Book:
 
     def own_fakes(self, G: Array, signs: list[Array], moment: Moment) -> tuple[Array, Array]:
         """G's fakes in its own update, and what it was asked for: batch statistics, always."""
-        n = 2 * self.n if self.gan.half_batches else self.n
+        n = 2 * self.n if isinstance(self.gan, Tutorial) else self.n
         z = self.latents(n, Purpose.LATENT_G, self.step, self.gan.d_steps - 1)
         stream = self.stream(Purpose.G_FOR_G, self.step)
         made = evaluate(self.gan.G, G, z, True, stream, signs=signs, running=moment.G_state)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import minigan
-from minigan import GAN, BatchNorm, Category, Dense, Dropout, LeakyReLU, Sequential, Tanh, get_backend
+from minigan import GAN, BatchNorm, Category, Conditional, Dense, Dropout, LeakyReLU, Sequential, Tanh, get_backend
 from minigan.atomic import Atomic, uninterrupted
 from minigan.backend import Backend
 from minigan.recipes import gan as recipe
@@ -44,7 +44,7 @@ def small(be: Backend, seed: int = 0, **options: Any) -> GAN:
     """A GAN with everything that wants scratch memory: batchnorm, codes, activations without a loop of their own."""
     G = Sequential(Dense(8, 40), BatchNorm(40), LeakyReLU(0.2), Dense(40, 144), Tanh(), backend=be, seed=seed + 1)
     D = Sequential(Dense(144, 30), LeakyReLU(0.2), Dense(30, 4), backend=be, seed=seed + 2)
-    return GAN(G, D, codes=[Category(3)], seed=seed, **options)
+    return Conditional(G, D, codes=[Category(3)], seed=seed, **options)
 
 
 # --- threads ---------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from minigan import (
     R2,
     SGD,
     Category,
+    Conditional,
     Continuous,
     Dense,
     GradientPenalty,
@@ -49,7 +50,7 @@ def play(kind: str, backend: Backend | None = None, dtype: str = "float64", **op
     codes = KINDS[kind]
     critic = bool(options.get("penalties"))
     G, D = pair(backend, dtype, packing=options.get("packing", 1), critic=critic, codes=codes)
-    return GAN(G, D, codes=codes, **{"optimizer": SGD(0.1), "seed": 6} | options)
+    return Conditional(G, D, codes=codes, **{"optimizer": SGD(0.1), "seed": 6} | options)
 
 
 def data(n: int = 6, classes: int = 2) -> tuple[Array, Array]:
@@ -169,7 +170,10 @@ def test_a_piecewise_linear_critic_of_codes(kind: str) -> None:
     told = 0 if known.told is None else known.told.k
     G = Sequential(Dense(2 + known.width, 4), LeakyReLU(), Dense(4, 3), dtype="float64")
     D = Sequential(Dense(3 + told, 6), LeakyReLU(), Dense(6, 1 + known.outputs), dtype="float64", seed=1)
-    gan, (real, labels) = GAN(G, D, codes=codes, penalties=[GradientPenalty(), R2()], optimizer=SGD(0.1)), data(4)
+    gan, (real, labels) = (
+        Conditional(G, D, codes=codes, penalties=[GradientPenalty(), R2()], optimizer=SGD(0.1)),
+        data(4),
+    )
     for _ in range(2):
         assert_step(gan, real, np.random.default_rng(4), labels=labels)
 
@@ -200,7 +204,7 @@ def test_every_code_does_something() -> None:
 
     def after(codes: list[Code], labels: Array) -> bytes:
         G, D = pair(dtype="float64", codes=codes)
-        gan = GAN(G, D, codes=codes, optimizer=SGD(0.1), latent=2)
+        gan = Conditional(G, D, codes=codes, optimizer=SGD(0.1), latent=2)
         gan.step(real, labels)
         return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes()
 
@@ -317,17 +321,17 @@ def test_a_game_with_codes_is_saved_and_loaded(tmp_path: Path) -> None:
 def test_games_that_cannot_be(codes: list[Code], options: dict[str, Any], words: str) -> None:
     G, D = pair(dtype="float64", codes=codes, packing=options.get("packing", 1))
     with pytest.raises(ValueError, match=words):
-        GAN(G, D, codes=codes, **options)
+        Conditional(G, D, codes=codes, **options)
 
 
 def test_networks_that_do_not_fit_the_codes() -> None:
     G, D = pair(dtype="float64")
     with pytest.raises(ValueError, match="2 numbers, and 2 are for the codes: no noise is left"):
-        GAN(G, D, codes=[Category(2)])
+        Conditional(G, D, codes=[Category(2)])
     with pytest.raises(ValueError, match=r"one logit per sample and 2 outputs for the codes, shape \(N, 3\)"):
-        GAN(pair(dtype="float64", codes=[Category(2)])[0], D, codes=[Category(2)])
+        Conditional(pair(dtype="float64", codes=[Category(2)])[0], D, codes=[Category(2)])
     with pytest.raises(ValueError, match="with 2 numbers beside them for the label"):
-        GAN(pair(dtype="float64", codes=[Label(2)])[0], D, codes=[Label(2)])
+        Conditional(pair(dtype="float64", codes=[Label(2)])[0], D, codes=[Label(2)])
 
 
 def test_beside_is_no_input_to_differentiate() -> None:

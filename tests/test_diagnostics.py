@@ -19,8 +19,8 @@ from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics, Notice
 from minigan.diagnostics.states import STATES, Figures, Window, swings
 from minigan.diagnostics.variety import Variety
-from minigan.match import Match
-from minigan.nonfinite import NonFiniteError
+from minigan.game import Play
+from minigan.game.update import NonFiniteError
 from minigan.runs.lines import NoticesFile
 from minigan.training import resume, train
 
@@ -363,7 +363,7 @@ def small(backend: Any = "numpy", **options: Any) -> GAN:
 
 def test_training_is_the_same_bit_for_bit() -> None:
     games = [small(), small()]
-    matches = [Match(gan, GRID.sample(500), 16) for gan in games]
+    matches = [Play(gan, GRID.sample(500), 16) for gan in games]
     diagnostics = Diagnostics(games[1], GRID.sample(500), every=10)
     for _ in range(60):
         plain, watched = (match.play(3) for match in matches)
@@ -385,7 +385,7 @@ def test_the_last_fakes_are_those_that_G_has_learned_from(backend: Backend, reus
         return fakes
 
     twin._make_fakes = noted  # type: ignore[method-assign]
-    matches = [Match(g, GRID.sample(500), 16) for g in (gan, twin)]
+    matches = [Play(g, GRID.sample(500), 16) for g in (gan, twin)]
     for steps in (1, 3, 2):
         for match in matches:
             match.play(steps)
@@ -402,7 +402,7 @@ def test_a_loop_by_hand_may_give_numbers_instead_of_arrays() -> None:
 
 def test_what_it_has_in_mind_survives_as_JSON() -> None:
     gan = small()
-    match = Match(gan, GRID.sample(500), 16)
+    match = Play(gan, GRID.sample(500), 16)
     first, second = (Diagnostics(gan, GRID.sample(500), every=10) for _ in range(2))
     for k in range(8):
         played = match.play(37)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import minigan
-from minigan import GAN, Category, Continuous, Dense, Label, Sequential, Tanh, archive, datasets
+from minigan import GAN, Category, Conditional, Continuous, Dense, Label, Sequential, Tanh, archive, datasets
 from minigan.backend import Backend
 from minigan.cli import main
 from minigan.datasets import Dataset, MissingSplit, to_float
@@ -605,7 +605,7 @@ def test_labels_with_gaps_are_compared_with_what_the_gan_calls_them() -> None:
         judge = Evaluator(labelled(names=names), labelled(90, 1, names))
         G = Sequential(Dense(4 + 3, 48), Tanh(), seed=0)
         D = Sequential(Dense(48 + 3, 1), seed=1)
-        rows[names] = judge_codes(GAN(G, D, codes=[Label(3)]), judge, "gan")
+        rows[names] = judge_codes(Conditional(G, D, codes=[Label(3)]), judge, "gan")
     first, second = rows.values()
     assert first.asked == second.asked
     assert first.gan_train == second.gan_train
@@ -772,7 +772,7 @@ def obedient(labels: bool, disobeys: float = 0.0) -> GAN:
         weight[:, :, 2], weight[:, :, 3] = weight[:, :, 3].copy(), weight[:, :, 2].copy()
     G.load_state_dict(G.state_dict() | {"0.weight": weight.reshape(48, 6)})
     D.load_state_dict(D.state_dict() | {"0.weight": reads.reshape(5, 48)})
-    return GAN(G, D, codes=codes, seed=3)
+    return Conditional(G, D, codes=codes, seed=3)
 
 
 def test_labels_that_are_obeyed() -> None:
@@ -818,7 +818,7 @@ def test_codes_are_correlated_with_what_is_drawn_within_a_category() -> None:
 def test_every_combination_of_categories_is_a_kind_and_every_number_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is drawn depends on two categories together, one number leans it and the other one makes it thin."""
     codes = [Category(2), Category(3), Continuous(2), Continuous(1)]
-    gan = GAN(Sequential(Dense(2 + 2 + 3 + 3, 48)), Sequential(Dense(48, 1 + 2 + 3 + 3)), codes=codes, seed=3)
+    gan = Conditional(Sequential(Dense(2 + 2 + 3 + 3, 48)), Sequential(Dense(48, 1 + 2 + 3 + 3)), codes=codes, seed=3)
     base = np.random.default_rng(0).uniform(-9, 9, (2, 3))
 
     def measure(number: int, sign: int) -> Callable[[Array], Array]:

@@ -27,7 +27,8 @@ from minigan import archive
 from minigan.cli import main
 from minigan.diagnostics import Diagnostics, Notice
 from minigan.files import Folder
-from minigan.match import METRICS, Match
+from minigan.game import Play
+from minigan.gan import METRICS
 from minigan.recipes import get_recipe
 from minigan.runs.folder import RunFolder
 from minigan.runs.interrupt import Interrupted, StopRequest
@@ -505,7 +506,7 @@ def test_a_D_that_has_learned_alone_is_no_failed_start(begin: Begin, data: Path,
     (run / "samples").mkdir(parents=True)
     MetricsTable(run / "metrics.csv").create()
     gan = get_recipe("gan").build((8, 8), latent=4)
-    Match(gan, minigan.datasets.load(data), 4).pretrain(2)
+    Play(gan, minigan.datasets.load(data), 4).begin(2)
     gan.save(run / "checkpoint.npz")
     before = contents(run)
     with pytest.raises(ValueError, match="is not empty"):

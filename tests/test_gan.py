@@ -26,6 +26,7 @@ from minigan import (
     SGD,
     Adam,
     BatchNorm,
+    Conditional,
     Dense,
     Dropout,
     GaussianNoise,
@@ -40,14 +41,15 @@ from minigan import (
     Sequential,
     SpectralNorm,
     Tanh,
+    Tutorial,
     archive,
     checkpoint,
     get_backend,
 )
 from minigan.backend import Backend, Purpose, Stream, absent
+from minigan.game import Play
+from minigan.game.update import _suspects
 from minigan.gan import METRICS
-from minigan.match import Match
-from minigan.nonfinite import _suspects
 from minigan.objectives import NAMED, get_objective
 from minigan.optim import Linear
 from minigan.recipes import RECIPES, classic, get_recipe, wgan_gp
@@ -55,12 +57,8 @@ from minigan.recipes import gan as gan_recipe
 
 RULES: dict[str, dict[str, Any]] = {
     "default": {},
-    "one batch": {"batches": "one"},
-    "two batches": {"batches": "two"},
-    "separate": {"updates": "separate"},
-    "running statistics": {"fake_statistics": "running"},
+    "tutorial": {"tutorial": True},
     "reused fakes": {"reuse_fakes": True},
-    "half batches": {"half_batches": True},
     "uniform prior": {"prior": "uniform"},
     "three steps of D": {"d_steps": 3},
     "minimax": {"objective": "minimax"},
@@ -90,7 +88,8 @@ def play(rule: str = "default", dtype: str = "float32", backend: Backend | None 
     options = {"optimizer": Adam(1e-2, beta1=0.5)} | RULES[rule] | more
     critic = options.pop("critic", bool(options.get("penalties")))
     packing, codes = 2 if options.get("packing") == 2 else 1, options.get("codes", ())
-    return GAN(*pair(backend, dtype, packing=packing, critic=critic, codes=codes), **options)
+    kind = Tutorial if options.pop("tutorial", False) else Conditional if options.get("codes") else GAN
+    return kind(*pair(backend, dtype, packing=packing, critic=critic, codes=codes), **options)
 
 
 def data(n: int = 24, seed: int = 0, dtype: str = "float32") -> Array:
@@ -1093,15 +1092,15 @@ def _full(n_out: int, n_in: int, value: float) -> Array:
 
 def test_a_match_that_is_ahead_plays_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """In whole parts and the rest, with the metrics of all of them; and D is not trained alone in between."""
-    right = Match(play(), data(), 4).play(7)
+    right = Play(play(), data(), 4).play(7)
     monkeypatch.setattr("minigan.backend.numpy_backend.NumpyBackend.ahead", 3)
     gan = play()
-    match = Match(gan, data(), 4)
+    match = Play(gan, data(), 4)
     parts = [match.play(4), match.play(0), match.play(3)]
     assert (gan.steps, gan.d_updates) == (7, 7)
     for name, values in right.items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
-    match.pretrain(100)
+    match.begin(100)
     assert (gan.steps, gan.d_updates) == (7, 7)
 
 
@@ -1109,7 +1108,7 @@ def test_a_match_that_is_ahead_plays_what_was_asked_for(monkeypatch: pytest.Monk
 def test_the_real_samples_of_gs_update_are_found_again(d_steps: int) -> None:
     """To explain a graph that halted in G's update, a Match draws once more what the fakes were compared with."""
     gan = play("relativistic", d_steps=d_steps)
-    match, seen = Match(gan, data(), 4), []
+    match, seen = Play(gan, data(), 4), []
     update = gan.update_generator
 
     def watch(n: int, fakes: Any = None, real: Any = None, labels: Any = None) -> Any:

@@ -40,8 +40,9 @@ from minigan import (
 from minigan.backend import Backend, fusion, get_backend, graph
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.bench import step
-from minigan.match import METRICS, Match
-from minigan.nonfinite import NonFiniteError
+from minigan.game import Play
+from minigan.game.update import NonFiniteError
+from minigan.gan import METRICS
 from minigan.recipes import RECIPES
 
 Make = Callable[..., CupyBackend]
@@ -207,7 +208,7 @@ def test_replaying_equals_playing_call_by_call_bit_for_bit(make: Make, build: Ca
 @pytest.mark.parametrize("game", CRITICS)
 def test_replayed_critics_equal_those_called_bit_for_bit(make: Make, game: str) -> None:
     replayed, called = (critic(make(graph=graph), **CRITICS[game]) for graph in (True, False))
-    matches = [Match(gan, IMAGES, 6) for gan in (replayed, called)]
+    matches = [Play(gan, IMAGES, 6) for gan in (replayed, called)]
     assert_equal(*(match.play(8) for match in matches))
     assert_equal(state(replayed), state(called))
     assert isinstance(matches[0]._turn, graph.Graph)
@@ -217,7 +218,7 @@ def test_replayed_critics_equal_those_called_bit_for_bit(make: Make, game: str) 
 def test_steps_by_hand_checkpoints_and_matches_mix(make: Make, tmp_path: Any) -> None:
     """A graph finds counts that the host has changed since it was last launched."""
     gan, twin = small(make()), small(make(graph=False))
-    match = Match(gan, IMAGES, 6)
+    match = Play(gan, IMAGES, 6)
     real = np.zeros((6, 12), "float32")
     for player in (gan, twin):
         play = match.play if player is gan else lambda n: player.fit(IMAGES, n, 6)  # noqa: B023
@@ -263,7 +264,7 @@ def test_fading_noise_and_a_young_average_are_told_in_time(make: Make, monkeypat
 
 def played(gan: GAN, steps: int) -> list[tuple[str, tuple[int, ...]]]:
     """What the device was asked for in the last of so many steps."""
-    match = Match(gan, IMAGES, 6)
+    match = Play(gan, IMAGES, 6)
     match.play(steps - 1)
     fake_cupy.device.log.clear()
     match.play(1)
@@ -272,7 +273,7 @@ def played(gan: GAN, steps: int) -> list[tuple[str, tuple[int, ...]]]:
 
 @SIMULATED
 def test_a_replay_is_one_launch_without_memory_or_waiting(make: Make) -> None:
-    match = Match(small(make()), IMAGES, 6)
+    match = Play(small(make()), IMAGES, 6)
     match.play(5)
     device = fake_cupy.device
     device.log.clear()
@@ -288,7 +289,7 @@ def test_recording_takes_no_memory(make: Make) -> None:
     """But for the workspaces of CuPy's own reductions, which some layers use."""
     for game in GAMES.values():
         for build in (small, rich):
-            Match(build(make(), **game), IMAGES, 6).play(4)
+            Play(build(make(), **game), IMAGES, 6).play(4)
             assert fake_cupy.device.pooled == 0, game
             assert build is rich or fake_cupy.device.reductions == 0, game
         fake_cupy.device.reductions = 0
@@ -299,7 +300,7 @@ def test_recording_takes_no_memory(make: Make) -> None:
 def test_the_number_of_operations_of_the_classic_step(make: Make) -> None:
     """One graph of 45 for the canonical step with its data and metrics: 20 products, and few kernels beside them."""
     gan = step.build(1 / 64, make())
-    match = Match(gan, IMAGES.repeat(66, 0).reshape(-1)[: 40 * step.PIXELS].reshape(40, step.PIXELS), 4)
+    match = Play(gan, IMAGES.repeat(66, 0).reshape(-1)[: 40 * step.PIXELS].reshape(40, step.PIXELS), 4)
     match.play(3)
     turn = match._turn
     assert isinstance(turn, graph.Graph)
@@ -372,7 +373,7 @@ def test_nothing_dies_while_a_step_is_recorded(make: Make) -> None:
     gc.set_threshold(20, 2, 2)
     try:
         for _ in range(12):
-            Match(small(make()), IMAGES, 6).play(5)
+            Play(small(make()), IMAGES, 6).play(5)
     finally:
         gc.set_threshold(*before)
     assert fake_cupy.device.deaths == []
@@ -383,7 +384,7 @@ def test_nothing_dies_while_a_step_is_recorded(make: Make) -> None:
 def test_the_collector_is_left_as_it_was(make: Make) -> None:
     gc.disable()
     try:
-        Match(small(make()), IMAGES, 6).play(4)
+        Play(small(make()), IMAGES, 6).play(4)
         assert not gc.isenabled()
     finally:
         gc.enable()
@@ -396,27 +397,27 @@ def test_a_pool_that_has_to_take_memory_does_no_harm(make: Make) -> None:
     begin = fake_cupy.Stream.begin_capture
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fake_cupy.Stream, "begin_capture", lambda self, mode: (modes.append(mode), begin(self, mode)))
-        Match(small(make()), IMAGES, 6).play(4)
+        Play(small(make()), IMAGES, 6).play(4)
     assert modes == [2]
 
 
 @SIMULATED
 def test_a_step_says_whether_it_is_a_graph(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    match = Match(small(make()), IMAGES, 6)
+    match = Play(small(make()), IMAGES, 6)
     turn = match._turn
     assert isinstance(turn, graph.Graph)
     assert (turn.recorded, turn.nodes, turn.describe()) == (False, None, "")
     match.play(4)
     assert turn.recorded
     warnings.simplefilter("ignore")
-    match = Match(with_layer(make(), Peeking()), IMAGES, 6)
+    match = Play(with_layer(make(), Peeking()), IMAGES, 6)
     match.play(4)
     assert isinstance(match._turn, graph.Graph)
     assert not match._turn.recorded
     assert match._turn.describe().startswith("call by call (reading from the device")
     monkeypatch.setenv("MINIGAN_STRICT_GRAPH", "1")
     with pytest.raises(RuntimeError, match=r"cannot be one CUDA graph .* reading from the device"):
-        Match(with_layer(make(), Peeking()), IMAGES, 6).play(4)
+        Play(with_layer(make(), Peeking()), IMAGES, 6).play(4)
 
 
 @SIMULATED
@@ -425,7 +426,7 @@ def test_a_graph_that_cannot_be_printed_is_played_all_the_same(make: Make, monke
         raise RuntimeError("cudaErrorOperatingSystem")
 
     monkeypatch.setattr(fake_cupy.Graph, "debug_dot_str", fail)
-    match = Match(small(make()), IMAGES, 6)
+    match = Play(small(make()), IMAGES, 6)
     match.play(4)
     assert isinstance(match._turn, graph.Graph)
     assert (match._turn.recorded, match._turn.nodes) == (True, None)
@@ -487,7 +488,7 @@ def test_counts_move_as_far_as_the_step_came(make: Make) -> None:
 def test_two_matches_of_one_gan_have_memory_of_their_own(make: Make) -> None:
     """The second, of another batch size, takes the arenas' arrays away; the first goes on with those it recorded."""
     gan, twin = small(make()), small(make(graph=False))
-    matches = [Match(player, IMAGES, batch) for player in (gan, twin) for batch in (4, 7)]
+    matches = [Play(player, IMAGES, batch) for player in (gan, twin) for batch in (4, 7)]
     for rounds in (5, 5, 3):
         for first, second in ((matches[0], matches[2]), (matches[1], matches[3])):
             assert_equal(first.play(rounds), second.play(rounds))
@@ -497,7 +498,7 @@ def test_two_matches_of_one_gan_have_memory_of_their_own(make: Make) -> None:
 @SIMULATED
 def test_a_graph_keeps_the_arrays_that_it_works_on(make: Make) -> None:
     gan = rich(make(), batches="two")
-    match = Match(gan, IMAGES, 6)
+    match = Play(gan, IMAGES, 6)
     match.play(4)
     assert isinstance(match._turn, graph.Graph)
     kept = {a.ctypes.data for a in match._turn.kept if isinstance(a, fake_cupy.DeviceArray)}
@@ -517,7 +518,7 @@ def test_addresses_stay_from_step_to_step(make: Make) -> None:
         moving = ("finish",)  # is told where the metrics are, each time anew
         return [(what, tuple(a for a in where if what not in moving and not begin <= a < end)) for what, where in log]
 
-    match = Match(gan, IMAGES, 6)
+    match = Play(gan, IMAGES, 6)
     match.play(3)
     logs = []
     for _ in range(2):
@@ -550,7 +551,7 @@ def test_it_halts_where_the_cpu_does_and_says_the_same(make: Make, player: str, 
     ends = []
     for be in (make(), make(graph=False), "numpy"):
         gan = small(be, **rules)
-        match = Match(gan, IMAGES, 6)
+        match = Play(gan, IMAGES, 6)
         history = match.play(90)
         with pytest.raises(NonFiniteError) as caught:
             match.play(1)
@@ -562,7 +563,7 @@ def test_it_halts_where_the_cpu_does_and_says_the_same(make: Make, player: str, 
 
 def test_a_graph_that_halted_changes_nothing_more(make: Make) -> None:
     gan = small(make())
-    match = Match(gan, IMAGES, 6)
+    match = Play(gan, IMAGES, 6)
     match.play(5)
     gan.D.flat[3] = np.nan
     before = state(gan)
@@ -578,7 +579,7 @@ def test_a_graph_that_halted_iterates_no_more(make: Make) -> None:
         gan = small(make(graph=graph_))
         D = Sequential(Dense(12, 6, norm=minigan.SpectralNorm()), ReLU(), Dense(6, 1), backend=gan.backend, seed=2)
         gan = GAN(gan.G, D)
-        match = Match(gan, IMAGES, 6)
+        match = Play(gan, IMAGES, 6)
         match.play(5)
         D.flat[-1] = np.nan  # of the last bias: the normalised weight is well
         with pytest.raises(NonFiniteError):
@@ -596,7 +597,7 @@ def test_halting_leaves_the_average_untouched(make: Make, player: str) -> None:
     rate = 1e38 if player == "d_optimizer" else np.inf
     rules = {"optimizer": SGD(1e-3), "d_optimizer": SGD(1e-3), player: SGD(Explosive(6, rate)), "average": 0.9}
     gan = critic(make(), **rules, objective="relativistic", penalties=[R1()], instance_noise=RAMP)
-    match = Match(gan, IMAGES, 6)
+    match = Play(gan, IMAGES, 6)
     match.play(6)
     assert gan._average is not None
     for steps in range(6, 20):
@@ -617,7 +618,7 @@ def test_a_comparing_objective_that_halts_in_gs_update_says_what_the_cpu_says(ma
     ends = []
     for be in (make(), "numpy"):
         gan = small(be, objective="relativistic", optimizer=SGD(Explosive(6, np.inf)), d_optimizer=SGD(1e-3), d_steps=2)
-        match = Match(gan, IMAGES, 6)
+        match = Play(gan, IMAGES, 6)
         history = match.play(12)
         with pytest.raises(NonFiniteError) as caught:
             match.play(1)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import minigan
-from minigan import GAN, Dense, Flatten, Label, Reshape, Sequential, Sigmoid, Tanh, archive, datasets
+from minigan import GAN, Conditional, Dense, Flatten, Label, Reshape, Sequential, Sigmoid, Tanh, archive, datasets
 from minigan.cli import main
 from minigan.datasets import Dataset
 from minigan.recipes import networks
@@ -340,7 +340,7 @@ def game(last: Any = None, codes: Any = ()) -> GAN:
     width = 4 + sum(code.width for code in codes)
     told = sum(code.width for code in codes)
     G = Sequential(Dense(width, 16), *([last] if last else []), seed=0)
-    return GAN(G, Sequential(Dense(16 + told, 1), seed=1), codes=codes, latent=4)
+    return Conditional(G, Sequential(Dense(16 + told, 1), seed=1), codes=codes, latent=4)
 
 
 FLOATS = np.linspace(0, 1, 160, dtype="float32").reshape(10, 16)

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from networks import pair
 
 import minigan
-from minigan import archive, checkpoint, limits
+from minigan import archive, limits
+from minigan.game import saved as checkpoint
 from minigan.nn import (
     AvgPool2D,
     BatchNorm,

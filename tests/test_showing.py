@@ -15,8 +15,22 @@ import pytest
 from PIL import Image
 
 import minigan
-from minigan import GAN, R1, Adam, BatchNorm, Category, Dense, Flatten, Label, LeakyReLU, Reshape, Sequential, Tanh
-from minigan.match import METRICS
+from minigan import (
+    GAN,
+    R1,
+    Adam,
+    BatchNorm,
+    Category,
+    Conditional,
+    Dense,
+    Flatten,
+    Label,
+    LeakyReLU,
+    Reshape,
+    Sequential,
+    Tanh,
+)
+from minigan.gan import METRICS
 from minigan.recipes import cgan, dcgan
 from minigan.recipes import gan as recipe
 from minigan.runs.interrupt import StopRequest
@@ -54,7 +68,7 @@ def test_what_nobody_chose_is_not_said() -> None:
 
 def test_a_gan_with_codes_says_how_many_numbers_go_in_and_come_out() -> None:
     G, D = Sequential(Dense(7, 9), seed=1), Sequential(Dense(9, 4), seed=2)
-    assert "G: (7,) to (9,)" in (shown := repr(GAN(G, D, codes=[Category(3)])))
+    assert "G: (7,) to (9,)" in (shown := repr(Conditional(G, D, codes=[Category(3)])))
     assert "D: (9,) to (4,)" in shown
     assert "codes=[Category(3)]" in shown
 
@@ -288,7 +302,7 @@ def test_a_callback_ends_the_training() -> None:
 
 def test_labels_are_shown_in_turn() -> None:
     G, D = Sequential(Dense(2 + 4, 64), seed=1), Sequential(Dense(64 + 4, 1), seed=2)
-    gan = GAN(G, D, codes=[Label(4)])
+    gan = Conditional(G, D, codes=[Label(4)])
     shown = np.asarray(picture(gan._repr_html_()))
     right = minigan.datasets.to_uint8(gan.sample(16, label=np.arange(16) % 4)).reshape(16, 8, 8)
     assert (shown[2:10, 12:20] == right[1]).all()

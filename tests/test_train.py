@@ -27,8 +27,9 @@ from minigan import archive, files
 from minigan.backend import get_backend
 from minigan.backend.numpy_backend import NumpyBackend
 from minigan.cli import main
-from minigan.match import METRICS, Match
-from minigan.nonfinite import NonFiniteError
+from minigan.game import Play
+from minigan.game.update import NonFiniteError
+from minigan.gan import METRICS
 from minigan.runs.interrupt import Interrupted, StopRequest
 from minigan.runs.lines import MetricsTable
 from minigan.runs.lock import FolderLock
@@ -178,7 +179,7 @@ def test_the_metrics_are_those_of_the_game_to_the_last_bit(begin: Callable[..., 
     from minigan.recipes import gan as recipe
 
     gan = recipe.build((8, 8), **OPTIONS, backend=get_backend("numpy"), seed=3, dtype=dtype)
-    history = Match(gan, minigan.datasets.load(data), 4).play(5)
+    history = Play(gan, minigan.datasets.load(data), 4).play(5)
     table = MetricsTable(begin(steps=5, seed=3, dtype=dtype) / "metrics.csv").read()
     np.testing.assert_array_equal(table["step"], np.arange(1, 6))
     for name in METRICS:
@@ -425,15 +426,15 @@ def test_a_signal_ends_the_run_after_saving(
 
 def test_pretraining_can_be_stopped_as_well(begin: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     straight = begin(out="straight", steps=2, d_pretrain=250)
-    original = Match.pretrain
+    original = Play.begin
 
-    def pretrain(self: Match, updates: int) -> None:
+    def pretrain(self: Play, updates: int) -> None:
         original(self, updates)
         if self.gan.d_updates == 100:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Match, "pretrain", pretrain)
+        patch.setattr(Play, "begin", pretrain)
         with pytest.raises(Interrupted, match="stopped at step 0 of 2") as caught:
             begin(steps=2, d_pretrain=250)
     assert minigan.GAN.load(caught.value.directory / "checkpoint.npz").d_updates == 100
@@ -780,16 +781,16 @@ def test_a_run_that_is_ahead_and_is_stopped_has_the_rows_of_all_its_steps(
     """Also those that had been left for later."""
     monkeypatch.setattr(NumpyBackend, "ahead", 3)
     straight = begin(out="straight", steps=20, sample_every=13)
-    take = Match.take
+    take = Play.take
 
-    def taken(self: Match) -> Any:
+    def taken(self: Play) -> Any:
         played = take(self)
         if self.gan.steps >= stop:
             signal.raise_signal(signal.SIGINT)
         return played
 
     with monkeypatch.context() as patch:
-        patch.setattr(Match, "take", taken)
+        patch.setattr(Play, "take", taken)
         with pytest.raises(Interrupted) as caught:
             begin(steps=20, sample_every=13)
     run = tmp_path / "run"
@@ -817,9 +818,9 @@ def test_metrics_are_written_while_a_gpu_plays_on(tmp_path: Path, monkeypatch: p
     arguments = {"data": "digits", "steps": 24, "sample_every": 20, "checkpoint_every": 12, "backend": "numpy"}
     order: list[str] = []
     for name in ("ask", "take"):
-        plain = getattr(Match, name)
+        plain = getattr(Play, name)
         monkeypatch.setattr(
-            Match, name, lambda self, *a, plain=plain, name=name: (order.append(name), plain(self, *a))[1]
+            Play, name, lambda self, *a, plain=plain, name=name: (order.append(name), plain(self, *a))[1]
         )
     append = MetricsTable.append
     monkeypatch.setattr(

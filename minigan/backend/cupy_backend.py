@@ -102,7 +102,7 @@ class CupyBackend(Backend):
         self.name += "" if precision == "fp32" else f"-{precision}"
         self.ahead = 100 if graph else 1
         self.align = 64 if fused else 1  # cuBLAS takes slower kernels for what begins at odd addresses
-        self.recording: Graph | None = None  # the graph that the operations asked for now belong to
+        self.recording: Graph | None = None
         self.side_stream, self._branch = streams(self.xp)  # to record on: the default stream cannot
         self._fork, self._join = (self.xp.cuda.Event(disable_timing=True) for _ in range(2))
         self._fused, self._graph = fused, graph

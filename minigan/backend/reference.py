@@ -33,6 +33,7 @@ class Backend:
 
     name = "reference"
     ahead = 1  # steps that the host asks for before it looks at what came of them
+    recording: Any = None  # the graph that the operations asked for now belong to, on a GPU
     align = 1  # numbers: each parameter begins at a multiple of so many in a network's flat array
 
     def __init__(self, xp: Any = np) -> None:

@@ -17,7 +17,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..backend import Backend, Purpose, Stream
+from ..backend import Backend
 from ..gan import GAN, Fakes
 from ..nn import Dense, Layer, LeakyReLU, Sequential
 from ..optim import Adam
@@ -52,8 +52,8 @@ def build(width: float = 1.0, backend: Backend | str | None = None, seed: int = 
 def update(gan: GAN, real: Array, fake: Array) -> Callable[[], dict[str, Array]]:
     """One update of D on these samples, as a function; it returns the metrics."""
     samples, back = gan.G(fake)
-    fakes = Fakes(fake, samples, back, False, Stream(gan.seed, Purpose.G_FOR_D))
-    return lambda: gan.update_discriminator(real, fakes)
+    fakes = Fakes(fake, samples, back)
+    return lambda: gan.update_discriminator(real, fakes=fakes)
 
 
 def operations(batch: int, width: float = 1.0) -> list[Operation]:

@@ -302,7 +302,8 @@ def ready(start: Start, gan: Any) -> Callable[[], Any]:
     real = backend.asarray(start.real)
     if start.subject == "critic":
         return critic.update(gan, real, backend.asarray(start.fake))
-    return lambda: gan.turn(real)
+    given = gan.given(real)
+    return lambda: gan.turn(given)
 
 
 def _losses(start: Start, metrics: Any) -> Losses:

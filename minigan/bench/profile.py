@@ -149,7 +149,7 @@ def watch(gan: GAN, recorder: Recorder) -> None:
             vars(layer)["forward"] = _located(layer, f"{player} {i}.{type(layer).__name__}", recorder)
     for holder, method, phase in (
         (gan, "update_discriminator", "D's update"),
-        (gan, "update_generator", "G's update"),
+        (gan, "descend", "G's update"),
     ):
         vars(holder)[method] = _in_phase(getattr(holder, method), phase, recorder)
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import archive
-from ..checkpoint import extra
 from ..codes import Label
 from ..console import say
+from ..game.saved import extra
 from ..gan import GAN
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..nonfinite import NonFiniteError
+from ..game.update import NonFiniteError
 from ..objectives import Critic
 from ..spec import whole
 from .states import STATES, Figures, Window, swings
@@ -50,13 +50,13 @@ class Diagnostics:
     Raises ValueError for another number.
 
     >>> import minigan
-    >>> from minigan.match import Match
+    >>> from minigan.game import Play
     >>> from minigan.recipes import gan as recipe
     >>> digits = minigan.datasets.load("digits")
     >>> gan = recipe.build(digits.image_shape, latent=8)
-    >>> diagnostics, match = Diagnostics(gan, digits), Match(gan, digits, batch=8)
+    >>> diagnostics, play = Diagnostics(gan, digits), Play(gan, digits, batch=8)
     >>> for _ in range(4):
-    ...     for notice in diagnostics.watch(match.play(2)):
+    ...     for notice in diagnostics.watch(play.play(2)):
     ...         print(notice)
     >>> diagnostics.open
     []
@@ -88,7 +88,7 @@ class Diagnostics:
     def watch(self, played: Mapping[str, Any]) -> list[Notice]:
         """Take note of the steps just played. played: each metric as an array (steps,), or the number of one step.
 
-        Call it after every `Match.play` or step: the GAN must stand where the metrics end. Returns what there is to
+        Call it after every `Play.play` or step: the GAN must stand where the metrics end. Returns what there is to
         say, which is nearly always nothing.
         """
         self._waiting.append(played)

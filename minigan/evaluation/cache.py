@@ -16,10 +16,10 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checkpoint
 from ..archive import StrPath
 from ..backend import Backend
 from ..datasets.download import cache_folder
+from ..game import saved
 from ..paths import expand
 from .classifier import Classifier, Recipe
 
@@ -51,7 +51,7 @@ def trained(
     try:
         path = path or cache_folder()  # says what is wrong with it
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        checkpoint.save(path, {"net": classifier.net.state_dict()}, {"key": key})
+        saved.save(path, {"net": classifier.net.state_dict()}, {"key": key})
     except (ValueError, OSError) as error:
         say(f"the classifier could not be kept for the next time: {error}")
     return classifier
@@ -67,7 +67,7 @@ def key_of(images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe)
 
 
 def _load(classifier: Classifier, path: str, key: str) -> None:
-    states, header = checkpoint.load(path)
+    states, header = saved.read(path)
     if header.get("key") != key or states.keys() != {"net"}:
         raise ValueError("it holds something else")
     if not all(a.dtype.kind == "f" and np.isfinite(a).all() for a in states["net"].values()):

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import archive, checkpoint
+from .. import archive
 from ..archive import StrPath
 from ..backend import Backend
+from ..game import saved
+from ..game.update import NonFiniteError
 from ..gan import GAN
-from ..nonfinite import NonFiniteError
 from ..paths import expand
 from ..runs.config import Config
 from ..runs.data import load_data
@@ -83,7 +84,7 @@ def open_source(path: StrPath, backend: Backend, size: str = "") -> Source:
     if where.suffix != ".npz":
         raise ValueError(f"{where} is neither the folder of a run nor an .npz file of samples or a checkpoint")
     _, header = archive.load(where, only=())
-    if header.get("format") == checkpoint.FORMAT:
+    if header.get("format") in saved.FORMATS:
         return Source(os.fspath(path), GAN.load(where, backend))
     return Source(os.fspath(path), load_data(where, size=size).images)
 

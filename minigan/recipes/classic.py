@@ -12,4 +12,4 @@ from . import gan
 
 STEPS, BATCH = 30_000, 32
 
-build = partial(gan.build, updates="separate", fake_statistics="running", half_batches=True, lr=2e-4, eps=1e-7)
+build = partial(gan.build, loop="tutorial", lr=2e-4, eps=1e-7)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ..backend import get_backend
 from ..codes import Category, Code, Codes, Continuous, Label
+from ..games import Conditional, Tutorial
 from ..gan import GAN
 from ..names import not_one_of
 from ..objectives import Minimax, get_objective
@@ -59,11 +60,8 @@ def build(
     beta2: float = 0.999,
     eps: float = 1e-8,
     d_steps: int = 1,
-    updates: Literal["joint", "separate"] = "joint",
-    batches: Literal["auto", "one", "two"] = "auto",
-    fake_statistics: Literal["batch", "running"] = "batch",
+    loop: Literal["paper", "tutorial"] = "paper",
     reuse_fakes: bool = False,
-    half_batches: bool = False,
     prior: Literal["normal", "uniform"] = "normal",
     latent: int = 100,
     backend: Any = None,
@@ -104,11 +102,8 @@ def build(
     beta2: Adam's memory of squared gradients, or RMSprop's
     eps: Adam's and RMSprop's guard against division by zero
     d_steps: D updates per G update
-    updates: D learns from real and fakes in one update ("joint") or in two ("separate")
-    batches: real and fakes pass through D as "one" batch or as "two"
-    fake_statistics: batchnorm of the fakes shown to D uses "batch" or "running" statistics
+    loop: of the "paper", or of the classic "tutorial": see minigan/games/tutorial.py
     reuse_fakes: train G on the fakes that D has just seen instead of fresh ones
-    half_batches: show D half as many real samples as G makes fakes
     prior: latents are "normal" or "uniform"
     latent: how many numbers a latent has
     """
@@ -159,31 +154,23 @@ def build(
             D = networks.point_discriminator(pixels, width, head, d_norm, **of_D)
         case _:
             raise ValueError(not_one_of("nets", nets, ("dense", "conv", "points")))
-    halves = 2 if updates == "separate" else 1  # updates of D in one
+    if loop not in ("paper", "tutorial"):
+        raise ValueError(not_one_of("loop", loop, ("paper", "tutorial")))
+    halves = 2 if loop == "tutorial" else 1  # updates of D in one
     wanted = {GradientPenalty: gradient_penalty, R1: r1, R2: r2, DRAGAN: dragan}
-    return GAN(
-        G,
-        D,
-        codes=codes,
-        objective=named,
-        optimizer=rule(lr, 1, 0),
-        d_optimizer=rule(lr if d_lr is None else d_lr, d_steps * halves, d_pretrain * halves),
-        penalties=[kind(weight) for kind, weight in wanted.items() if weight],
-        clip=clip,
-        instance_noise=Linear(instance_noise, 0.0, _length("noise_steps", noise_steps, steps))
-        if instance_noise
-        else 0.0,
-        packing=packing,
-        average=average,
-        d_steps=d_steps,
-        updates=updates,
-        batches=batches,
-        fake_statistics=fake_statistics,
-        reuse_fakes=reuse_fakes,
-        half_batches=half_batches,
-        prior=prior,
-        seed=seed,
-    )
+    penalties = [kind(weight) for kind, weight in wanted.items() if weight]
+    noise = Linear(instance_noise, 0.0, _length("noise_steps", noise_steps, steps)) if instance_noise else 0.0
+    options: dict[str, Any] = {
+        "objective": named, "clip": clip, "instance_noise": noise, "packing": packing, "average": average,
+        "optimizer": rule(lr, 1, 0), "prior": prior, "seed": seed, "d_steps": d_steps,
+        "d_optimizer": rule(lr if d_lr is None else d_lr, d_steps * halves, d_pretrain * halves),
+    }  # fmt: skip
+    if loop == "tutorial":
+        if codes or penalties or reuse_fakes:
+            raise ValueError("loop='tutorial' knows no labels and codes, no penalties and no reuse_fakes")
+        return Tutorial(G, D, **options)
+    options |= {"penalties": penalties, "reuse_fakes": reuse_fakes}
+    return Conditional(G, D, codes=codes, **options) if codes else GAN(G, D, **options)
 
 
 def _length(name: str, given: int | str, steps: int, least: int = 1) -> int:

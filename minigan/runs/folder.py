@@ -27,9 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from .. import checkpoint
 from ..console import quoted
 from ..files import Folder, is_link
+from ..game import saved
 from ..paths import StrPath, expand
 from .config import FILE, Config
 from .lines import MetricsTable, NoticesFile, naming
@@ -189,7 +189,7 @@ class RunFolder:
 
     def noted(self) -> dict[str, Any]:
         """What a run has noted in its checkpoint, beside the GAN. ValueError if that is nothing one can read."""
-        return checkpoint.extra(self.checkpoint)
+        return saved.extra(self.checkpoint)
 
     def discard(self) -> None:
         """Undo a start that failed: remove what it has made, and let go."""
@@ -270,7 +270,7 @@ def _is_failed_start(folder: Folder) -> bool:
                 return False
         elif name == "checkpoint.npz":
             try:  # it comes last, and has learned nothing yet
-                if not {"samples", "metrics.csv"} <= set(names) or checkpoint.steps(os.path.join(folder.path, name)):
+                if not {"samples", "metrics.csv"} <= set(names) or saved.updates(os.path.join(folder.path, name)):
                     return False
             except (ValueError, OSError):
                 return False

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import Folder
-from ..match import METRICS
+from ..gan import METRICS
 
 _LONGEST = 1 << 12  # bytes in a line: no line of ours is longer, and one of somebody else's is not waited for
 _MOST = 1 << 24  # bytes of notices

@@ -16,9 +16,9 @@ from ..codes import Category
 from ..console import quoted
 from ..datasets import Dataset, to_uint8
 from ..diagnostics import Diagnostics
+from ..game.play import Play
+from ..game.update import NonFiniteError, first_nonfinite
 from ..gan import GAN
-from ..match import Match
-from ..nonfinite import NonFiniteError, first_nonfinite
 from ..objectives import Critic
 from ..recipes.options import recipe_options
 from . import pictures
@@ -168,13 +168,13 @@ class Run:
             for hint in hints(self.dataset, config.options):
                 self.progress.say(f"note: {hint}")
             self._save_sample()
-        match = Match(gan, self.dataset, config.batch)
-        pretrained = gan.d_updates
+        play = Play(gan, self.dataset, config.batch)
+        pretrained = gan.begun
         if gan.steps == 0 and pretrained < config.d_pretrain:
             self.progress.say(f"first {config.d_pretrain - pretrained:,} updates of D alone")
-        while gan.steps == 0 and gan.d_updates < config.d_pretrain and not stop.requested:
-            match.pretrain(min(config.d_pretrain, gan.d_updates + _PRETRAIN_CHUNK))
-        if gan.d_updates > pretrained:
+        while gan.steps == 0 and gan.begun < config.d_pretrain and not stop.requested:
+            play.begin(min(config.d_pretrain, gan.begun + _PRETRAIN_CHUNK))
+        if gan.begun > pretrained:
             self.save()
         self.progress.start_clock()
         noted = gan.steps  # of the steps played, those that are written down
@@ -183,10 +183,10 @@ class Run:
         while gan.steps < config.steps and not stop.requested:
             pauses = (config.sample_every, config.checkpoint_every)
             count = min(config.steps - gan.steps, gan.backend.ahead, *(n - gan.steps % n for n in pauses))
-            match.ask(count)
+            play.ask(count)
             noted = self._note(late, noted)  # while a GPU is busy with what was asked for
-            late = played = match.take()
-            if not how and (how := match.how):
+            late = played = play.take()
+            if not how and (how := play.how):
                 self.progress.say(f"a step is played as {how}" if how.startswith("one") else f"steps are played {how}")
             goes_on = gan.backend.ahead > 1 and gan.steps < config.steps and all(gan.steps % n for n in pauses)
             if not (goes_on and len(played["d_loss"]) == count):
@@ -223,7 +223,7 @@ class Run:
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
         gan = self.gan
-        _require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
+        _require_finite(gan, {f"{name}'s parameters": net.flat for name, net in gan.networks.items()})
         if found := self.folder.metrics.no_number():
             step, name, value = found
             raise NonFiniteError(step, name, f"{name} is {value} at step {step}, though no gradient was")

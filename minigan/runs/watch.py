@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..diagnostics import Diagnostics
-from ..nonfinite import NonFiniteError
+from ..game.update import NonFiniteError
 from .interrupt import StopRequest
 from .notebook import Bar, in_notebook
 from .progress import Progress

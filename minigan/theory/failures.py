@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from ..backend import Backend, get_backend
 from ..datasets.toys import Mixture, get_toy
 from ..diagnostics import Diagnostics, Notice
+from ..game.play import Play
 from ..gan import GAN
-from ..match import Match
 from ..metrics import mode_coverage
 from ..nn import Dense, Layer, LeakyReLU, MinibatchStdDev, ReLU, Sequential
 from ..optim import SGD, Adam, Linear
@@ -146,12 +146,12 @@ def play(
     count = failure.steps if steps is None else steps
     gan = game.build(failure.toy, failure.steps, seed, be)
     data = failure.toy.sample(10_000, seed=seed)
-    match, diagnostics = Match(gan, data, game.batch), Diagnostics(gan, data, every=BLOCK)
-    match.pretrain(game.pretrain)
+    play, diagnostics = Play(gan, data, game.batch), Diagnostics(gan, data, every=BLOCK)
+    play.begin(game.pretrain)
     notices: list[Notice] = []
     signal: list[float] = []
     for _ in range(count // BLOCK):
-        played = match.play(BLOCK)
+        played = play.play(BLOCK)
         notices += diagnostics.watch(played)
         signal.append(diagnostics.variety if failure.signal == "variety" else float(played[failure.signal].mean()))
     steps_of = BLOCK * np.arange(1, len(signal) + 1)

@@ -30,7 +30,8 @@ import numpy as np
 
 from ..backend import Backend
 from ..datasets.toys import Mixture, get_toy
-from ..gan import GAN, Metrics
+from ..game.game import Metrics
+from ..gan import GAN
 from ..metrics import js_divergence
 from ..nn import Dense, Sequential, Tanh
 from ..optim import Adam, Cosine

@@ -22,8 +22,8 @@ import numpy as np
 
 from ..backend import Backend
 from ..datasets.toys import Mixture
+from ..game.play import Play
 from ..gan import GAN
-from ..match import Match
 from ..optim import Adam
 from . import Say
 from .failures import SAMPLES, Comparison, Failure, Game, compare, widened
@@ -37,7 +37,7 @@ def fresh_accuracy(gan: GAN, toy: Mixture, seed: int) -> float:
     """How well a D that learns from scratch tells fakes from the data, in [1/2, 1] but for chance."""
     D = Game().discriminator(toy, 2 * seed + 1_000_001, gan.backend)
     judge = GAN(gan.G, D, optimizer=Adam(1e-3, beta1=0.5), seed=seed + 1_000_000)
-    Match(judge, toy.sample(10_000, seed=seed + 1_000_000), _BATCH).pretrain(_UPDATES)  # D alone
+    Play(judge, toy.sample(10_000, seed=seed + 1_000_000), _BATCH).begin(_UPDATES)  # D alone
     on_real, on_fake = judge.score(toy.sample(SAMPLES, seed=seed + 2_000_000)), judge.score(gan.sample(SAMPLES, seed))
     return float(np.mean(on_real > 0) + np.mean(on_fake <= 0)) / 2
 

@@ -26,8 +26,8 @@ import numpy as np
 from ..backend import Backend
 from ..datasets.csv import read
 from ..datasets.toys import Grid, Mixture, Points, Toy, get_toy
+from ..game.play import Play
 from ..gan import GAN
-from ..match import Match
 from ..metrics import Coverage, js_divergence, mode_coverage
 from ..recipes import gan as recipe
 from . import Finding, Say
@@ -83,9 +83,9 @@ def game(method: str, steps: int, width: int, seed: int, backend: Backend | str)
 
 def play(gan: GAN, toy: Toy, looks: Iterable[int], seed: int, batch: int = 100) -> Iterator[Look]:
     """Train on samples of the toy and look at the GAN after so many steps each, which must rise."""
-    match = Match(gan, toy.sample(DATA, seed), batch)
+    game = Play(gan, toy.sample(DATA, seed), batch)
     for step in looks:
-        match.play(step - gan.steps)
+        game.play(step - gan.steps)
         yield look(gan.sample(N, seed + 1).reshape(N, 2), toy, step)
 
 

@@ -1,0 +1,207 @@
+"""An update: the block of a game's page in which one player learns, and the only place where anything does.
+
+    with game.update(player) as up:
+        fake, back_G = up.run(G, z, "G for G")          # the way back of a network that moves: to its parameters, too
+        on_fake, back_D = up.run(D, fake, "D for G")    # and of one that is held fixed: to its input alone
+        up.loss, dlogits = ...
+        back_G(back_D(dlogits), inputs=False)
+
+What is run within belongs to the player: its networks get gradients of their parameters, and its networks alone move
+their running statistics. At the end the block looks at two numbers, the loss and the norm of the gradient. Whatever is
+not finite anywhere reaches one of them: then the update is not made, and all that was run is gone through once more, in
+the order in which it came to be, for the first array that holds a NaN or an infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Backend, Purpose, Stream
+from ..nn import Sequential
+from .player import Player
+
+if TYPE_CHECKING:
+    from .game import Game
+
+Array = Any
+Back = Callable[..., Any]
+
+
+class NonFiniteError(ArithmeticError):
+    """A number stopped being finite. `step` says when, `array` in which array; the parameters were not updated."""
+
+    def __init__(self, step: int, array: str, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.array = array
+
+
+class Pass(NamedTuple):
+    """A network that was run, and how. on: what it was run on, where that is not plain."""
+
+    net: Sequential
+    x: Array
+    on: str
+    train: bool
+    stream: Stream
+    beside: Array | None
+
+
+class Update:
+    """One update of one player. loss: to be set; norm: of the gradient, known at the end.
+
+    terms: what the player descends beside `loss`, such as penalties, for whoever checks gradients.
+    """
+
+    def __init__(self, game: Game, player: Player) -> None:
+        self.player, self.arena, self.backend = player, player.arena, player.arena.backend
+        self.loss: Array = None
+        self.norm: Array = None
+        self.terms: list[Array] = []
+        self.passes: list[Pass] = []
+        self.batches: list[tuple[str, Array]] = []
+        self._game, self._quiet = game, np.errstate(all="ignore")  # overflow is looked for, and reported with its place
+
+    def __enter__(self) -> Update:
+        self._quiet.__enter__()
+        self.arena.rewind()
+        for net in self.player.nets:
+            net.zero_grad()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            if kind is None:
+                self._descend()
+                if self.is_dry:
+                    self.player.shift += 1
+                else:
+                    self.player.follow()
+                    self.player.updates.advance()
+        finally:
+            self._quiet.__exit__(kind, error, trace)
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nobody learns at the end: of an update that has been made, or that is only tried."""
+        return self._game.tries is not None or self.player.shift < 0
+
+    def stream(self, purpose: int) -> Stream:
+        """Random numbers of this update; each purpose has its own."""
+        return Stream(self._game.seed, purpose, self.player.now())
+
+    def run(
+        self,
+        net: Sequential,
+        x: Array,
+        name: str | int,
+        *,
+        on: str = "",
+        train: bool = True,
+        track: bool = True,
+        depth: int | None = None,
+        beside: Array | None = None,
+        out: Array | None = None,
+    ) -> tuple[Array, Back]:
+        """A pass of a network: its output, and back(dy, inputs=True), which may overwrite dy.
+
+        name: of the pass, which fixes its random numbers. on: what x is, for the report of what is not finite. track:
+        whether the running statistics of a network that learns may move. The rest as of `Sequential.__call__`.
+        """
+        learns = any(net is own for own in self.player.nets)
+        stream = self.stream(purpose_of(name))
+        tracked = learns and track and train and not self.is_dry
+        y, way = net(
+            x, train=train, track=tracked, arena=self.arena, stream=stream, depth=depth, beside=beside, out=out
+        )
+        self.passes.append(Pass(net, x, on, train, stream, beside))
+
+        def back(dy: Array, inputs: bool = True) -> Array:
+            return way(dy, params=learns, inputs=inputs, consume=True)
+
+        return y, back
+
+    def normal(self, shape: tuple[int, ...], name: str | int) -> Array:
+        """Numbers from N(0, 1)."""
+        numbers = self.arena.empty(shape, self.player.nets[0].dtype)
+        self.backend.normal(numbers, self.stream(purpose_of(name)))
+        return numbers
+
+    def learn(self) -> Array:
+        """Descend the gradient that there is now and go on without it, within the block, whose end does the same.
+
+        Returns the gradient's norm. Raises NonFiniteError, and changes nothing, if loss or gradient is not finite.
+        """
+        self._descend()
+        self.passes.clear()
+        self.batches.clear()
+        for net in self.player.nets:
+            net.zero_grad()
+        return self.norm
+
+    def _descend(self) -> None:
+        self.norm, finite = self._gradient_norm()
+        if self._game.tries is not None:
+            self._game.tries(self)
+        if not self.is_dry:
+            if not finite:
+                raise self._explanation()
+            self.player.move()
+
+    def _gradient_norm(self) -> tuple[Array, bool]:
+        (norm, finite), *others = (self.backend.grad_norm(net.flat_grad, self.loss) for net in self.player.nets)
+        for more, well in others:
+            norm, finite = self.backend.xp.hypot(norm, more, out=self.arena.empty((), norm.dtype)), finite and well
+        return norm, finite
+
+    # --- what is not finite ------------------------------------------------------------------------------------
+
+    def _explanation(self) -> NonFiniteError:
+        step, player = self._game.steps + 1, self.player.name
+        unknown = f"the norm of {player}'s gradient", "overflow"
+        name, what = first_nonfinite(self._arrays(), self.backend) or unknown
+        return NonFiniteError(
+            step,
+            name,
+            f"{name} is not finite at step {step}, in the update of {player}: {what}; the update was not made. "
+            "Usual causes: a learning rate that is too high, or data that is not finite",
+        )
+
+    def _arrays(self) -> Iterator[tuple[str, Array]]:
+        """Every array of the update, in the order in which it came to be; activations are computed again."""
+        names = {id(net): name for name, net in self._game.networks.items()}
+        for prefix, net in self._game.networks.items():
+            for name, parameter in net.parameters.items():
+                yield f"{prefix}.{name}", parameter.data
+        yield from self.batches
+        for net, x, on, train, stream, beside in self.passes:
+            for name, y in net.activations(x, train=train, stream=stream, beside=beside):
+                yield f"the output of {names[id(net)]}.{name}" + (f" on {on}" if on else ""), y
+        yield f"the loss of {self.player.name}", self.loss
+        for net in self.player.nets:
+            for name, parameter in reversed(net.parameters.items()):
+                yield f"the gradient of {names[id(net)]}.{name}", parameter.grad
+
+
+def first_nonfinite(arrays: Iterable[tuple[str, Array]], be: Backend) -> tuple[str, str] | None:
+    """The first of the named arrays that holds a NaN or an infinity, and what it holds; None if all are finite."""
+    for name, array in arrays:
+        finite = be.xp.isfinite(array)
+        if not bool(finite.all()):
+            bad = int(array.size - finite.sum())
+            kind = "NaN" if bool(be.xp.isnan(array).any()) else "infinity"
+            return name, f"{kind} in {bad} of {array.size} elements"
+    return None
+
+
+def purpose_of(name: str | int) -> int:
+    """The purpose that a name stands for: one of its own for each name, far from those that the library numbers."""
+    if not isinstance(name, str):
+        return name
+    digest = 0xCBF29CE484222325  # FNV-1a
+    for byte in name.encode():
+        digest = (digest ^ byte) * 0x100000001B3 % 2**64
+    return max(Purpose) + (1 << 16) + digest % (1 << 62)
