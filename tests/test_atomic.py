@@ -271,7 +271,7 @@ def test_ctrl_c_in_a_step_comes_through_when_the_step_is_over(how: str, place: i
         "fit": lambda gan: gan.fit(images(), 9, batch=8),
         "callback": lambda gan: gan.fit(images(), 9, batch=8, callback=lambda *_: None),
         "step": lambda gan: [gan.step(np.zeros((8, 144), "float32")) for _ in range(9)],
-        "turn": lambda gan: [gan.turn(np.zeros((8, 144), "float32")) for _ in range(9)],
+        "turn": lambda gan: [gan.turn(gan.given(np.zeros((8, 144), "float32"))) for _ in range(9)],
     }
     gan = pressed((2 * 3 + place,), backwards)  # in the fourth step, in D's update or in G's
     with pytest.raises(KeyboardInterrupt):

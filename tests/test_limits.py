@@ -90,18 +90,18 @@ def refused(path: Path, words: str) -> None:
 
 
 def layer(player: str, place: int, **changes: Any) -> Callable[[Header, Any], None]:
-    return lambda header, parts: header["gan"][player]["layers"][place].update(changes)
+    return lambda header, parts: header["game"][player]["layers"][place].update(changes)
 
 
 def option(**changes: Any) -> Callable[[Header, Any], None]:
-    return lambda header, parts: header["gan"].update(changes)
+    return lambda header, parts: header["game"].update(changes)
 
 
 def more(player: str, place: int, description: Header, times: int = 1) -> Callable[[Header, Any], None]:
     """Layers without parameters, so that all that stands behind them has other names."""
 
     def change(header: Header, parts: dict[str, Any]) -> None:
-        header["gan"][player]["layers"][place:place] = [description] * times
+        header["game"][player]["layers"][place:place] = [description] * times
         for name in [name for name in parts if name.startswith(f"{player}/")]:
             i, _, rest = name.removeprefix(f"{player}/").partition(".")
             if int(i) >= place:
@@ -121,8 +121,8 @@ def only(first: Header, latent: int) -> Callable[[Header, dict[str, Any]], None]
     """G without a single weight."""
 
     def change(header: Header, parts: dict[str, Any]) -> None:
-        header["gan"]["G"]["layers"] = [first]
-        header["gan"]["latent"] = latent
+        header["game"]["G"]["layers"] = [first]
+        header["game"]["latent"] = latent
         for name in [name for name in parts if name.startswith("G/")]:
             del parts[name]
 
@@ -145,8 +145,11 @@ WORK: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     "latent 2^61": (only({"kind": "Tanh"}, 2**61), MUCH),
     "layers": (more("D", 4, {"kind": "Tanh"}, 10**5), "at most 1000 .* in D, got 100,004"),
     "penalties": (option(penalties=[{"kind": "R1", "weight": 1.0}] * 10**4), "at most 16 .* in penalties, got 10,000"),
-    "codes": (option(codes=[{"kind": "Continuous", "m": 1}] * 10**4), "at most 16 .* in codes, got 10,000"),
-    "a category of 10^9": (option(codes=[{"kind": "Category", "k": 10**9}]), MUCH),
+    "codes": (
+        option(kind="Conditional", codes=[{"kind": "Continuous", "m": 1}] * 10**4),
+        "at most 16 .* in codes, got",
+    ),
+    "a category of 10^9": (option(kind="Conditional", codes=[{"kind": "Category", "k": 10**9}]), MUCH),
     "nested rates": (option(optimizer=nested(900)), "nested more than 16 deep"),
     "nested lists": (option(penalties=[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]), "nested more than 16 deep"),
     "Reshape": (layer("G", 1, shape=[10**9, 1, 1]), "cannot arrange"),
@@ -168,9 +171,9 @@ ODD: dict[str, tuple[Callable[[Header, Any], None], str]] = {
         for kind in ("Layer", "Affine", "Activation", "_Windows", "Objective", "Penalty", "Schedule", "Ramp", "Code")
     },
     "no layers": (option(G={"layers": 5, "dtype": "float32", "seed": 0}), "layers"),
-    "no game": (lambda header, parts: header.update(gan=None), "holds no GAN"),
-    "a game of text": (lambda header, parts: header.update(gan="GAN"), "holds no GAN"),
-    "without a game": (lambda header, parts: header.pop("gan"), "holds no GAN"),
+    "no game": (lambda header, parts: header.update(game=None), "holds no GAN"),
+    "a game of text": (lambda header, parts: header.update(game="GAN"), "holds no GAN"),
+    "without a game": (lambda header, parts: header.pop("game"), "holds no GAN"),
     "an optimizer for a layer": (layer("G", 4, kind="Adam"), "holds no GAN"),
     "a layer for an optimizer": (option(optimizer={"kind": "Tanh"}), "holds no GAN"),
     "a layer for a rate": (option(optimizer={"kind": "Adam", "lr": {"kind": "Tanh"}}), "holds no GAN"),
@@ -182,11 +185,11 @@ ODD: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     ),
     "a seed of text": (option(seed="one"), "seed must be"),
     "negative packing": (option(packing=-1), "packing must be"),
-    "a dtype": (lambda header, parts: header["gan"]["G"].update(dtype="complex64"), "dtype must be"),
-    "steps": (lambda header, parts: header.update(steps=2**63), r"steps must be a whole number from 0 to 2\^62"),
-    "steps of truth": (lambda header, parts: header.update(steps=True), "steps must be"),
-    "d_updates": (lambda header, parts: header.update(d_updates=-1), "d_updates must be"),
-    "no count": (lambda header, parts: header.pop("steps"), "holds no GAN"),
+    "a dtype": (lambda header, parts: header["game"]["G"].update(dtype="complex64"), "dtype must be"),
+    "steps": (lambda header, parts: header["updates"].update(g=2**63), r"of g must be a whole number from 0 to 2\^62"),
+    "steps of truth": (lambda header, parts: header["updates"].update(g=True), "updates of g must be"),
+    "d_updates": (lambda header, parts: header["updates"].update(d=-1), "updates of d must be"),
+    "no count": (lambda header, parts: header.pop("updates"), "holds no GAN"),
     "t = -1": (lambda header, parts: parts.update({"g_opt/t": np.array(-1)}), r"got t = -1"),
     "t = 2^63 - 1": (lambda header, parts: parts.update({"d_opt/t": np.array(2**63 - 1)}), "got t = 92233"),
     "t = 2.5": (lambda header, parts: parts.update({"d_opt/t": np.array(2.5)}), "an integer t"),
@@ -415,5 +418,5 @@ def test_a_description_is_not_changed_by_a_look(saved: bytes, tmp_path: Path) ->
     path.write_bytes(saved)
     header = checkpoint.look(path).header
     before = copy.deepcopy(header)
-    limits.check_budget(header["gan"], checkpoint.look(path).shapes)
+    limits.check_budget(header["game"], checkpoint.look(path).shapes)
     assert header == before

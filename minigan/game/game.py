@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..atomic import Atomic
+from ..atomic import Atomic, atomically
 from ..backend import Backend, get_backend
 from ..files import Target
 from ..limits import check_layers
@@ -44,6 +44,11 @@ class Game(Spec, abstract=True):
     seed: int
     watch: ClassVar[Callable[..., Any]]  # (data, steps): a context, to be called with the metrics of steps
     _repr_html_: ClassVar[Callable[..., str]]  # for a notebook; minigan/__init__.py puts both here
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "turn" in vars(cls):
+            cls.turn = atomically(cls.turn)  # type: ignore[method-assign]
 
     def begin_as(self, seed: int) -> None:
         """To be called first in a constructor."""
