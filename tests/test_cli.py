@@ -117,7 +117,7 @@ def test_recipes_lists_and_explains_them(say: Say) -> None:
         assert (module.__doc__ or "").splitlines()[0] in text
     code, text, _ = say("recipes classic")
     assert code == 0
-    assert "--half-batches, --no-half-batches  (default: yes)" in text
+    assert "--reuse-fakes, --no-reuse-fakes" in text
     assert f"{get_recipe('classic').STEPS:,} steps" in text
 
 
@@ -156,8 +156,8 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("trian", "there is no command trian; did you mean train?"),
         ("train gann", "unknown recipe 'gann'"),
         ("train --lrr 1e-4 classic", "takes no --lrr; did you mean --lr?"),
-        ("train --half", "takes no --half; did you mean --half-batches?"),
-        ("train --half-batches --no-such-thing=3", "takes no --no-such-thing=3"),
+        ("train --reuse", "takes no --reuse; did you mean --reuse-fakes?"),
+        ("train --reuse-fakes --no-such-thing=3", "takes no --no-such-thing=3"),
         ("train gan classic", "takes no classic"),
         ("train --lr", "argument --lr: expected one argument"),
         ("train --lr fast", "argument --lr: expected a number, got 'fast'"),
@@ -296,10 +296,10 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
 
 
 def test_flags_of_a_recipe_may_stand_before_and_after_it(say: Say, asked: dict[str, Any]) -> None:
-    for line in ("--lr 1e-4 classic --no-half-batches", "classic --no-half-batches --lr=1e-4"):
+    for line in ("--lr 1e-4 classic --reuse-fakes", "classic --reuse-fakes --lr=1e-4"):
         assert say(f"train --seed 3 {line} --d-steps 2")[0] == 0
         assert asked["recipe"] == "classic"
-        assert asked["options"] == {"lr": 1e-4, "half_batches": False, "d_steps": 2}
+        assert asked["options"] == {"lr": 1e-4, "reuse_fakes": True, "d_steps": 2}
 
 
 def test_a_resumed_run_knows_the_flags_of_its_recipe(say: Say, asked: dict[str, Any], run_folder: Path) -> None:

@@ -40,7 +40,7 @@ from minigan import (
 from minigan.backend import Backend, fusion, get_backend, graph
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.bench import step
-from minigan.game import Play
+from minigan.game import Play, saved
 from minigan.game.update import NonFiniteError
 from minigan.gan import METRICS
 from minigan.recipes import RECIPES
@@ -63,6 +63,12 @@ def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mak
     return CupyBackend
 
 
+def made(G: Sequential, D: Sequential, options: dict[str, Any]) -> GAN:
+    """kind: of the game, GAN by default."""
+    kind: type[GAN] = options.pop("kind", GAN)
+    return kind(G, D, **options)
+
+
 def small(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
     """The classic nets, with a few units each."""
     G = Sequential(
@@ -70,7 +76,7 @@ def small(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
     )
     width = 12 * options.get("packing", 1)
     D = Sequential(Dense(width, 6), LeakyReLU(0.2), Dense(6, 1), backend=be, dtype=dtype, seed=2)
-    return GAN(G, D, **{"optimizer": Adam(2e-3, beta1=0.5), **options})
+    return made(G, D, {"optimizer": Adam(2e-3, beta1=0.5), **options})
 
 
 def rich(be: Backend | str, **options: Any) -> GAN:
@@ -84,7 +90,7 @@ def rich(be: Backend | str, **options: Any) -> GAN:
         Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Sigmoid(), minigan.MinibatchStdDev(), Dense(5, 1),
         backend=be, seed=2,
     )  # fmt: skip
-    return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
+    return made(G, D, {"optimizer": SGD(1e-2), **options})
 
 
 def critic(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
@@ -98,11 +104,11 @@ def critic(be: Backend | str, dtype: str = "float32", **options: Any) -> GAN:
         LeakyReLU(0.2), Dropout(0.3), Dense(6, 4, norm=minigan.WeightNorm()), minigan.LayerNorm(4), Softplus(),
         minigan.MinibatchStdDev(), Dense(5, 1), backend=be, dtype=dtype, seed=2,
     )  # fmt: skip
-    return GAN(G, D, **{"optimizer": SGD(1e-2), **options})
+    return made(G, D, {"optimizer": SGD(1e-2), **options})
 
 
 def state(gan: GAN) -> dict[str, Any]:
-    parts = {f"{name}.{key}": a for name, part in gan._parts().items() for key, a in part.state_dict().items()}
+    parts = {f"{name}.{key}": a for name, part in saved.parts(gan).items() for key, a in part.state_dict().items()}
     return {**parts, "steps": gan.steps, "d_updates": gan.d_updates}
 
 
@@ -122,9 +128,9 @@ def assert_close(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> None
 GAMES: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "fakes used twice": {"reuse_fakes": True},
-    "two updates of D": {"updates": "separate", "half_batches": True},
-    "k = 2": {"batches": "two", "d_steps": 2, "prior": "uniform"},
-    "minimax, RMSprop": {"objective": "minimax", "optimizer": RMSprop(1e-3), "fake_statistics": "running"},
+    "the tutorial": {"kind": minigan.Tutorial},
+    "k = 2": {"d_steps": 2, "prior": "uniform"},
+    "minimax, RMSprop": {"objective": "minimax", "optimizer": RMSprop(1e-3)},
     "schedules": {"optimizer": SGD(minigan.optim.Cosine(1e-2, 0, 9), momentum=0.5),
                   "d_optimizer": Adam(minigan.optim.Exponential(1e-2, 0.5, 4))},
 }  # fmt: skip
@@ -136,8 +142,8 @@ CRITICS: dict[str, dict[str, Any]] = {  # games of a D without batchnorm
     "R1, R2, average": {"objective": "relativistic", "penalties": [R1(1.0), R2(1.0)], "average": 0.99},
     "DRAGAN, packs": {"penalties": [DRAGAN()], "packing": 2},
     "clipping": {"objective": "wasserstein", "clip": 0.1, "optimizer": RMSprop(1e-3), "d_steps": 2},
-    "least squares, noise": {"objective": "least-squares", "instance_noise": 0.2, "updates": "separate"},
-    "hinge, fading noise": {"objective": "hinge", "instance_noise": RAMP, "batches": "two"},
+    "least squares, noise": {"objective": "least-squares", "instance_noise": 0.2, "kind": minigan.Tutorial},
+    "hinge, fading noise": {"objective": "hinge", "instance_noise": RAMP},
     "features, optimism": {"objective": "feature-matching", "optimizer": minigan.OptimisticAdam(2e-3, beta1=0.5)},
     "two rates on one count": {"instance_noise": RAMP, "average": 0.9, "packing": 3, "reuse_fakes": True,
                                "penalties": [GradientPenalty(), R1()], "d_optimizer": Adam(RAMP, beta1=0.5)},
@@ -320,8 +326,8 @@ def test_the_number_of_operations_of_the_classic_step(make: Make) -> None:
 def test_weights_and_inputs_of_a_layer_go_back_side_by_side(make: Make) -> None:
     """A layer's dx does not wait for its dw, which is on a branch of its own."""
     gan = step.build(1 / 64, make())
-    real = gan.backend.asarray(np.zeros((4, step.PIXELS), "float32"))
-    turn = gan.backend.repeat(lambda: gan.turn(real))
+    given = gan.given(np.zeros((4, step.PIXELS), "float32"))
+    turn = gan.backend.repeat(lambda: gan.turn(given))
     for _ in range(3):
         turn()
     nodes = turn._graph.nodes
@@ -497,12 +503,12 @@ def test_two_matches_of_one_gan_have_memory_of_their_own(make: Make) -> None:
 
 @SIMULATED
 def test_a_graph_keeps_the_arrays_that_it_works_on(make: Make) -> None:
-    gan = rich(make(), batches="two")
+    gan = rich(make())
     match = Play(gan, IMAGES, 6)
     match.play(4)
     assert isinstance(match._turn, graph.Graph)
     kept = {a.ctypes.data for a in match._turn.kept if isinstance(a, fake_cupy.DeviceArray)}
-    arenas = {a.ctypes.data for arena in (gan._arena_D, gan._arena_G) for a in arena._arrays}
+    arenas = {a.ctypes.data for arena in (gan.d.arena, gan.g.arena) for a in arena._arrays}
     assert arenas <= kept
 
 
@@ -599,9 +605,8 @@ def test_halting_leaves_the_average_untouched(make: Make, player: str) -> None:
     gan = critic(make(), **rules, objective="relativistic", penalties=[R1()], instance_noise=RAMP)
     match = Play(gan, IMAGES, 6)
     match.play(6)
-    assert gan._average is not None
     for steps in range(6, 20):
-        before = gan._average.net.state_dict()
+        before = gan.g.averages[0].net.state_dict()
         try:
             match.play(1)
         except NonFiniteError:
@@ -610,7 +615,7 @@ def test_halting_leaves_the_average_untouched(make: Make, player: str) -> None:
     assert gan.steps < 19
     with pytest.raises(NonFiniteError):
         match.play(90)
-    assert_equal(gan._average.net.state_dict(), before)
+    assert_equal(gan.g.averages[0].net.state_dict(), before)
 
 
 def test_a_comparing_objective_that_halts_in_gs_update_says_what_the_cpu_says(make: Make) -> None:

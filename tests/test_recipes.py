@@ -78,8 +78,8 @@ def test_all_that_is_named_is_listed(capsys: pytest.CaptureFixture[str]) -> None
 
 
 WHAT: dict[str, dict[str, Any]] = {
-    "gan": {"objective": "NonSaturating", "penalties": [], "clip": None, "average": 0, "updates": "joint"},
-    "classic": {"objective": "NonSaturating", "updates": "separate", "half_batches": True, "average": 0},
+    "gan": {"objective": "NonSaturating", "penalties": [], "clip": None, "average": 0, "kind": "GAN"},
+    "classic": {"objective": "NonSaturating", "kind": "Tutorial", "average": 0},
     "minimax-gan": {"objective": "Minimax", "penalties": [], "average": 0},
     "lsgan": {"objective": "LeastSquares", "penalties": []},
     "wgan": {"objective": "Wasserstein", "penalties": [], "clip": 0.01, "d_steps": 5},
@@ -92,7 +92,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "hinge-gan": {"objective": "Hinge", "penalties": []},
     "r3gan": {"objective": "Relativistic", "penalties": [R1(1.0).describe(), R2(1.0).describe()]},
     "modern": {"objective": "NonSaturating", "penalties": [], "reuse_fakes": True},
-    "dcgan": {"objective": "NonSaturating", "batches": "auto", "reuse_fakes": True, "codes": []},
+    "dcgan": {"objective": "NonSaturating", "reuse_fakes": True, "kind": "GAN"},
     "cgan": {"objective": "NonSaturating", "codes": [Label(10).describe()]},
     "acgan": {"objective": "NonSaturating", "codes": [Label(10, told=False).describe()]},
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
@@ -142,7 +142,7 @@ def test_update_rules_have_the_settings_that_were_asked_for() -> None:
         assert gan.build((2, 1), latent=2, optimizer=name, **settings, d_lr=0.5).d_optimizer.lr == 0.5
 
 
-@pytest.mark.parametrize("options", [{}, {"d_steps": 3}, {"updates": "separate", "d_steps": 2}])
+@pytest.mark.parametrize("options", [{}, {"d_steps": 3}, {"loop": "tutorial", "d_steps": 2}])
 def test_both_rates_have_fallen_to_zero_after_the_same_steps(options: dict[str, Any]) -> None:
     """However often D is updated in a step."""
     built = narrowed(gan.build((4, 4), latent=2, decay_steps=3, d_lr=1e-3, optimizer="sgd", beta1=0.0, **options), 64)
@@ -195,18 +195,15 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "beta2": [({}, 0.5), ({"optimizer": "rmsprop"}, 0.5), ({"optimizer": "optimistic-adam"}, 0.5)],
     "eps": [({}, 1e-3), ({"optimizer": "rmsprop"}, 1e-3), ({"optimizer": "optimistic-adam"}, 1e-3)],
     "d_steps": [({}, 2)],
-    "updates": [({}, "separate")],
-    "batches": [({"minibatch_std": True}, "one"), ({"instance_noise": 0.1}, "two")],
-    "fake_statistics": [({}, "running")],
+    "loop": [({}, "tutorial")],
     "reuse_fakes": [({}, True)],
-    "half_batches": [({}, True)],
     "prior": [({}, "uniform")],
     "latent": [({}, 5)],
     "backend": [],  # which test_gan.py and test_graph.py play against each other
     "dtype": [({}, "float64")],
     "seed": [({}, 1)],
     "steps": [({"decay_steps": "all"}, 3), ({"instance_noise": 0.5}, 3)],
-    "d_pretrain": [({"decay_steps": 3}, 2), ({"decay_steps": 3, "updates": "separate"}, 2)],
+    "d_pretrain": [({"decay_steps": 3}, 2), ({"decay_steps": 3, "loop": "tutorial"}, 2)],
 }
 
 
@@ -229,7 +226,7 @@ def test_no_option_is_dead(name: str) -> None:
     choices = typing.get_args(parameters[name].annotation)
     if all(isinstance(choice, str) for choice in choices):
         asked = {value for _, value in CHANGES[name]} | {parameters[name].default}
-        assert {"two", "auto"} <= asked if name == "batches" else set(choices) <= asked
+        assert set(choices) <= asked
 
 
 @pytest.mark.parametrize("name", ["objective", "d_norm", "optimizer"])
@@ -270,8 +267,9 @@ def test_options_that_change_the_networks_are_in_them() -> None:
         ({"r1": -0.5}, "R1 needs a positive weight, got -0.5"),
         ({"r2": float("nan")}, "R2 needs a positive weight, got nan"),
         ({"dragan": -2.0}, "DRAGAN needs a positive weight, got -2"),
-        ({"r1": 1.0, "updates": "separate"}, "needs updates='joint'"),
-        ({"objective": "relativistic", "half_batches": True}, "excludes half_batches"),
+        ({"r1": 1.0, "loop": "tutorial"}, "loop='tutorial' knows no labels and codes, no penalties"),
+        ({"objective": "relativistic", "loop": "tutorial"}, "compares real and fake samples"),
+        ({"loop": "keras"}, "loop must be one of paper, tutorial, got 'keras'"),
         ({"clip": 0.0}, "clip must be positive, got 0.0"),
         ({"d_norm": "group"}, "d_norm must be one of none, batch, layer, spectral, weight, got 'group'"),
         ({"packing": 0}, "packing must be an integer of 1 or more, got 0"),

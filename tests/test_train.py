@@ -430,7 +430,7 @@ def test_pretraining_can_be_stopped_as_well(begin: Callable[..., Path], monkeypa
 
     def pretrain(self: Play, updates: int) -> None:
         original(self, updates)
-        if self.gan.d_updates == 100:
+        if self.game.d_updates == 100:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
@@ -680,18 +680,18 @@ def test_two_runs_cannot_begin_in_one_empty_folder(begin: Callable[..., Path], t
     ("arguments", "error", "sentence"),
     [
         ({"recipe": "gann"}, ValueError, "unknown recipe 'gann'"),
-        ({"options": {"half_batch": True}}, ValueError, "no option half_batch; did you mean half_batches?"),
+        ({"options": {"reuse_fake": True}}, ValueError, "no option reuse_fake; did you mean reuse_fakes?"),
         ({"options": {"lr": "fast"}}, TypeError, "lr takes a number, got 'fast'"),
         ({"options": {"lr": -1}}, ValueError, "positive learning rate"),
         ({"options": {"d_steps": True}}, TypeError, "d_steps takes a whole number, got True"),
-        ({"options": {"updates": "both"}}, ValueError, "updates takes one of joint, separate, got 'both'"),
-        ({"options": {"updates": "separate", "batches": "one"}}, ValueError, "contradicts"),
+        ({"options": {"loop": "both"}}, ValueError, "loop takes one of paper, tutorial, got 'both'"),
+        ({"options": {"loop": "tutorial", "r1": 1.0}}, ValueError, "no penalties"),
         ({"options": {"latent": 0}}, ValueError, "0"),
         ({"steps": 0}, ValueError, "steps takes a whole number from 1"),
         ({"steps": 2.5}, TypeError, "steps takes a whole number, got 2.5"),
         ({"batch": 0}, ValueError, "batch takes"),
         ({"batch": 1}, ValueError, "a batch of 2 or more"),
-        ({"batch": 5, "recipe": "classic"}, ValueError, "even batch"),
+        ({"batch": 5, "recipe": "classic"}, ValueError, "must be even"),
         ({"seed": -1}, ValueError, "seed takes"),
         ({"seed": 2**62}, ValueError, "seed takes"),
         ({"d_pretrain": -1}, ValueError, "d_pretrain takes"),
@@ -785,7 +785,7 @@ def test_a_run_that_is_ahead_and_is_stopped_has_the_rows_of_all_its_steps(
 
     def taken(self: Play) -> Any:
         played = take(self)
-        if self.gan.steps >= stop:
+        if self.game.steps >= stop:
             signal.raise_signal(signal.SIGINT)
         return played
 

@@ -184,9 +184,12 @@ def restored(cls: type[Own], states: States, header: Mapping[str, Any], backend:
 def build_game(
     cls: type[Own], description: Mapping[str, Any], backend: Backend | str | None, states: States | None
 ) -> Own:
-    """A game of this class as it is described."""
+    """A game of this class, or of one derived from it, as it is described."""
+    kind = spec.class_of(description.get("kind", cls.kind()))
+    if not issubclass(kind, cls):
+        raise ValueError(f"this is the description of a {kind.__name__}, and of no {cls.__name__}")
     arguments, on = dict[str, Any](), backend
-    for name in cls.argument_names():
+    for name in kind.argument_names():
         if name not in description:
             continue
         given = description[name]
@@ -195,4 +198,4 @@ def build_game(
             on = arguments[name].backend
         else:
             arguments[name] = spec.build(given)
-    return cls(**arguments)
+    return kind(**arguments)
