@@ -37,11 +37,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from minigan import GAN, Dense, LeakyReLU, Sequential, datasets, get_backend
+from minigan import GAN, Dense, LeakyReLU, Sequential, datasets, environment, get_backend
 from minigan.backend import Stream, cublas, cupy_backend, workarounds
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.graph import no_collection
-from minigan.bench import environment, opponents, step
+from minigan.bench import opponents, step
 from minigan.recipes import RECIPES
 
 Array = Any

@@ -24,9 +24,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from minigan import console
+from minigan import console, environment
 from minigan.archive import write_atomically
-from minigan.bench import conv, environment, report, tables
+from minigan.bench import conv, report, tables
 from minigan.bench.report import Figure, Report
 
 ROOT = Path(__file__).resolve().parent.parent

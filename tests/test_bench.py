@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from scripts import script
 
+from minigan import environment
 from minigan.backend import Backend, get_backend
 from minigan.backend.graph import WARM_UP
 from minigan.backend.numpy_backend import NumpyBackend
@@ -26,7 +27,6 @@ from minigan.bench import (
     conv,
     critic,
     dcgan,
-    environment,
     growth,
     opponents,
     opponents_jax,

@@ -15,8 +15,9 @@ import fake_cupy
 import pytest
 from scripts import script
 
+from minigan import environment
 from minigan.backend import cupy_backend, workarounds
-from minigan.bench import environment, report
+from minigan.bench import report
 
 ROOT = Path(__file__).parent.parent
 driver, gpu_checks, readme_tables = script("first_gpu"), script("gpu_checks"), script("readme_tables")

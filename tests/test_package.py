@@ -20,13 +20,14 @@ README = Path(__file__).parents[1] / "README.md"
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
     ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "atomic"),
-    ("backend", "datasets", "metrics"),
+    ("backend", "datasets", "metrics", "environment"),
     ("nn", "objectives", "optim", "average", "codes"),
     ("gradcheck", "checkpoint", "penalties"),
-    ("gan", "match", "nonfinite", "rules", "limits"),
+    ("gan", "match", "nonfinite", "rules", "limits", "samples"),
     ("recipes", "proof", "theory", "diagnostics"),
-    ("training", "runs", "evaluation"),
-    ("cli", "commands", "bench", "studies", "__main__"),
+    ("training", "runs"),
+    ("evaluation", "studies", "bench"),
+    ("cli", "commands", "__main__"),
 ]
 FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
 

@@ -11,7 +11,6 @@ turns.py        contestants take turns
 statistics.py   medians, quartiles, and when not to believe them
 ceilings.py     the fastest product and the fastest copy that can be measured here
 peak.py         what the hardware cannot exceed; a figure above it is refused
-environment.py  the machine and its software
 measure.py      the whole measurement
 report.py       its results as JSON, and back
 growth.py       the crossover of CPU and GPU, and cliffs

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from .. import environment
 from ..backend import Backend
-from . import environment, tables
+from . import tables
 from .ceilings import Ceilings
 from .opponents import (
     FAMILIES,

@@ -46,11 +46,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import archive
+from .. import archive, environment
 from ..backend import Backend, Purpose, Stream, get_backend
 from ..backend.graph import Graph
 from ..penalties import MIX
-from . import conv, critic, dcgan, environment, step
+from . import conv, critic, dcgan, step
 from .step import LATENT, PIXELS
 from .work import Work
 

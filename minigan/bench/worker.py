@@ -23,8 +23,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from .. import environment
 from ..backend import get_backend
-from . import ceilings, environment, opponents_torch, parts
+from . import ceilings, opponents_torch, parts
 from .opponents import CHECKED_STEPS, OPPONENTS, load_start, make_opponent
 
 Answer = dict[str, Any]

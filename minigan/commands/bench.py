@@ -7,8 +7,9 @@ import math
 from functools import partial
 from pathlib import Path
 
+from .. import environment
 from ..backend import NAMES, Backend, absent, get_backend
-from ..bench import environment, plots, profile, report, tables
+from ..bench import plots, profile, report, tables
 from ..bench.measure import Plan, measure
 from ..bench.opponents import OPPONENTS
 from ..bench.turns import ANSWER_SECONDS, Pace

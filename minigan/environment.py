@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..backend import Backend, absent, get_backend, team
+from . import __version__
+from .backend import Backend, absent, get_backend, team
 
 _LIBRARIES = ("torch", "jax", "numba")  # beside NumPy and CuPy, what an opponent or a backend runs on
 
