@@ -30,7 +30,7 @@ COMMANDS = {
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
     "study": "see the theory hold and the failures happen, with pictures",
     "recipes": "list the GANs that can be trained, or the options of one",
-    "gradcheck": "prove every gradient, layer by layer",
+    "gradcheck": "check every gradient, layer by layer",
     "bench": "time a training step and its parts, on the CPU and on a GPU",
     "info": "what minigan runs on here: versions, BLAS, cores, GPU",
     "completion": "print what lets a shell complete minigan's commands and flags",

@@ -24,7 +24,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("nn", "objectives", "optim", "average", "codes"),
     ("gradcheck", "checkpoint", "penalties"),
     ("gan", "match", "nonfinite", "rules", "limits", "samples"),
-    ("recipes", "proof", "theory", "diagnostics"),
+    ("recipes", "gradient_checks", "theory", "diagnostics"),
     ("training", "runs"),
     ("evaluation", "studies", "bench"),
     ("cli", "commands", "__main__"),
