@@ -1,6 +1,6 @@
 """Write the README's tables from benchmarks/results: step times, a file for each machine, and how good recipes are.
 
-    minigan bench --out runs/bench                                    measure
+    python benchmarks/contest --out runs/bench                        measure
     python benchmarks/readme_tables.py --add runs/bench/bench.json    keep that for this machine, update the README
     python benchmarks/readme_tables.py --add SMOKE MEASURE            the same for two folders of first_gpu.py
     python benchmarks/recipes.py --data mnist --out runs/recipes      train and judge every recipe
@@ -24,10 +24,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from minigan import console
+from contest import conv
+from contest.guests import FAMILIES
+
+from minigan import console, environment
 from minigan.archive import write_atomically
-from minigan.bench import conv, environment, report, tables
+from minigan.bench import report, tables
 from minigan.bench.report import Figure, Report
+from minigan.bench.subject import is_ours
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS, PICTURES = ROOT / "README.md", ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
@@ -238,19 +242,22 @@ def machine(found: Report) -> list[str]:
     libraries = ", ".join(f"{n} {facts[n]}" for n in LIBRARIES if n in facts and facts[n] != "not installed")
     notes = [f"{facts['CPU']}, {facts['cores']} cores{gpu}; {libraries}; Python {facts['python'].split()[0]}"]
     notes += [f"{who}: {about}" for who, about in found.about.items() if "minigan" not in about]
-    steps, options = shown(found), "" if subject(found) == "step" else f" --{subject(found)}"
+    steps, what = shown(found), subject(found)
+    command = f"python benchmarks/contest{'' if what == 'step' else f' {what}'}"
+    if what == "step" and all(is_ours(f.who) for f in found.figures):
+        command = "minigan bench"
     if any(f.timing.unstable for f in steps):
         notes.append("* unstable: quartiles, or first and last third, more than 15 % apart")
     return [
-        conv_table(steps) if subject(found) == "conv" else step_table(found, steps),
-        f"*({'; '.join(notes)}. `minigan bench{options}`, {found.when} UTC.)*".replace("* un", "\\* un"),
+        conv_table(steps) if what == "conv" else step_table(found, steps),
+        f"*({'; '.join(notes)}. `{command}`, {found.when} UTC.)*".replace("* un", "\\* un"),
     ]
 
 
 def subject(found: Report) -> str:
     """What was measured: "step", "critic", "dcgan" or "conv"."""
     first = found.steps()[0].subject
-    return "conv" if first in conv.SUBJECTS else first
+    return next(name for name, family in FAMILIES.items() if first in [subject.name for subject in family])
 
 
 def shown(found: Report) -> list[Figure]:
@@ -293,7 +300,7 @@ def conv_table(steps: list[Figure]) -> str:
 
 
 def add(path: Path) -> None:
-    """Keep a report of `minigan bench`, or what a folder of first_gpu.py has."""
+    """Keep a report of `minigan bench` or of the contest, or what a folder of first_gpu.py has."""
     if path.is_dir():
         add_gpu(path)
         return

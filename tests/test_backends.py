@@ -19,7 +19,7 @@ from minigan.backend import Arena, Backend, Heap, Purpose, Stream, absent, numba
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.numba_backend import NumbaBackend
 from minigan.backend.numpy_backend import NumpyBackend
-from minigan.backend.team import blas_threads
+from minigan.backend.threads import blas_threads
 
 Array = np.ndarray[Any, Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..backend import Backend, absent, get_backend, team
+from . import __version__
+from .backend import Backend, absent, get_backend, threads
 
 _LIBRARIES = ("torch", "jax", "numba")  # beside NumPy and CuPy, what an opponent or a backend runs on
 
@@ -61,7 +61,7 @@ def blas() -> str:
 
 def blas_threads() -> str:
     """With how many threads: as OpenBLAS or threadpoolctl counts them, or as the environment asks for."""
-    if count := team.blas_threads.count():
+    if count := threads.blas_threads.count():
         return f"{count}"
     try:
         from threadpoolctl import threadpool_info  # type: ignore[import-untyped,import-not-found,unused-ignore]
