@@ -66,16 +66,22 @@ def test_every_layer_and_option_stays_on_the_device(cupy_backend: Backend) -> No
         minigan.Dense(6, 8), minigan.LeakyReLU(), minigan.BatchNorm(8), minigan.Dense(8, 4), minigan.Sigmoid(),
         minigan.Dense(4, 1), backend=be,
     )  # fmt: skip
-    options: list[dict[str, Any]] = [
-        {"objective": "minimax", "optimizer": minigan.SGD(1e-3, momentum=0.5), "prior": "uniform"},
-        {"updates": "separate", "optimizer": minigan.RMSprop(1e-3), "fake_statistics": "running"},
-        {"batches": "one", "reuse_fakes": True, "d_steps": 2},
+    alone = minigan.Sequential(  # a D that is shown real samples and fakes as one batch
+        minigan.Dense(6, 8, norm=minigan.SpectralNorm()), minigan.LayerNorm(8), minigan.LeakyReLU(),
+        minigan.Dropout(0.2), minigan.Dense(8, 1), backend=be,
+    )  # fmt: skip
+    games: list[tuple[type[minigan.GAN], minigan.Sequential, dict[str, Any]]] = [
+        (minigan.GAN, D, {"objective": "minimax", "optimizer": minigan.SGD(1e-3, momentum=0.5), "prior": "uniform"}),
+        (minigan.Tutorial, D, {"optimizer": minigan.RMSprop(1e-3)}),
+        (minigan.GAN, D, {"reuse_fakes": True, "d_steps": 2}),
+        (minigan.GAN, alone, {"reuse_fakes": True, "d_steps": 2}),
+        (minigan.GAN, alone, {"objective": "relativistic", "penalties": [minigan.R1(1.0)], "average": 0.9}),
     ]
-    for chosen in options:
-        gan = minigan.GAN(G, D, **chosen)
+    for kind, judge, chosen in games:
+        gan = kind(G, judge, **chosen)
         metrics = gan.step(np.full((4, 6), 0.5, np.float32))
         assert all(np.isfinite(value) for value in metrics.values())
-        assert gan.probability(gan.sample(3)).shape == (3,)
+        assert gan.score(gan.sample(3)).shape == (3,)
 
 
 def test_gradients_are_right_on_cupy(cupy_backend: Backend) -> None:

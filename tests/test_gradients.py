@@ -67,6 +67,7 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Tutorial,
     Wasserstein,
     WeightNorm,
     gradcheck,
@@ -80,7 +81,6 @@ from minigan.objectives import Objective
 from minigan.optim import Linear
 from minigan.recipes import RECIPES, get_recipe
 from minigan.recipes.options import recipe_options
-from minigan.spec import build
 
 modes = st.booleans().map(lambda train: train)
 STREAM = Stream(5, Purpose.CALL, 17)
@@ -276,11 +276,8 @@ rules = st.fixed_dictionaries(
         "packing": st.sampled_from([1, 2]),
         "average": st.sampled_from([0.0, 0.9]),
         "d_steps": st.integers(1, 3),
-        "updates": st.sampled_from(["joint", "separate"]),
-        "batches": st.sampled_from(["auto", "one", "two"]),
-        "fake_statistics": st.sampled_from(["batch", "running"]),
+        "tutorial": st.booleans(),
         "reuse_fakes": st.booleans(),
-        "half_batches": st.booleans(),
         "prior": st.sampled_from(["normal", "uniform"]),
         "seed": st.integers(0, 2**31),
     }
@@ -288,43 +285,50 @@ rules = st.fixed_dictionaries(
 
 
 def contradicting(rule: dict[str, Any], d: str) -> bool:
-    objective, separate = rule["objective"], rule["updates"] == "separate"
-    return (
-        (separate and (rule["batches"] == "one" or rule["penalties"] or not objective.separable))
-        or (rule["half_batches"] and objective.compares)
-        or (rule["reuse_fakes"] and (rule["half_batches"] or rule["fake_statistics"] == "running"))
-        or (d == "batchnorm" and bool(rule["penalties"]))
-    )
+    objective, penalties = rule["objective"], rule["penalties"]
+    together = penalties or rule["reuse_fakes"] or objective.compares or not objective.separable
+    return bool((rule["tutorial"] and together) or (d == "batchnorm" and penalties))
 
 
 def a_d(kind: str, packing: int, rng: np.random.Generator, seed: int) -> Sequential:
-    """D with batchnorm, with everything that a penalty allows, or with nothing that mixes samples."""
-    if kind != "simple":
+    """D with batchnorm or minibatch deviation, with everything that a penalty allows, or with next to nothing.
+
+    The first two mix samples, and are shown real samples and fakes apart; the others judge them in one batch.
+    """
+    if kind in ("batchnorm", "critic"):
         return pair(dtype="float64", seed=seed, packing=packing, critic=kind == "critic")[1]
-    layers = Dense(3 * packing, 4), Tanh(), Dropout(0.3), Dense(4, 1)
-    return randomise(Sequential(*layers, dtype="float64"), rng)
+    if kind == "mixing":
+        layers = Dense(3 * packing, 4, norm=SpectralNorm()), Tanh(), MinibatchStdDev(), Dense(5, 1, norm=WeightNorm())
+        return randomise(Sequential(*layers, dtype="float64"), rng)
+    few = Dense(3 * packing, 4), Tanh(), Dropout(0.3), Dense(4, 1)
+    return randomise(Sequential(*few, dtype="float64"), rng)
 
 
-JOINT: dict[str, Any] = {
+PAPER: dict[str, Any] = {
     "objective": NonSaturating(0.9), "penalties": [], "clip": None, "instance_noise": 0.0, "packing": 1, "average": 0.0,
-    "d_steps": 1, "updates": "joint", "batches": "one", "fake_statistics": "batch", "reuse_fakes": False,
-    "half_batches": False, "prior": "normal", "seed": 3,
+    "d_steps": 1, "tutorial": False, "reuse_fakes": False, "prior": "normal", "seed": 3,
 }  # fmt: skip
 
 
 @settings(max_examples=100)
 @given(
-    rule=rules, n=st.integers(2, 4), d=st.sampled_from(["batchnorm", "critic", "simple"]), seed=st.integers(0, 2**31)
+    rule=rules,
+    n=st.integers(2, 4),
+    d=st.sampled_from(["batchnorm", "mixing", "critic", "simple"]),
+    seed=st.integers(0, 2**31),
 )
-@example(rule=JOINT, n=4, d="batchnorm", seed=1)
-@example(rule=JOINT | {"batches": "two", "objective": Minimax()}, n=4, d="batchnorm", seed=2)
-@example(rule=JOINT | {"batches": "auto", "updates": "separate", "half_batches": True}, n=3, d="batchnorm", seed=3)
-@example(rule=JOINT | {"batches": "two", "reuse_fakes": True, "d_steps": 2}, n=4, d="batchnorm", seed=4)
-@example(rule=JOINT | {"batches": "auto"}, n=4, d="simple", seed=5)
-@example(rule=JOINT | {"objective": FeatureMatching(), "packing": 2, "instance_noise": 0.3}, n=2, d="critic", seed=6)
-@example(rule=JOINT | {"objective": Relativistic(), "penalties": [R1(), R2()], "d_steps": 2}, n=3, d="critic", seed=7)
-@example(rule=JOINT | {"objective": Wasserstein(), "penalties": [GradientPenalty()]}, n=3, d="simple", seed=8)
-@example(rule=JOINT | {"objective": Hinge(), "penalties": [DRAGAN()], "packing": 2}, n=2, d="critic", seed=9)
+@example(rule=PAPER, n=4, d="batchnorm", seed=1)
+@example(rule=PAPER | {"objective": Minimax()}, n=4, d="mixing", seed=2)
+@example(rule=PAPER | {"tutorial": True}, n=3, d="batchnorm", seed=3)
+@example(rule=PAPER | {"tutorial": True, "d_steps": 2, "packing": 2, "instance_noise": 0.3}, n=2, d="simple", seed=3)
+@example(rule=PAPER | {"reuse_fakes": True, "d_steps": 2}, n=4, d="batchnorm", seed=4)
+@example(rule=PAPER | {"reuse_fakes": True, "d_steps": 2}, n=4, d="critic", seed=4)
+@example(rule=PAPER, n=4, d="simple", seed=5)
+@example(rule=PAPER | {"objective": FeatureMatching(), "packing": 2, "instance_noise": 0.3}, n=2, d="critic", seed=6)
+@example(rule=PAPER | {"objective": Relativistic(), "penalties": [R1(), R2()], "d_steps": 2}, n=3, d="critic", seed=7)
+@example(rule=PAPER | {"objective": Relativistic(), "penalties": [R1(), R2()], "d_steps": 2}, n=3, d="mixing", seed=7)
+@example(rule=PAPER | {"objective": Wasserstein(), "penalties": [GradientPenalty()]}, n=3, d="simple", seed=8)
+@example(rule=PAPER | {"objective": Hinge(), "penalties": [DRAGAN()], "packing": 2}, n=2, d="critic", seed=9)
 def test_whole_step(rule: dict[str, Any], n: int, d: str, seed: int) -> None:
     """Every gradient of one step, of D on its loss and of G through D, for every rule of the game.
 
@@ -333,7 +337,11 @@ def test_whole_step(rule: dict[str, Any], n: int, d: str, seed: int) -> None:
     assume(not contradicting(rule, d))
     rng = np.random.default_rng(seed)
     G, _ = pair(dtype="float64", seed=seed % 1000)
-    gan = GAN(G, a_d(d, rule["packing"], rng, seed % 1000), optimizer=SGD(0.3), **rule)
+    D, kind, options = a_d(d, rule["packing"], rng, seed % 1000), GAN, dict(rule)
+    if options.pop("tutorial"):
+        del options["penalties"], options["reuse_fakes"]
+        kind = Tutorial
+    gan = kind(G, D, optimizer=SGD(0.3), **options)
     gan.steps, gan.d_updates = (int(count) for count in rng.integers(0, 1000, 2))  # anywhere in a game
     moments = assert_step(gan, rng.uniform(-1, 1, (gan.d_steps * n * gan.packing, 3)), rng)
     for_g, for_d = moments[-1], moments[-2]
@@ -345,12 +353,10 @@ def test_whole_step(rule: dict[str, Any], n: int, d: str, seed: int) -> None:
 def test_minibatch_deviation_in_a_whole_step() -> None:
     """A D that mixes samples, with a penalty all the same."""
     G, _ = pair(dtype="float64")
-    layers = Dense(3, 4, norm=SpectralNorm()), Tanh(), MinibatchStdDev(), Dense(5, 1, norm=WeightNorm())
     rng = np.random.default_rng(0)
-    for batches in ("one", "two"):
-        D = randomise(Sequential(*(build(layer.describe()) for layer in layers), dtype="float64"), rng)
-        gan = GAN(G, D, objective="hinge", penalties=[R1(1.0)], batches=batches, optimizer=SGD(0.1))
-        assert_step(gan, rng.uniform(-1, 1, (4, 3)), rng)
+    D = a_d("mixing", 1, rng, 0)
+    assert D.mixes_samples
+    assert_step(GAN(G, D, objective="hinge", penalties=[R1(1.0)], optimizer=SGD(0.1)), rng.uniform(-1, 1, (4, 3)), rng)
 
 
 OTHER_NETS: list[tuple[str, dict[str, Any]]] = [

@@ -131,4 +131,4 @@ def test_a_file_may_have_the_name_of_a_module_that_is_there(tmp_path: Path, monk
 def test_the_kinds_in_a_description() -> None:
     G = minigan.Sequential(minigan.Dense(2, 3, init=minigan.init.Normal()), minigan.Tanh())
     gan = minigan.GAN(G, minigan.Sequential(minigan.Dense(3, 1)), penalties=[minigan.R1()])
-    assert kinds(gan.describe()) == {"Dense", "Normal", "Tanh", "NonSaturating", "Adam", "R1"}
+    assert kinds(gan.describe()) == {"GAN", "Dense", "Normal", "Tanh", "NonSaturating", "Adam", "R1"}

@@ -18,11 +18,13 @@ from minigan import (
     Adam,
     BatchNorm,
     Category,
+    Conditional,
     Dense,
     Dropout,
     GradientError,
     Layer,
     LeakyReLU,
+    MinibatchStdDev,
     Minimax,
     NonFiniteError,
     NonSaturating,
@@ -31,6 +33,7 @@ from minigan import (
     RMSprop,
     Sequential,
     Tanh,
+    Tutorial,
     archive,
     get_backend,
     gradcheck,
@@ -39,9 +42,9 @@ from minigan.backend import Backend, Purpose, Stream
 from minigan.nn.init import Normal
 
 
-def play(**options: Any) -> GAN:
+def play(kind: type[GAN] = GAN, **options: Any) -> GAN:
     G, D = pair(dtype=options.pop("dtype", "float64"))
-    return GAN(G, D, **{"optimizer": SGD(0.1)} | options)
+    return kind(G, D, **{"optimizer": SGD(0.1)} | options)
 
 
 def real(n: int = 4, dtype: str = "float64") -> Array:
@@ -65,7 +68,7 @@ def test_activations_cached_on_the_layer() -> None:
     assert np.array_equal(D.flat_grad, alone.flat_grad)
 
 
-@pytest.mark.parametrize("options", [{}, {"updates": "separate"}, {"reuse_fakes": True}, {"objective": "minimax"}])
+@pytest.mark.parametrize("options", [{}, {"kind": Tutorial}, {"reuse_fakes": True}, {"objective": "minimax"}])
 def test_the_generator_never_trains(options: dict[str, Any]) -> None:
     """Every weight of G moves in its first update."""
     gan = play(**options)
@@ -136,27 +139,29 @@ def test_batchnorm_momentum_inverted() -> None:
     np.testing.assert_allclose(net.state_dict()["0.running_mean"], 0.1 * real().mean(axis=0))
 
 
-@pytest.mark.parametrize("options", [{"batches": "two"}, {"updates": "separate"}, {"reuse_fakes": True}])
-def test_fakes_pollute_the_running_statistics_of_d(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "options"), [(GAN, {}), (Tutorial, {}), (GAN, {"reuse_fakes": True})])
+def test_fakes_pollute_the_running_statistics_of_d(kind: type[GAN], options: dict[str, Any]) -> None:
     """Wild fakes leave no trace in D's running statistics, in D's update or in G's."""
     D = Sequential(BatchNorm(3), Dense(3, 1), dtype="float64")
     G = Sequential(Dense(2, 3), dtype="float64")
     G.load_state_dict({**G.state_dict(), "0.bias": np.full(3, 1e6)})
-    GAN(G, D, optimizer=SGD(1e-9), **options).step(real())
+    kind(G, D, optimizer=SGD(1e-9), **options).step(real())
     assert abs(D.state_dict()["0.running_mean"]).max() < 1
     assert D.state_dict()["0.running_var"].max() < 2
 
 
-@pytest.mark.parametrize("statistics", ["batch", "running"])
-def test_fakes_for_d_are_made_in_an_unstated_mode(statistics: Any) -> None:
-    """D is shown what `fake_statistics` says, and G's running statistics do not move meanwhile."""
+@pytest.mark.parametrize(("kind", "train"), [(GAN, True), (Tutorial, False)])
+def test_fakes_for_d_are_made_in_an_unstated_mode(kind: type[GAN], train: bool) -> None:
+    """With the statistics of the batch, in the tutorial's loop with running ones, which do not move meanwhile."""
     G = randomise(Sequential(Dense(2, 3), BatchNorm(3), dtype="float64"), np.random.default_rng(0))
-    gan, seen, before = GAN(G, plain_d(), fake_statistics=statistics), [], G.state_dict()
-    gan.D = _Spy(gan.D, seen)  # type: ignore[assignment]
+    D, seen, before = plain_d(), list[Array](), G.state_dict()
+    gan = kind(G, D)
+    gan.D = gan.judge.D = _Spy(D, seen)  # type: ignore[assignment]
+    gan.d.nets = (gan.D,)
     gan.update_discriminator(real())
     z = np.empty((4, 2))
     gan.backend.normal(z, Stream(0, Purpose.LATENT_D, 0))
-    shown, _ = G(z, train=statistics == "batch", track=False)
+    shown, _ = G(z, train=train, track=False)
     assert any(np.array_equal(x[-4:], shown) for x in seen)
     assert same(list(before.values()), list(G.state_dict().values()))
 
@@ -225,8 +230,8 @@ def test_d_is_updated_before_g_uses_the_old_pass(reuse: bool) -> None:
 
 
 def test_no_zero_grad_between_two_updates_of_d() -> None:
-    """Separate updates: the second applies the fakes' gradient alone, at the parameters that the first left."""
-    gan = GAN(Sequential(Dense(2, 3), dtype="float64"), plain_d(), optimizer=SGD(0.3), updates="separate")
+    """The tutorial's second update applies the fakes' gradient alone, at the parameters that the first left."""
+    gan = Tutorial(Sequential(Dense(2, 3), dtype="float64"), plain_d(), optimizer=SGD(0.3))
     by_hand, z = plain_d(), np.empty((4, 2))
     gan.backend.normal(z, Stream(0, Purpose.LATENT_D, 0))
     for x, target in ((real(), 1.0), (gan.G(z)[0], 0.0)):
@@ -241,17 +246,13 @@ def test_no_zero_grad_between_two_updates_of_d() -> None:
 
 
 def test_options_that_do_nothing() -> None:
-    """Every option of the game changes what a step leaves behind; a new option needs a line here."""
+    """Every option of a game changes what a step leaves behind; a new option needs a line here."""
     changes: dict[str, Any] = {
         "objective": "minimax",
         "optimizer": Adam(0.1),
         "d_optimizer": SGD(0.2),
         "d_steps": 2,
-        "updates": "separate",
-        "batches": "two",
-        "fake_statistics": "running",
         "reuse_fakes": True,
-        "half_batches": True,
         "prior": "uniform",
         "seed": 1,
         "penalties": [R1(1.0)],
@@ -261,18 +262,30 @@ def test_options_that_do_nothing() -> None:
         "average": 0.9,
         "codes": [Category(2)],  # and a G and D that have room for them
     }
-    options = {n for n, p in inspect.signature(GAN).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    assert options == {*changes, "latent"}  # latent is the size of G's input: nothing else fits
+    games = (GAN, Conditional, Tutorial)
+    arguments = {kind: kind.argument_names() for kind in games}
+    for kind in games:
+        options = {n for n, p in inspect.signature(kind).parameters.items() if p.kind is p.KEYWORD_ONLY}
+        assert options - {*arguments[kind]} == set()
+    assert {*arguments[GAN], *arguments[Conditional], *arguments[Tutorial]} == {*changes, "G", "D", "latent"}
+    assert {*arguments[Conditional]} == {*arguments[GAN], "codes"}  # latent is the size of G's input: nothing else fits
 
-    def after(**options: Any) -> bytes:
+    def after(kind: type[GAN], **options: Any) -> bytes:
         changed = {name: options[name] for name in ("packing", "codes") if name in options}
         G, D = pair(dtype="float64", critic=True, **changed)  # a D which penalties can be put on
-        gan = GAN(G, D, **{"optimizer": SGD(0.1)} | options)
+        gan = kind(G, D, **{"optimizer": SGD(0.1)} | options)
         gan.step(real())
         return flat_of(gan.G).tobytes() + flat_of(gan.D).tobytes() + gan.sample(1).tobytes()
 
-    results = {after(), *(after(**{name: value}) for name, value in changes.items())}
-    assert len(results) == len(changes) + 1
+    for kind in games:
+        always = {"codes": changes["codes"]} if kind is Conditional else {}
+        known = {name: value for name, value in changes.items() if name in arguments[kind] and name not in always}
+        if kind is Conditional:
+            del known["packing"]  # a pack has no one code that D could say
+        results = {after(kind, **always), *(after(kind, **always, **{name: value}) for name, value in known.items())}
+        assert len(results) == len(known) + 1, kind
+    assert len({after(GAN), after(Tutorial), after(Conditional, codes=changes["codes"])}) == 3
+    assert after(Conditional, codes=[]) == after(GAN)
 
 
 def test_settings_of_layers_and_rules_that_do_nothing() -> None:
@@ -441,13 +454,15 @@ def test_a_gradient_check_with_gamma_one_and_beta_zero() -> None:
 def test_a_loss_that_is_summed() -> None:
     """Twice the same samples give the same update."""
 
-    def gradient(times: int, batches: Any) -> Array:
-        gan = GAN(Sequential(Dense(2, 3, init="zeros"), dtype="float64"), plain_d(), batches=batches)
+    def gradient(times: int, *more: Layer) -> Array:
+        D = Sequential(Dense(3, 4), Tanh(), *more, Dense(4 + len(more), 1), dtype="float64", seed=4)
+        gan = GAN(Sequential(Dense(2, 3, init="zeros"), dtype="float64"), D)
+        assert D.mixes_samples == bool(more)  # then real samples and fakes are two batches
         gan.update_discriminator(np.tile(real(), (times, 1)))
         return gan.D.flat_grad.copy()
 
-    for batches in ("one", "two"):
-        np.testing.assert_allclose(gradient(2, batches), gradient(1, batches), rtol=1e-10)
+    np.testing.assert_allclose(gradient(2), gradient(1), rtol=1e-10, atol=1e-15)
+    np.testing.assert_allclose(gradient(2, MinibatchStdDev()), gradient(1, MinibatchStdDev()), rtol=1e-10, atol=1e-15)
     fake = np.random.default_rng(0).standard_normal((4, 1))
     for objective in (Minimax(), NonSaturating()):
         once, often = (float(objective.generator(x)[0]) for x in (fake, np.tile(fake, (9, 1))))

@@ -56,8 +56,8 @@ def test_a_gan_says_what_it_is_and_how_far_it_has_come() -> None:
         "GAN(  # after 2 steps, float32, numpy\n"
         "    G: (4,) to (64,), 1,200 parameters\n"
         "    D: (64,) to (1,), 1,057 parameters\n"
-        "    objective=NonSaturating(), optimizer=Adam(lr=0.01), d_optimizer=Adam(lr=0.003), prior='uniform', "
-        "penalties=[R1(weight=3.0)]\n)"
+        "    objective=NonSaturating(), optimizer=Adam(lr=0.01), d_optimizer=Adam(lr=0.003), "
+        "penalties=[R1(weight=3.0)], prior='uniform'\n)"
     )
     assert repr(gan.d_opt) == "<Adam(lr=0.003) of 1,057 parameters, after 2 updates>"
 
@@ -126,9 +126,9 @@ def picture(html: str) -> Any:
 
 
 def test_a_notebook_shows_a_gan_with_sixteen_samples() -> None:
-    for gan, side in ((small(), 8), (dcgan.build((8, 8)), 8), (cgan.build((8, 8)), 8)):
-        html = gan._repr_html_()
-        assert "GAN(  # after 0 steps" in html
+    for gan, name in ((small(), "GAN"), (dcgan.build((8, 8)), "GAN"), (cgan.build((8, 8)), "Conditional")):
+        html, side = gan._repr_html_(), 8
+        assert f"<pre>{name}(  # after 0 steps" in html
         assert "<pre>" in html
         assert picture(html).size == (4 * (side + 2) + 2,) * 2
     gan = small()
