@@ -13,6 +13,8 @@ from . import objectives, optim
 from .backend import get_backend
 from .codes import Category, Continuous, Label
 from .game.game import Game
+from .game.gradients import gradcheck_game
+from .game.player import Player
 from .game.update import NonFiniteError
 from .games import Conditional, Tutorial
 from .gan import GAN
@@ -101,6 +103,7 @@ __all__ = [
     "NonSaturating",
     "OptimisticAdam",
     "Parameter",
+    "Player",
     "RMSprop",
     "ReLU",
     "Relativistic",
@@ -119,6 +122,7 @@ __all__ = [
     "evaluate",
     "get_backend",
     "gradcheck",
+    "gradcheck_game",
     "init",
     "mean_squared_error",
     "objectives",

@@ -70,7 +70,7 @@ def gradcheck(
     net = _copy(net)
     rng = np.random.default_rng(seed)
     if randomize:
-        _randomize(net, rng)
+        to_random_point(net, rng)
     x = net.backend.asarray(net.backend.to_numpy(net.backend.asarray(x)), np.float64)
     stream = Stream(seed, Purpose.CHECK)
     arrays: dict[str, Any] = {"input": x}
@@ -209,7 +209,7 @@ def _check_contract(net: Sequential, back: Any, dy: Any, once: Mapping[str, Arra
             raise GradientError(f"back(dy, params=False) changes the gradient of {name}; obey `params` in back")
 
 
-def _randomize(net: Sequential, rng: np.random.Generator) -> None:
+def to_random_point(net: Sequential, rng: np.random.Generator) -> None:
     """Move parameters and buffers away from their special initial values; variances stay positive.
 
     Buffers that begin as what the parameters make of them follow: random ones might make a spectral norm of nearly 0.

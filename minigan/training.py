@@ -98,7 +98,7 @@ def train(
     )
     gan = _game(config, be)
     _rehearse(gan, dataset, config.batch)
-    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}") as folder:
+    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}", gan.metrics) as folder:
         try:
             run = Run(folder, gan, dataset, config, stop, quiet)
             run.save()
@@ -191,7 +191,7 @@ def resume(
                 f"minigan train --resume {quoted(folder.path)} --steps {2 * gan.steps}"
             )
         remark = _follow(gan, config)
-        folder.rewind(gan.steps, noted.get("rows"))
+        folder.rewind(gan.steps, gan.metrics, noted.get("rows"))
         folder.write_config(config)
         Run(folder, gan, dataset, config, stop, quiet, remark).play()
         return folder.path

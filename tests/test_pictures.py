@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minigan import GAN, Dense, Sequential
+from minigan.game.game import Panel
 from minigan.runs import pictures
 
 
@@ -133,13 +135,18 @@ def table(n: int) -> dict[str, np.ndarray[Any, Any]]:
     return {"step": np.arange(1, n + 1.0)} | {name: rng.random(n) for name in ("d_loss", "g_loss", "d_real", "d_fake")}
 
 
+def panels(objective: str = "non-saturating") -> list[Panel]:
+    G, D = Sequential(Dense(2, 3)), Sequential(Dense(3, 1))
+    return GAN(G, D, objective=objective).panels()
+
+
 EQUILIBRIUM = {"d_loss": math.log(4), "g_loss": math.log(2), "d_real": 0.5, "d_fake": 0.5}
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 500])
 @pytest.mark.parametrize("equilibrium", [EQUILIBRIUM, {}])
 def test_losses_of_any_number_of_steps_can_be_drawn(tmp_path: Path, n: int, equilibrium: dict[str, float]) -> None:
-    pictures.plot_losses(tmp_path / "a.png", table(n), equilibrium)
+    pictures.plot_losses(tmp_path / "a.png", table(n), panels(), equilibrium)
     with Image.open(tmp_path / "a.png") as file:
         assert min(file.size) > 500
         assert len(file.convert("RGB").getcolors(1 << 24)) > 10
@@ -153,10 +160,10 @@ def test_scores_are_not_cut_at_one_and_penalties_are_drawn(tmp_path: Path, monke
     monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kwargs: drawn.append(self))
     values = table(400) | {"d_penalty": np.zeros(400)}
     values["d_real"] += 20
-    pictures.plot_losses(tmp_path / "a.png", values, {}, scores=True)
+    pictures.plot_losses(tmp_path / "a.png", values, panels("wasserstein"), {})
     assert drawn[0].axes[1].get_ylim()[1] > 20
     values["d_penalty"] += 1
-    pictures.plot_losses(tmp_path / "a.png", values, {})
+    pictures.plot_losses(tmp_path / "a.png", values, panels(), {})
     assert drawn[1].axes[1].get_ylim() == (0, 1)
     penalties = [["D's penalty" in str(line.get_label()) for line in figure.axes[0].get_lines()] for figure in drawn]
     assert [any(found) for found in penalties] == [False, True]
@@ -169,7 +176,7 @@ def test_the_plot_of_losses_says_what_is_what(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kwargs: drawn.append(self))
     values = table(400)
     values["d_loss"][7] = 1e6  # one spike
-    pictures.plot_losses(tmp_path / "a.png", values, EQUILIBRIUM | {"g_loss": -math.log(2)})
+    pictures.plot_losses(tmp_path / "a.png", values, panels(), EQUILIBRIUM | {"g_loss": -math.log(2)})
     losses, outputs = drawn[0].axes
     assert losses.get_ylim()[1] < 1e5  # does not flatten the rest
     words = [text.get_text() for axes in (losses, outputs) for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]

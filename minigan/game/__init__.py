@@ -8,10 +8,12 @@ game.py       a game: its page, players, data, playing, saving
 play.py       a game against data, turn after turn
 pair.py       a game of G and D: what one can ask such a pair for
 saved.py      a game in a file
+gradients.py  every update of a game against finite differences
 """
 
 from .feed import Feed, Given
 from .game import Game
+from .gradients import gradcheck_game
 from .judging import Judged, Judging
 from .play import Play
 from .player import Player
@@ -19,4 +21,5 @@ from .update import NonFiniteError, Update, first_nonfinite
 
 __all__ = [
     "Feed", "Game", "Given", "Judged", "Judging", "NonFiniteError", "Play", "Player", "Update", "first_nonfinite",
+    "gradcheck_game",
 ]  # fmt: skip

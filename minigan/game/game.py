@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from os import PathLike
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,20 @@ from .update import Update
 
 Array = Any
 Metrics = dict[str, float]
+
+
+class Panel(NamedTuple):
+    """Metrics in one diagram over the steps. lines: names in the legend, by metric; what is 0 throughout is left out.
+
+    limits: of the values, if they have some.
+    """
+
+    title: str
+    ylabel: str
+    lines: Mapping[str, str]
+    limits: tuple[float, float] | None = None
+
+
 Own = TypeVar("Own", bound="Game")
 
 
@@ -40,7 +54,7 @@ class Game(Spec, abstract=True):
     """
 
     metrics: ClassVar[tuple[str, ...]]  # what a turn returns, and the columns of metrics.csv
-    headline: ClassVar[tuple[str, ...]] = ()  # those of them that are shown while it plays, at most four
+    headline: ClassVar[Mapping[str, str]] = {}  # those of them that are shown while it plays, with a short name each
     seed: int
     watch: ClassVar[Callable[..., Any]]  # (data, steps): a context, to be called with the metrics of steps
     _repr_html_: ClassVar[Callable[..., str]]  # for a notebook; minigan/__init__.py puts both here
@@ -244,6 +258,16 @@ class Game(Spec, abstract=True):
                 bound.rule = other.rule
 
     # --- showing -----------------------------------------------------------------------------------------------
+
+    def panels(self) -> list[Panel]:
+        """How its metrics are drawn; by default all that are losses."""
+        losses = [name for name in self.metrics if name.endswith("loss")] or list(self.metrics)
+        return [Panel("Losses", "loss", dict(zip(losses, losses, strict=True)))]
+
+    @property
+    def diagnosed(self) -> bool:
+        """Whether `minigan.diagnostics` knows what its metrics mean."""
+        return False
 
     def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
         """n of what its pictures are of, (n, ...)."""

@@ -16,10 +16,10 @@ from ..codes import Code, Codes
 from ..limits import check_budget, samples_at_once
 from ..names import not_one_of
 from ..nn import Sequential
-from ..objectives import Objective, get_objective
+from ..objectives import Critic, Objective, get_objective
 from ..spec import whole
 from .fitting import check_shape, look_at_data, on_backend
-from .game import Game
+from .game import Game, Panel
 from .judging import Judging
 from .player import Player
 
@@ -34,7 +34,9 @@ class Pair(Game, abstract=True):
     codes: what G is asked for beyond noise (games/conditional.py); none here.
     """
 
-    headline: ClassVar[tuple[str, ...]] = ("d_loss", "g_loss", "d_real", "d_fake")
+    headline: ClassVar[Mapping[str, str]] = {
+        "d_loss": "D loss", "g_loss": "G loss", "d_real": "D(x)", "d_fake": "D(G(z))",
+    }  # fmt: skip
     codes: list[Code] = []  # noqa: RUF012 - of nobody's own
     G: Sequential
     D: Sequential
@@ -80,6 +82,25 @@ class Pair(Game, abstract=True):
 
     def equilibrium(self) -> dict[str, float]:
         return self.objective.equilibrium()
+
+    def panels(self) -> list[Panel]:
+        losses = {
+            "d_loss": "D", "g_loss": "G", "d_penalty": "D's penalty", "d_codes": "D on codes", "g_codes": "G on codes",
+        }  # fmt: skip
+        limits = None if isinstance(self.objective, Critic) else (0.0, 1.0)
+        return [
+            Panel("Losses of the discriminator D and the generator G", "loss", losses),
+            Panel(
+                "What D makes of real images, D(x), and of generated ones, D(G(z))",
+                "D's mean output",
+                {"d_real": "D(x)", "d_fake": "D(G(z))"},
+                limits,
+            ),
+        ]
+
+    @property
+    def diagnosed(self) -> bool:
+        return True
 
     @classmethod
     def check_claims(cls, description: Mapping[str, Any], shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> None:

@@ -21,7 +21,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -55,8 +55,8 @@ class RunFolder:
             raise
 
     @classmethod
-    def create(cls, out: StrPath | None, name: str) -> Self:
-        """A new folder `out`, or `runs/NAME-1` with the first number that is free.
+    def create(cls, out: StrPath | None, name: str, columns: Sequence[str]) -> Self:
+        """A new folder `out`, or `runs/NAME-1` with the first number that is free. columns: the game's metrics.
 
         What a start has left that failed before there was anything to go on with is taken over.
         Raises ValueError if `out` is a file or holds anything else.
@@ -91,7 +91,7 @@ class RunFolder:
             folder._clear()
             with naming(folder.samples):
                 folder._folder.make_folder("samples")
-            folder.metrics.create()
+            folder.metrics.create(columns)
         except BaseException:
             folder.discard()
             raise
@@ -170,13 +170,13 @@ class RunFolder:
     def sample_file(self, step: int) -> Path:
         return self.samples / f"{step:06}.png"
 
-    def rewind(self, step: int, checksum: int | None = None) -> None:
+    def rewind(self, step: int, columns: Sequence[str], checksum: int | None = None) -> None:
         """Remove what is later than the checkpoint at `step`, and what was being written when a run was killed.
 
-        checksum: of the rows up to there, if the checkpoint notes it. Raises ValueError, and changes nothing, if the
-        metrics are not those of the checkpoint.
+        columns: the game's metrics. checksum: of the rows up to there, if the checkpoint notes it. Raises ValueError,
+        and changes nothing, if the metrics are not those of the checkpoint.
         """
-        self.metrics.rewind(step, checksum)
+        self.metrics.rewind(step, columns, checksum)
         self.notices.rewind(step)
         with naming(self.samples):
             self._folder.make_folder("samples")

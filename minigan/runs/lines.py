@@ -8,10 +8,11 @@ there: one that was removed, cut or put in its place since is not touched.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import Folder
-from ..gan import METRICS
 
 _LONGEST = 1 << 12  # bytes in a line: no line of ours is longer, and one of somebody else's is not waited for
 _MOST = 1 << 24  # bytes of notices
@@ -96,30 +96,40 @@ class LinesFile:
                     yield file
 
 
+@functools.cache
+def _row_of(columns: int) -> re.Pattern[bytes]:
+    """A row of a step and so many numbers."""
+    return re.compile(rb"(\d{1,19})" + rb",(-?\d[\d.e+-]*)" * columns)
+
+
 class MetricsTable(LinesFile):
     """`metrics.csv`: a header, then one row per step. Numbers are the shortest that read back as they were.
 
     `checksum` is that of all rows on the disk (CRC-32): a checkpoint notes it, and is believed to own no others.
     """
 
-    _header = ",".join(("step", *METRICS)).encode()
-    _row = re.compile(rb"(\d{1,19})" + rb",(-?\d[\d.e+-]*)" * len(METRICS))
+    columns: tuple[str, ...] = ()  # metrics of the game, in their order
     checksum = 0
 
-    def create(self) -> None:
+    @property
+    def _header(self) -> bytes:
+        return ",".join(("step", *self.columns)).encode()
+
+    def create(self, columns: Sequence[str]) -> None:
         """An empty table."""
+        self.columns = tuple(columns)
         self._rewrite([self._header])
         self.checksum = 0
 
     def append(self, step: int, metrics: Mapping[str, float], dtype: np.dtype[Any]) -> None:
-        self._waiting.append(",".join([str(step), *(str(dtype.type(metrics[name])) for name in METRICS)]) + "\n")
+        self._waiting.append(",".join([str(step), *(str(dtype.type(metrics[name])) for name in self.columns)]) + "\n")
 
     def no_number(self) -> tuple[int, str, str] | None:
         """Step, column and value of the first thing in the waiting rows that is no finite number."""
         for row in self._waiting:
             if "n" in row:  # as in nan and inf, and in no number
                 step, *values = row.rstrip("\n").split(",")
-                return next((int(step), name, v) for name, v in zip(METRICS, values, strict=True) if "n" in v)
+                return next((int(step), name, v) for name, v in zip(self.columns, values, strict=True) if "n" in v)
         return None
 
     def flush(self) -> None:
@@ -127,13 +137,14 @@ class MetricsTable(LinesFile):
         super().flush()
         self.checksum = zlib.crc32(added, self.checksum)
 
-    def rewind(self, step: int, checksum: int | None = None) -> None:
+    def rewind(self, step: int, columns: Sequence[str], checksum: int | None = None) -> None:
         """Drop the rows after `step`, and one that was not written to its end.
 
         Raises ValueError, and changes nothing, unless the rows up to there are exactly 1 to `step`, with the `checksum`
         that they had, or if the table has other columns than those of this version.
         """
-        rows = []
+        self.columns, rows = tuple(columns), []
+        row = _row_of(len(columns))
         with self._reading() as file:
             header = b"" if file is None else file.readline(_LONGEST).rstrip(b"\r\n")
             if header.startswith(b"step,") and header != self._header:
@@ -143,7 +154,7 @@ class MetricsTable(LinesFile):
                 raise self._wrong(step, "there is no such file" if file is None else "its header is missing")
             for number in range(1, step + 1):
                 line = b"" if file is None else file.readline(_LONGEST)
-                found = self._row.fullmatch(line.removesuffix(b"\n"))
+                found = row.fullmatch(line.removesuffix(b"\n"))
                 if not (found and line.endswith(b"\n") and int(found[1]) == number and _finite(found.groups())):
                     what = f"it holds {line[:40].decode(errors='replace')!r}" if line else "it ends"
                     raise self._wrong(step, f"{what} where row {number} should be")
@@ -157,16 +168,20 @@ class MetricsTable(LinesFile):
     def is_empty(self) -> bool:
         """Whether it is as `create` leaves it, or has no bytes at all."""
         with self._reading() as file:
-            return file is None or file.read(len(self._header) + 2).rstrip(b"\n") in (b"", self._header)
+            first = b"" if file is None else file.readline(_LONGEST)
+            return first.rstrip(b"\n") in (b"", b"step") or (
+                first.startswith(b"step,") and file is not None and not file.read(1)
+            )
 
     def read(self) -> dict[str, NDArray[np.float64]]:
         """Every column by its name, as far as rows are whole."""
         with self._reading() as file:
-            lines = [] if file is None else file.read().split(b"\n")[1:]
-        found = [self._row.fullmatch(line) for line in lines]
+            header, *lines = [b"step"] if file is None else file.read().split(b"\n")
+        names = header.decode(errors="replace").strip().split(",")
+        found = [_row_of(len(names) - 1).fullmatch(line) for line in lines]
         rows = [list(map(float, row.groups())) for row in found if row]
-        table = np.array(rows, np.float64).reshape(len(rows), 1 + len(METRICS))
-        return dict(zip(("step", *METRICS), table.T, strict=True))
+        table = np.array(rows, np.float64).reshape(len(rows), len(names))
+        return dict(zip(names, table.T, strict=True))
 
     def _wrong(self, step: int, what: str) -> ValueError:
         return ValueError(

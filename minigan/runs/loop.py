@@ -18,7 +18,6 @@ from ..diagnostics import Diagnostics
 from ..game.play import Play
 from ..game.update import NonFiniteError
 from ..gan import GAN
-from ..objectives import Critic
 from ..recipes.options import recipe_options
 from ..samples import in_turn, require_finite, sample_images
 from . import pictures
@@ -78,14 +77,14 @@ class Run:
         remark: str | None = None,
     ) -> None:
         self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
-        self.progress = Progress(gan.steps, config.steps, stop, quiet)
+        self.progress = Progress(gan.steps, config.steps, stop, gan.headline, quiet)
         self.saved = gan.steps  # the step that the checkpoint stands at
         self._settings = fixed_settings(config)
         self._begun = False  # from then on there is a config.json
         self.classes: list[str] = config.labels.get("classes", [])
-        self.diagnostics = Diagnostics(gan, dataset)
+        self.diagnostics = Diagnostics(gan, dataset) if gan.diagnosed else None
         self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]
-        if gan.steps and (state := folder.noted().get("diagnostics")) is not None:
+        if gan.steps and self.diagnostics and (state := folder.noted().get("diagnostics")) is not None:
             try:
                 self.diagnostics.load_state(state)
             except ValueError as error:  # of another version, say
@@ -104,7 +103,7 @@ class Run:
                     self._learn()
             except NonFiniteError as error:
                 self.folder.metrics.flush()  # the way to it is worth seeing
-                self.folder.notices.append(str(self.diagnostics.failed(error)))
+                self.folder.notices.append(f"step {error.step:,}: {error}")
                 self.folder.notices.flush()
                 self._draw_losses()
                 lr = config.options.get("lr")
@@ -161,9 +160,9 @@ class Run:
             if not how and (how := play.how):
                 self.progress.say(f"a step is played as {how}" if how.startswith("one") else f"steps are played {how}")
             goes_on = gan.backend.ahead > 1 and gan.steps < config.steps and all(gan.steps % n for n in pauses)
-            if not (goes_on and len(played["d_loss"]) == count):
+            if not (goes_on and len(played[gan.metrics[0]]) == count):
                 noted, late = self._note(played, noted), {}
-            for notice in self.diagnostics.watch(played):  # which looks at the GAN as it is now
+            for notice in self.diagnostics.watch(played) if self.diagnostics else ():  # of the game as it is now
                 self._say(str(notice))
             if gan.steps % config.sample_every == 0:
                 self._save_sample()
@@ -172,18 +171,18 @@ class Run:
         self._note(late, noted)
         if gan.steps > self.saved:
             self.save()
-        for sentence in self.diagnostics.remaining():
+        for sentence in self.diagnostics.remaining() if self.diagnostics else ():
             self.progress.say(f"still wrong {sentence}")
 
     def _note(self, played: dict[str, np.ndarray[Any, Any]], before: int) -> int:
         """Write down the metrics of the steps after `before`, and return the last of them."""
         if not played:
             return before
-        count = len(played["d_loss"])
+        count = len(played[self.gan.metrics[0]])
         for i in range(count):
             metrics = {name: float(values[i]) for name, values in played.items()}
             step = before + 1 + i
-            self.folder.metrics.append(step, metrics, self.gan.G.dtype)
+            self.folder.metrics.append(step, metrics, self.gan.dtype)
             self.progress.update(step, metrics)
         return before + count
 
@@ -202,7 +201,7 @@ class Run:
         self.folder.metrics.flush()
         self.folder.notices.flush()
         noted = {
-            "shape": self.config.images["shape"], "diagnostics": self.diagnostics.state(),
+            "shape": self.config.images["shape"], "diagnostics": self.diagnostics and self.diagnostics.state(),
             "settings": self._settings, "rows": self.folder.metrics.checksum,
         }  # fmt: skip
         if self.classes:
@@ -247,9 +246,7 @@ class Run:
 
     def _draw_losses(self) -> None:
         with self.folder.write(self.folder.pictures["losses.png"]) as file:
-            objective = self.gan.objective
-            scores = isinstance(objective, Critic)
-            pictures.plot_losses(file, self.folder.metrics.read(), objective.equilibrium(), scores)
+            pictures.plot_losses(file, self.folder.metrics.read(), self.gan.panels(), self.gan.equilibrium())
 
     def _headline(self) -> str:
         gan, config = self.gan, self.config

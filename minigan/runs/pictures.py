@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import math
 import os
 import shutil
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..extras import how_to_install
 from ..files import StrPath, Target, writing
+from ..game.game import Panel
 from ..paths import expand
 
 if TYPE_CHECKING:
@@ -309,31 +311,34 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 @default_style()
 def plot_losses(
-    path: Target, table: Mapping[str, NDArray[Any]], equilibrium: Mapping[str, float], scores: bool = False
+    path: Target, table: Mapping[str, NDArray[Any]], panels: Sequence[Panel], equilibrium: Mapping[str, float]
 ) -> None:
-    """Draw a training as PNG: D's and G's loss over the steps, below them D(x) and D(G(z)).
+    """Draw a training as PNG: the panels of a game (`Game.panels`), one below the other, over the steps.
 
-    table: columns of equal length, `step` and the metrics `d_loss`, `g_loss`, `d_real`, `d_fake` and, if there are
-    penalties or codes, `d_penalty`, `d_codes`, `g_codes`; may be empty. equilibrium: the values of metrics where the
-    fakes have the distribution of the data, drawn as dashed lines. scores: what D says is not limited to [0, 1].
-    Light lines are single steps, dark ones their moving mean.
+    table: columns of equal length, `step` and the metrics; may be empty. equilibrium: the values of metrics where
+    nobody has anything left to learn, drawn as dashed lines. Light lines are single steps, dark ones their moving mean.
     """
-    figure = new_figure((10, 6.5))
-    losses, outputs = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    lines = {"d_loss": ("D", "tab:blue"), "g_loss": ("G", "tab:orange")}
-    more = {"d_penalty": ("D's penalty", "tab:purple"), "d_codes": ("D on codes", "tab:cyan"),
-            "g_codes": ("G on codes", "tab:olive")}  # fmt: skip
-    lines |= {name: line for name, line in more.items() if np.any(table.get(name, 0))}
-    _curves(losses, table, equilibrium, lines)
-    losses.set_ylabel("loss")
-    losses.set_title("Losses of the discriminator D and the generator G", loc="left")
-    _curves(outputs, table, equilibrium, {"d_real": ("D(x)", "tab:green"), "d_fake": ("D(G(z))", "tab:red")})
-    outputs.set_ylabel("D's mean output")
-    if not scores:
-        outputs.set_ylim(0, 1)
-    outputs.set_title("What D makes of real images, D(x), and of generated ones, D(G(z))", loc="left")
-    outputs.set_xlabel("step")
+    figure = new_figure((10, 2.5 + 2 * len(panels)))
+    ratios = [3] + [2] * (len(panels) - 1)
+    rows = figure.subplots(len(panels), 1, sharex=True, height_ratios=ratios, squeeze=False)[:, 0]
+    for axes, panel, colours in zip(rows, panels, itertools.cycle(_COLOURS), strict=False):
+        drawn = [name for i, name in enumerate(panel.lines) if i < _ALWAYS or np.any(table.get(name, 0))]
+        places = list(panel.lines)
+        lines = {name: (panel.lines[name], colours[places.index(name) % len(colours)]) for name in drawn}
+        _curves(axes, table, equilibrium, lines)
+        axes.set_ylabel(panel.ylabel)
+        axes.set_title(panel.title, loc="left")
+        if panel.limits is not None:
+            axes.set_ylim(*panel.limits)
+    rows[-1].set_xlabel("step")
     save_figure(path, figure)
+
+
+_ALWAYS = 2  # lines of a panel that are drawn even where they are 0
+_COLOURS = (
+    ("tab:blue", "tab:orange", "tab:purple", "tab:cyan", "tab:olive"),
+    ("tab:green", "tab:red", "tab:brown", "tab:pink"),
+)
 
 
 def save_figure(path: Target, figure: Figure) -> None:

@@ -15,22 +15,32 @@ from .lines import naming
 
 __all__ = ["Progress"]
 
-_SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "d_real": "D(x)", "d_fake": "D(G(z))"}
 _LINES = 20
 _REFRESH = 0.2  # seconds between changes of the bar
 
 
 class Progress:
-    """Shows steps `start` + 1 to `steps`; losses and outputs of D are means since they were last shown.
+    """Shows steps `start` + 1 to `steps` of a game; metrics are means since they were last shown.
+
+    headline: which of them, and a short name for each (`Game.headline`).
 
     When nobody reads on (as after `| head`), it asks the run to stop. bar: one of tqdm's kind, for another place.
     """
 
-    def __init__(self, start: int, steps: int, stop: StopRequest, quiet: bool = False, bar: Any = None) -> None:
+    def __init__(
+        self,
+        start: int,
+        steps: int,
+        stop: StopRequest,
+        headline: Mapping[str, str],
+        quiet: bool = False,
+        bar: Any = None,
+    ) -> None:
+        self._headline = headline
         self.start, self.steps, self.stop, self.quiet = start, steps, stop, quiet
         self._every = max(1, (steps - start) // _LINES)
         self.start_clock()
-        self._sums = dict.fromkeys(_SHOWN, 0.0)
+        self._sums = dict.fromkeys(self._headline, 0.0)
         self._count = 0
         self._bar = bar
         if bar is None and not quiet and is_terminal(sys.stdout):
@@ -65,7 +75,7 @@ class Progress:
         """Note the metrics of a step, and show them if it is time to."""
         if self.quiet:
             return
-        for name in _SHOWN:
+        for name in self._headline:
             self._sums[name] += metrics[name]
         self._count += 1
         now = time.perf_counter()
@@ -79,9 +89,9 @@ class Progress:
             self.say(f"step {step:>{width}}/{self.steps}  {self._summary(now)}  {_clock(left)} left")
 
     def _summary(self, now: float) -> str:
-        means = "  ".join(f"{label} {self._sums[name] / self._count:.2f}" for name, label in _SHOWN.items())
+        means = "  ".join(f"{label} {self._sums[name] / self._count:.2f}" for name, label in self._headline.items())
         pace = 1000 * (now - self._shown) / self._count
-        self._sums, self._count, self._shown = dict.fromkeys(_SHOWN, 0.0), 0, now
+        self._sums, self._count, self._shown = dict.fromkeys(self._headline, 0.0), 0, now
         return f"{means}  {pace:.1f} ms/step"
 
     def __enter__(self) -> Self:
