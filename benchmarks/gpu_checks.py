@@ -452,7 +452,7 @@ def in_turn(count: int) -> Found:
         )
         real = gan.backend.asarray(np.zeros((6, 12), np.float32))
         circle: Any = gan
-        play: Any = gan.backend.repeat(partial(gan.turn, real))
+        play: Any = gan.backend.repeat(partial(gan.turn, gan.given(real)))
         circle.play = play
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

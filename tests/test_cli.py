@@ -163,7 +163,7 @@ def test_the_module_is_the_command_and_starts_without_heavy_libraries() -> None:
         ("train --lr fast", "argument --lr: expected a number, got 'fast'"),
         ("train --lr nan", "positive learning rate, got nan"),
         ("train --d-steps 1.5", "argument --d-steps: expected a whole number, got '1.5'"),
-        ("train --updates both", "argument --updates: expected one of joint, separate, got 'both'"),
+        ("train --loop both", "argument --loop: expected one of paper, tutorial, got 'both'"),
         ("train --objective maximin", "--objective: expected one of non-saturating, minimax"),
         ("train --steps 1e3", "argument --steps: expected a whole number, got '1e3'"),
         ("train --steps 0", "steps takes a whole number from 1"),

@@ -11,7 +11,21 @@ import numpy as np
 import pytest
 
 import minigan
-from minigan import GAN, BatchNorm, Conv2D, Dense, Dropout, Flatten, LeakyReLU, Reshape, Sequential, SpectralNorm
+from minigan import (
+    GAN,
+    BatchNorm,
+    Conditional,
+    Continuous,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Reshape,
+    Sequential,
+    SpectralNorm,
+    Tutorial,
+)
 from minigan.backend import Backend
 
 WAYS: dict[str, Callable[[Any], Any]] = {
@@ -23,7 +37,7 @@ way = pytest.mark.parametrize("again", WAYS.values(), ids=WAYS)
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
 
 
-def network(**options: Any) -> Sequential:
+def network(outputs: int = 1, **options: Any) -> Sequential:
     layers = (
         Reshape(8, 8, 1),
         Conv2D(1, 3, 3, norm=SpectralNorm()),
@@ -32,12 +46,16 @@ def network(**options: Any) -> Sequential:
         BatchNorm(6),
         Dropout(0.3),
     )
-    return Sequential(*layers, Dense(6, 1), **{"seed": 3, **options})
+    return Sequential(*layers, Dense(6, outputs), **{"seed": 3, **options})
 
 
-def gan(**options: Any) -> GAN:
+def gan(kind: type[GAN] = GAN, **options: Any) -> GAN:
     G = Sequential(Dense(4, 12), BatchNorm(12), LeakyReLU(), Dense(12, 64), seed=1)
-    return GAN(G, network(), **{"average": 0.9, "optimizer": minigan.OptimisticAdam(1e-3), **options})
+    return kind(
+        G,
+        network(1 + sum(code.width for code in options.get("codes", []))),
+        **{"average": 0.9, "optimizer": minigan.OptimisticAdam(1e-3), **options},
+    )
 
 
 @way
@@ -67,10 +85,12 @@ def test_a_network_made_again_answers_and_learns_like_it_and_shares_nothing_with
 
 
 @way
-def test_a_gan_made_again_plays_on_like_it(again: Callable[[Any], Any]) -> None:
-    game = gan()
+@pytest.mark.parametrize("rules", [{}, {"kind": Tutorial}, {"kind": Conditional, "codes": [Continuous(2)]}])
+def test_a_gan_made_again_plays_on_like_it(again: Callable[[Any], Any], rules: dict[str, Any]) -> None:
+    game = gan(**rules)
     game.fit(IMAGES, 3, batch=8)
     other = again(game)
+    assert type(other) is type(game)
     assert (other.steps, other.d_updates) == (3, 3)
     for each in (game, other):
         each.fit(IMAGES, 4, batch=8)

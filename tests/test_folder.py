@@ -364,22 +364,22 @@ def test_samples_are_in_the_order_of_their_steps_however_many_digits_those_have(
 
 def test_a_checksum_is_that_of_all_rows_also_where_none_has_come_since(tmp_path: Path) -> None:
     table = MetricsTable(tmp_path / "metrics.csv")
-    table.create()
+    table.create(METRICS)
     for step in (1, 2):
         table.append(step, dict.fromkeys(METRICS, 0.5), np.dtype("float32"))
         table.flush()
         table.flush()
-    MetricsTable(table.path).rewind(2, table.checksum)
+    MetricsTable(table.path).rewind(2, METRICS, table.checksum)
 
 
 @pytest.mark.parametrize("value", ["1e999", "nan", "1e", "--1", "1-1"])
 def test_what_is_no_number_is_no_row_though_no_checksum_was_noted(tmp_path: Path, value: str) -> None:
     table = MetricsTable(tmp_path / "metrics.csv")
-    table.create()
+    table.create(METRICS)
     with open(table.path, "a") as file:
         file.write("1" + ",0.5" * (len(METRICS) - 1) + f",{value}\n")
     with pytest.raises(ValueError, match="does not hold the rows 1 to 1"):
-        table.rewind(1)
+        table.rewind(1, METRICS)
 
 
 def test_how_long_something_lasts_may_change_and_the_run_be_killed_at_once(begin: Begin) -> None:
@@ -405,7 +405,7 @@ def test_a_rewind_keeps_what_belongs_to_its_step(begin: Begin) -> None:
     for file in torn:
         file.write_bytes(b"half of it")
     with RunFolder.open(run) as folder:
-        folder.rewind(3)
+        folder.rewind(3, METRICS)
         assert [step for step, _ in folder.sample_files()] == [0, 1, 2, 3]
         assert folder.metrics.read()["step"].tolist() == [1, 2, 3]
     assert not any(file.exists() for file in torn)
@@ -504,7 +504,7 @@ def test_the_order_in_which_things_reach_the_disk(begin: Begin, monkeypatch: pyt
 def test_a_D_that_has_learned_alone_is_no_failed_start(begin: Begin, data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "samples").mkdir(parents=True)
-    MetricsTable(run / "metrics.csv").create()
+    MetricsTable(run / "metrics.csv").create(METRICS)
     gan = get_recipe("gan").build((8, 8), latent=4)
     Play(gan, minigan.datasets.load(data), 4).begin(2)
     gan.save(run / "checkpoint.npz")

@@ -227,7 +227,7 @@ def test_progress_of_a_run_that_goes_on(capsys: pytest.CaptureFixture[str], monk
     """Steps, means and times are those of this part of the run, also where its end does not divide."""
     now = [5.0]
     monkeypatch.setattr("minigan.runs.progress.time", SimpleNamespace(perf_counter=lambda: now[0]))
-    progress = Progress(1000, 1047, StopRequest())
+    progress = Progress(1000, 1047, StopRequest(), GAN.headline)
     for step in range(1001, 1048):
         now[0] += 90.0
         progress.update(step, {"d_loss": step, "g_loss": 2 * step, "d_real": 0.75, "d_fake": 0.25})

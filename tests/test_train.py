@@ -270,7 +270,7 @@ def test_what_is_later_than_the_checkpoint_is_dropped(begin: Callable[..., Path]
 
 def test_a_row_that_was_cut_off_is_dropped_behind_the_checkpoint(tmp_path: Path) -> None:
     table = MetricsTable(tmp_path / "metrics.csv")
-    table.create()
+    table.create(METRICS)
     values = dict.fromkeys(METRICS, 1e-30) | {"d_loss": -0.1}
     for step in (1, 2):
         table.append(step, values, np.dtype("float32"))
@@ -278,21 +278,21 @@ def test_a_row_that_was_cut_off_is_dropped_behind_the_checkpoint(tmp_path: Path)
     whole = table.path.read_bytes()
     for cut in range(1, len(whole.splitlines()[2]) + 1):
         table.path.write_bytes(whole[:-cut])
-        table.rewind(1)
+        table.rewind(1, METRICS)
         assert table.read()["step"].tolist() == [1.0]
     table.path.write_bytes(whole[:-3])
     with pytest.raises(ValueError, match=r"metrics\.csv"):  # a row that the checkpoint covers
-        table.rewind(2)
+        table.rewind(2, METRICS)
     table.path.unlink()
     with pytest.raises(ValueError, match=r"metrics\.csv"):
-        table.rewind(2)
+        table.rewind(2, METRICS)
 
 
 def test_a_table_with_other_columns_is_left_as_it_is(tmp_path: Path) -> None:
     table = MetricsTable(tmp_path / "metrics.csv")
     table.path.write_text("step,d_loss\n1,0.5\n")
     with pytest.raises(ValueError, match="written by another version: it has the columns 'step,d_loss'"):
-        table.rewind(1)
+        table.rewind(1, METRICS)
     assert table.path.read_text() == "step,d_loss\n1,0.5\n"
 
 
@@ -582,8 +582,8 @@ def test_the_way_into_divergence_can_be_seen(
 ) -> None:
     original = minigan.GAN.turn
 
-    def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
-        metrics = original(self, real, labels)
+    def step(self: minigan.GAN, draw: Any) -> Any:
+        metrics = original(self, draw)
         if self.steps == 5:
             self.G.flat[3] = np.nan
         return metrics
@@ -604,8 +604,8 @@ def test_a_gan_that_is_not_finite_replaces_no_checkpoint(
     folder = begin(steps=2)
     original = minigan.GAN.turn
 
-    def step(self: minigan.GAN, real: Any, labels: Any = None) -> Any:
-        metrics = original(self, real, labels)
+    def step(self: minigan.GAN, draw: Any) -> Any:
+        metrics = original(self, draw)
         getattr(self, player).flat[3] = np.inf
         return metrics
 
@@ -691,7 +691,7 @@ def test_two_runs_cannot_begin_in_one_empty_folder(begin: Callable[..., Path], t
         ({"steps": 2.5}, TypeError, "steps takes a whole number, got 2.5"),
         ({"batch": 0}, ValueError, "batch takes"),
         ({"batch": 1}, ValueError, "a batch of 2 or more"),
-        ({"batch": 5, "recipe": "classic"}, ValueError, "must be even"),
+        ({"batch": 5, "recipe": "classic"}, ValueError, "even batch"),
         ({"seed": -1}, ValueError, "seed takes"),
         ({"seed": 2**62}, ValueError, "seed takes"),
         ({"d_pretrain": -1}, ValueError, "d_pretrain takes"),

@@ -226,7 +226,7 @@ class Game(Spec, abstract=True):
     def rests(self, steps: int) -> str | None:
         """A sentence about who would learn nothing at the end of so many more steps, its learning rate being 0."""
         resting = []
-        for player in self.players.values():
+        for player in reversed(self.players.values()):
             bound, each = player.optimizers[0], self.updates_of(player)
             start = bound.rule.rests_from(bound.t, bound.t + each * steps)
             if start is not None:

@@ -7,17 +7,48 @@ GPU draws, turn and metrics are one recorded graph (backend/graph.py), and the h
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from ..atomic import Atomic
+from ..backend import Backend
 from ..spec import whole
+from .feed import Feed
+from .player import Player
 from .update import NonFiniteError
 
-if TYPE_CHECKING:
-    from .game import Game
-
 Array = Any
+
+
+class Playable(Protocol):
+    """A game, as far as it is played; see game.py."""
+
+    metrics: ClassVar[tuple[str, ...]]
+    _atomic: Atomic
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def players(self) -> dict[str, Player]: ...
+
+    @property
+    def clock(self) -> Player: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    def turn(self, draw: Any) -> dict[str, Array]: ...
+
+    def begin(self, draw: Any, updates: int) -> None: ...
+
+    def rests(self, steps: int) -> str | None: ...
+
+    def feed(self, data: Any, batch: int, labels: Any = None) -> Feed: ...
 
 
 class Play:
@@ -32,7 +63,7 @@ class Play:
     (2, 2)
     """
 
-    def __init__(self, game: Game, data: Any, batch: int, labels: Any = None) -> None:
+    def __init__(self, game: Playable, data: Any, batch: int, labels: Any = None) -> None:
         self.game, self.batch, self._clock = game, whole("batch", batch), list(game.players)[-1]
         self._be = be = game.backend
         self._failure: NonFiniteError | None = None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from .. import archive, spec
 from ..backend import Backend
@@ -22,10 +22,7 @@ from ..files import StrPath, Target
 from ..nn import Sequential
 from ..paths import expand
 
-if TYPE_CHECKING:
-    from .game import Game
-
-Own = TypeVar("Own", bound="Game")
+Game = Any  # one of game.py, which saves and loads itself by what is here
 States = Mapping[str, Mapping[str, Any]]
 
 FORMATS = FORMAT, FORMAT_1 = "minigan checkpoint 2", "minigan checkpoint 1"
@@ -150,7 +147,7 @@ def taken_down(game: Game) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
         return states, {"game": game.describe(), "updates": counts}
 
 
-def load(cls: type[Own], path: StrPath, backend: Backend) -> Own:
+def load(cls: Any, path: StrPath, backend: Backend) -> Game:
     """The game in a file, if it is one of `cls`; raises as `Game.load` does."""
     looked = look(path)
     try:
@@ -166,7 +163,7 @@ def load(cls: type[Own], path: StrPath, backend: Backend) -> Own:
         raise ValueError(f"{path} holds no GAN that this version can load: {what:.300}") from None
 
 
-def restored(cls: type[Own], states: States, header: Mapping[str, Any], backend: Backend, *_: Any) -> Own:
+def restored(cls: Any, states: States, header: Mapping[str, Any], backend: Backend, *_: Any) -> Game:
     """What `taken_down` took down."""
     if "average" in states:  # of format 1
         states = {"g_average" if name == "average" else name: state for name, state in states.items()}
@@ -182,8 +179,8 @@ def restored(cls: type[Own], states: States, header: Mapping[str, Any], backend:
 
 
 def build_game(
-    cls: type[Own], description: Mapping[str, Any], backend: Backend | str | None, states: States | None
-) -> Own:
+    cls: Any, description: Mapping[str, Any], backend: Backend | str | None, states: States | None
+) -> Game:
     """A game of this class, or of one derived from it, as it is described."""
     kind = spec.class_of(description.get("kind", cls.kind()))
     if not issubclass(kind, cls):

@@ -15,7 +15,7 @@ the order in which it came to be, for the first array that holds a NaN or an inf
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,11 +23,21 @@ from ..backend import Backend, Purpose, Stream
 from ..nn import Sequential
 from .player import Player
 
-if TYPE_CHECKING:
-    from .game import Game
-
 Array = Any
 Back = Callable[..., Any]
+
+
+class Table(Protocol):
+    """What an update must know of its game. tries: called with each update, from which then nobody learns."""
+
+    seed: int
+    tries: Callable[[Update], None] | None
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def networks(self) -> dict[str, Sequential]: ...
 
 
 class NonFiniteError(ArithmeticError):
@@ -56,7 +66,7 @@ class Update:
     terms: what the player descends beside `loss`, such as penalties, for whoever checks gradients.
     """
 
-    def __init__(self, game: Game, player: Player) -> None:
+    def __init__(self, game: Table, player: Player) -> None:
         self.player, self.arena, self.backend = player, player.arena, player.arena.backend
         self.loss: Array = None
         self.norm: Array = None

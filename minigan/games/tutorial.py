@@ -53,7 +53,7 @@ class Tutorial(GAN):
 
     def size(self, source: str, batch: int) -> int:
         if batch % 2:
-            raise ValueError(f"the tutorial's D sees half a batch, so it must be even, got {batch}")
+            raise ValueError(f"the tutorial's D sees half of an even batch, got {batch}")
         return super().size(source, super().size(source, batch) // 2)
 
     def turn(self, draw: Any) -> dict[str, Array]:

@@ -168,10 +168,10 @@ class MetricsTable(LinesFile):
     def is_empty(self) -> bool:
         """Whether it is as `create` leaves it, or has no bytes at all."""
         with self._reading() as file:
-            first = b"" if file is None else file.readline(_LONGEST)
-            return first.rstrip(b"\n") in (b"", b"step") or (
-                first.startswith(b"step,") and file is not None and not file.read(1)
-            )
+            if file is None:
+                return True
+            header = file.readline(_LONGEST).rstrip(b"\n")
+            return (header in (b"", b"step") or header.startswith(b"step,")) and not file.read(1)
 
     def read(self) -> dict[str, NDArray[np.float64]]:
         """Every column by its name, as far as rows are whole."""
