@@ -117,7 +117,7 @@ class GAN(Pair):
         self.begin_pair(G, D, objective, prior, latent, seed)
         self.optimizer = Adam(2e-4, beta1=0.5) if optimizer is None else optimizer
         self.d_optimizer = self.optimizer if d_optimizer is None else d_optimizer
-        self.d = Player("D", self.d_optimizer, D, clip=clip)
+        self.d = Player("D", self.d_optimizer, D, clip=clip, backend=G.backend)
         self.g = Player("G", self.optimizer, G, average=average)
         seen = {"penalties": penalties, "instance_noise": instance_noise, "packing": packing}
         self.judge = Judging(D, self.g.updates, **seen)  # type: ignore[arg-type]

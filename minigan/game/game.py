@@ -298,7 +298,8 @@ class Game(Spec, abstract=True):
         Raises FileNotFoundError, or ValueError for a file that is damaged, foreign or made of unknown layers, that
         holds another kind of game, or that asks for more work than its size makes likely (limits.py).
         """
-        return saved.load(cls, path, get_backend("numpy" if backend is None else backend))
+        game: Own = saved.load(cls, path, get_backend("numpy" if backend is None else backend))
+        return game
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy and a pickle hold what a file does, and play on like it; a copy shares the backend."""
@@ -324,7 +325,8 @@ class Game(Spec, abstract=True):
         An option that the description does not know, because it is older, has its default.
         Raises ValueError for unknown layers or options, or states that do not fit.
         """
-        return saved.build_game(cls, description, backend, states)
+        game: Own = saved.build_game(cls, description, backend, states)
+        return game
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..average import Average
-from ..backend import Arena
+from ..backend import Arena, Backend
 from ..backend.counter import Count
 from ..nn import Sequential
 from ..optim import BoundOptimizer, Optimizer
@@ -19,13 +19,19 @@ class Player:
 
     name: in error messages. rule: the update rule, bound to each network. clip: after each update all parameters are
     clipped to [−clip, clip] (Arjovsky 2017); None: they are not. average: the decay of an average of each network along
-    its training (average.py); 0: there is none.
+    its training (average.py); 0: there is none. backend: that of the game, if the networks have another of its kind.
 
     Raises TypeError for a rule that is none, ValueError for numbers that mean nothing.
     """
 
     def __init__(
-        self, name: str, rule: Optimizer, *nets: Sequential, clip: float | None = None, average: float = 0.0
+        self,
+        name: str,
+        rule: Optimizer,
+        *nets: Sequential,
+        clip: float | None = None,
+        average: float = 0.0,
+        backend: Backend | None = None,
     ) -> None:
         if not isinstance(rule, Optimizer):
             raise TypeError(f"the update rule of {name} must be one such as Adam(2e-4), got {rule!r}")
@@ -34,8 +40,8 @@ class Player:
         self.clip = None if clip is None else number("clip", clip, "(0, inf)")
         decay = number("average", average, "[0, 1)")
         self.averages = [Average(net, decay) for net in nets] if decay else []
-        self.updates = nets[0].backend.counter()
-        self.arena = Arena(nets[0].backend)
+        be = nets[0].backend if backend is None else backend
+        self.updates, self.arena = be.counter(), Arena(be)
         self.shift = 0  # of the count, while updates are gone through once more, or tried, without learning
 
     @property

@@ -152,7 +152,7 @@ def load(cls: Any, path: StrPath, backend: Backend) -> Game:
     looked = look(path)
     try:
         header = _converted(looked.header)
-        kind = spec.class_of(header["game"]["kind"])
+        kind: Any = spec.class_of(header["game"]["kind"])
         if not issubclass(kind, cls):
             raise ValueError(f"it holds a {kind.__name__}, and no {cls.__name__}")
         kind.check_claims(header["game"], looked.shapes)
@@ -182,7 +182,7 @@ def build_game(
     cls: Any, description: Mapping[str, Any], backend: Backend | str | None, states: States | None
 ) -> Game:
     """A game of this class, or of one derived from it, as it is described."""
-    kind = spec.class_of(description.get("kind", cls.kind()))
+    kind: Any = spec.class_of(description.get("kind", cls.kind()))
     if not issubclass(kind, cls):
         raise ValueError(f"this is the description of a {kind.__name__}, and of no {cls.__name__}")
     arguments, on = dict[str, Any](), backend
