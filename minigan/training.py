@@ -26,7 +26,7 @@ from .gan import GAN
 from .names import did_you_mean, not_one_of
 from .paths import StrPath
 from .recipes import get_recipe
-from .recipes.options import complete_options, recipe_options
+from .recipes.options import complete_options, of_today, recipe_options
 from .runs import pictures
 from .runs.config import Config
 from .runs.data import described, fingerprint, load_again, load_data, numbered, size_of, slug_of, source_of
@@ -232,7 +232,7 @@ def _require_one_run(folder: RunFolder, config: Config, gan: GAN, noted: Any) ->
             raise ValueError(
                 f"{folder.checkpoint} notes {noted!r:.60} as its settings, but names and values were expected"
             )
-        found = {**noted, **found}
+        found = {**noted, "options": of_today(noted.get("options", {})), **found}
     flat, other = ({**all_of, **all_of.pop("options", {})} for all_of in (dict(have), dict(found)))
     differences = [
         f"{name}: config.json has {flat[name]!r:.60}, the checkpoint {value!r:.60}"

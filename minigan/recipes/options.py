@@ -21,7 +21,7 @@ from typing import Any
 from ..names import did_you_mean
 from . import get_recipe
 
-__all__ = ["Option", "complete_options", "docstring", "read_options", "recipe_options"]
+__all__ = ["Option", "complete_options", "docstring", "of_today", "read_options", "recipe_options"]
 
 _OF_THE_RUN = ("backend", "dtype", "seed")  # every recipe and every study takes them; they belong to the run
 _OF_ITS_LENGTH = ("steps", "d_pretrain")  # and every recipe these, for what lasts as long as the run
@@ -123,6 +123,21 @@ def complete_options(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
             hint = did_you_mean(name, options) or f"; it has {', '.join(options)}"
             raise ValueError(f"the recipe {recipe} has no option {name}{hint}")
     return {name: option.check(given.get(name, option.default)) for name, option in options.items()}
+
+
+def of_today(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a run that may be older, by the names that they have now.
+
+    >>> of_today({"lr": 1e-3, "updates": "separate", "half_batches": True})
+    {'lr': 0.001, 'loop': 'tutorial'}
+    """
+    if not _GONE & options.keys():
+        return dict(options)
+    loop = "tutorial" if options.get("updates") == "separate" else "paper"
+    return {name: value for name, value in options.items() if name not in _GONE} | {"loop": loop}
+
+
+_GONE = {"updates", "batches", "fake_statistics", "half_batches"}  # which `loop` stands for
 
 
 def docstring(of: Any) -> str:

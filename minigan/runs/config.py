@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..files import Target, writing
+from ..recipes.options import of_today
 
 FILE = "config.json"
 _MOST = 1 << 20  # bytes: settings, not data
@@ -69,7 +70,7 @@ class Config:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is no config.json of a run: {what}") from None
-        return cls(**values)
+        return cls(**values | {"options": of_today(values["options"])})
 
     def write(self, target: Target) -> None:
         with writing(target) as file:
