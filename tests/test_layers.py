@@ -431,9 +431,17 @@ def test_an_activation_derived_from_another_does_not_inherit_its_compiled_loop(b
         def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
             xp.clip(x, -1, 1, out=out)
 
-    y = backend.zeros((2, 3), "float32")
-    backend.bias_act(y, backend.asarray(np.float32([0.5, 2, -9])), Hard(), y)
-    np.testing.assert_array_equal(backend.to_numpy(y), [[0.5, 1, -1]] * 2)
+    class Clip:
+        def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+            xp.clip(x, -1, 1, out=out)
+
+    class Mixed(Clip, Tanh):
+        """Has the value of a class that stands before Tanh, and none of its own."""
+
+    for act in (Hard(), Mixed()):
+        y = backend.zeros((2, 3), "float32")
+        backend.bias_act(y, backend.asarray(np.float32([0.5, 2, -9])), act, y)
+        np.testing.assert_array_equal(backend.to_numpy(y), [[0.5, 1, -1]] * 2)
 
 
 # --- no wasted work --------------------------------------------------------------------------------------------
