@@ -93,7 +93,7 @@ class _Way(NamedTuple):
 
 def _joint(layer: Dense, x: Array, run: Pass, act: Activation | None, n: int) -> tuple[Array, _Way]:
     """The layer's output for n samples and the points after them."""
-    y, _, weight = layer.affine(x, run, act)
+    y, weight = layer.outputs(x, run, act)
     be, bias, g = run.backend, layer.parameters.get("bias"), run.empty(y.shape)
 
     def back(dy: Array) -> Array:
