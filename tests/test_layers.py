@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a network in a network": (
         lambda: Sequential(Sequential(Dense(1, 1))),
         TypeError,
-        r"expected a minigan.Layer.*Sequential\(\*inner.layers\)",
+        r"expected a minigan.Layer.*Chain\(\*inner.layers\)",
     ),
     "a function as a layer": (
         lambda: Sequential(np.tanh),
@@ -910,7 +910,21 @@ def in_torch(torch: Any, net: Sequential) -> Any:
         module.register_forward_hook(lambda *passed: passed[2].permute(0, 2, 3, 1))
         return module
 
+    class Added(nn.Sequential):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return x + super().forward(x)
+
+    class Beside(nn.Sequential):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return torch.cat([x, super().forward(x)], dim=-1)
+
+    def row(layers: Any) -> list[Any]:
+        return [twins[type(layer)](layer) for layer in layers]
+
     twins: dict[type, Callable[[Any], Any]] = {
+        minigan.Chain: lambda it: nn.Sequential(*row(it.layers)),
+        minigan.Residual: lambda it: Added(*row(it.layers)),
+        minigan.Skip: lambda it: Beside(*row(it.layers)),
         Dense: linear,
         LayerNorm: lambda it: nn.LayerNorm(it.n_features, eps=it.eps),
         Maxout: lambda it: Largest(it.pieces),
@@ -930,7 +944,7 @@ def in_torch(torch: Any, net: Sequential) -> Any:
         Flatten: lambda it: nn.Flatten(),
         Reshape: lambda it: nn.Unflatten(1, it.shape),
     }
-    return nn.Sequential(*(twins[type(layer)](layer) for layer in net.layers)).double()
+    return nn.Sequential(*row(net.layers)).double()
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
@@ -938,7 +952,7 @@ def in_torch(torch: Any, net: Sequential) -> Any:
 def test_pytorch_loads_the_state_and_computes_the_same(case: Case) -> None:
     torch = pytest.importorskip("torch")
     net = case.net
-    for layer in net.layers:  # random numbers are each library's own
+    for _, layer in net.chain.everything():  # random numbers are each library's own
         if isinstance(layer, (Dropout, GaussianNoise)):
             layer.__dict__.update(p=0.0, std=0.0)
     theirs = in_torch(torch, net)
