@@ -321,7 +321,7 @@ def test_a_backward_stops_where_nobody_needs_the_rest(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("last", [
     lambda: Chain(Dense(4, 4), Reshape(2, 2)), lambda: Residual(Dense(4, 4), Tanh()), lambda: Skip(Dense(4, 2), Tanh()),
     lambda: Chain(Residual(Tanh()), Chain(Flatten(), Reshape(4))), lambda: Residual(Dropout(0.0)),
-    lambda: Chain(Dropout(0.5), Chain()), lambda: Chain(Reshape(2, 2), Chain(Flatten())),
+    lambda: Chain(Dropout(0.5), Chain()), lambda: Chain(Reshape(2, 2), Chain(Flatten())), lambda: Skip(Flatten()),
 ])  # fmt: skip
 def test_the_output_may_be_wanted_somewhere(backend: Backend, last: Callable[[], Layer]) -> None:
     net = Sequential(Dense(3, 4), Tanh(), last(), backend=backend, seed=2)
@@ -334,6 +334,18 @@ def test_the_output_may_be_wanted_somewhere(backend: Backend, last: Callable[[],
     np.testing.assert_array_equal(backend.to_numpy(out), backend.to_numpy(y))
     dx, dx_there = (backend.to_numpy(b(backend.asarray(np.cos(backend.to_numpy(y))))) for b in (back, back_there))
     np.testing.assert_array_equal(dx, dx_there)
+
+
+@pytest.mark.parametrize("held", COMPOSED)
+def test_a_sum_is_made_where_it_is_wanted(held: Any) -> None:
+    """And not somewhere else first."""
+    net, arena = Sequential(held(Dense(3, 3), Tanh(), Dense(3, 3)), Flatten()), get_backend("numpy").arena()
+    x, taken = np.ones((2, 3), "float32"), []
+    for out in (None, np.empty((2, 6 if held is Skip else 3), "float32")):
+        arena.rewind()
+        net(x, arena=arena, out=out)
+        taken.append(arena._next)
+    assert taken[1] == taken[0] - 1
 
 
 # --- random numbers --------------------------------------------------------------------------------------------
