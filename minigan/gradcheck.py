@@ -221,7 +221,7 @@ def to_random_point(net: Sequential, rng: np.random.Generator) -> None:
             buffer *= net.backend.asarray(rng.uniform(0.5, 2.0, buffer.shape))
         else:
             buffer += net.backend.asarray(rng.standard_normal(buffer.shape))
-    for layer in net.layers:
+    for _, _, layer in net.chain.leaves():
         arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
         values = {name: net.backend.to_numpy(array) for name, array in arrays.items()}
         layer.begin(values, rng)

@@ -19,6 +19,7 @@ from .gradcheck import GradientError, gradcheck
 from .nn import (
     AvgPool2D,
     BatchNorm,
+    Chain,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -32,8 +33,10 @@ from .nn import (
     MinibatchStdDev,
     ReLU,
     Reshape,
+    Residual,
     Sequential,
     Sigmoid,
+    Skip,
     Softplus,
     SpectralNorm,
     Tanh,
@@ -72,6 +75,9 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
     "Dropout": lambda: [Dropout(0.3)],
     "GaussianNoise": lambda: [GaussianNoise(0.3)],
     "Reshape, Flatten": lambda: [Reshape(2, FEATURES // 2), Flatten()],
+    "Chain": lambda: [Chain(Dense(FEATURES, 3), Tanh()), Chain(Dense(3, FEATURES))],
+    "Residual": lambda: [Residual(Dense(FEATURES, 3), Tanh(), Residual(Dense(3, 3)), Dropout(0.3), Dense(3, FEATURES))],
+    "Skip": lambda: [Skip(Dense(FEATURES, 3), Tanh(), Skip(Dense(3, 2))), Dense(FEATURES + 5, FEATURES)],
     "G through D": lambda: [
         LeakyReLU(0.2), BatchNorm(FEATURES), Dense(FEATURES, 5), Tanh(),
         Dense(5, 8), LeakyReLU(0.2), BatchNorm(8), Dropout(0.3), Dense(8, FEATURES), LeakyReLU(0.2),

@@ -6,7 +6,7 @@ any array is made. The budget grows with the file, since a network with many wei
 
     numbers     that a check of the game writes      2²⁴, or 8 for each number in the file
     products    that it sums up                      2³³, or 4096 for each number in the file
-    layers      of a network                         1000              penalties and codes    16 of each
+    layers      of a network, and in those           1000              penalties and codes    16 of each
 
 The check is a pass of two samples, or of two packs, through G and D, and one through D for each penalty. `GAN.load`
 asks here; networks that a program builds itself are limited by nothing but the machine.
@@ -61,7 +61,7 @@ def check_budget(description: Mapping[str, Any], shapes: Shapes) -> None:
 
 def check_layers(name: str, items: Any, most: int = LAYERS) -> None:
     """Raises ValueError unless these are layers, or terms, and not too many."""
-    if not isinstance(items, list) or len(items) > most:
+    if not isinstance(items, list) or _count(items) > most:
         raise ValueError(f"a saved game has at most {most} layers or terms in {name}, got {_much(items)}")
 
 
@@ -117,5 +117,15 @@ class _Sum:
             )
 
 
+def _count(items: list[Any]) -> int:
+    """How many there are, with those that they hold."""
+    count = 0
+    while items:
+        count += len(items)
+        held = (item["layers"] for item in items if isinstance(item, Mapping) and "layers" in item)
+        items = [layer for layers in held if isinstance(layers, list) for layer in layers]
+    return count
+
+
 def _much(items: Any) -> str:
-    return f"{len(items):,}" if isinstance(items, list) else repr(items)[:60]
+    return f"{_count(items):,}" if isinstance(items, list) else repr(items)[:60]

@@ -298,9 +298,11 @@ class FeatureMatching(NonSaturating):
     compares = True
 
     def depth(self, D: Sequential) -> int:
-        dense = [i for i, layer in enumerate(D.layers) if isinstance(layer, Dense)]
+        dense = [int(place.partition(".")[0]) for place, _, layer in D.chain.leaves() if isinstance(layer, Dense)]
         if not dense or not dense[-1]:
             raise ValueError("feature matching needs a D with a hidden layer before its last Dense layer")
+        if not isinstance(last := D.layers[dense[-1]], Dense):
+            raise ValueError(f"the last Dense of D is in layer {dense[-1]}, {last}: it must stand by itself")
         return dense[-1]
 
     @_quietly

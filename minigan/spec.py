@@ -19,7 +19,7 @@ import numpy as np
 if TYPE_CHECKING:
     import inspect
 
-DEPTH = 16  # of a description: a network is a list of layers, each with a norm, each with numbers
+DEPTH = 64  # of a description: layers in lists of layers (chain.py), each with a norm, each with numbers
 
 
 class Spec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ import minigan
 from minigan import (
     AvgPool2D,
     BatchNorm,
+    Chain,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -33,8 +34,10 @@ from minigan import (
     MinibatchStdDev,
     ReLU,
     Reshape,
+    Residual,
     Sequential,
     Sigmoid,
+    Skip,
     Softplus,
     SpectralNorm,
     Tanh,
@@ -78,7 +81,7 @@ def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
 
 def quiet(net: Sequential) -> Sequential:
     """Without Gaussian noise, whose last digits (of float32) differ from backend to backend."""
-    for layer in net.layers:
+    for _, layer in net.chain.everything():
         if isinstance(layer, GaussianNoise):
             layer.std = 0.0
     return net
@@ -95,6 +98,10 @@ def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm
         lambda: [Reshape(1, n, 1), Flatten()],
         lambda: [Reshape(n, 1, 1), Conv2D(1, 2, (3, 1), padding=(1, 0)), ConvTranspose2D(2, 1, 1), Flatten()],
         lambda: [Reshape(1, n, 1), Upsample(2, "bilinear"), AvgPool2D(2), Flatten()],
+        lambda: [
+            Residual(Dense(n, 2), Dropout(0.2), Chain(Tanh(), GaussianNoise(0.1)), Dense(2, n, norm=WeightNorm()))
+        ],
+        lambda: [Skip(Dense(n, 2), Chain(LayerNorm(2), Dropout(0.2))), Dense(n + 2, n)],
     ]
     if batchnorm:
         kinds.append(lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))])
@@ -133,7 +140,7 @@ def stacks(
     for n_in, n_out in itertools.pairwise(widths):
         layers.append(Dense(n_in, n_out, bias=draw(st.booleans()), norm=draw(norms)))
         layers += hidden(rng, n_out, draw(st.none() | acts), batchnorm)
-    mixing = any(isinstance(layer, (BatchNorm, MinibatchStdDev)) for layer in layers)
+    mixing = any(layer.mixes_samples for layer in layers)
     x = rng.standard_normal((draw(st.integers(2 if mixing else 1, 9)), widths[0]))
     net = Sequential(*layers, backend=backend, dtype="float64", seed=draw(seeds))
     return Case(randomise(net, rng), x, rng)
@@ -189,58 +196,72 @@ def evaluate(
     """
     p = parameters(net, flat)
     running = net.state_dict() if running is None else running
-    for i, layer in enumerate(net.layers[:depth]):
-        match layer:
-            case Dense():
-                x = x @ weight(layer, i, p, running).T + p.get(f"{i}.bias", 0.0)
-            case Conv2D() | ConvTranspose2D() | Upsample() | AvgPool2D():
-                images = image_layer(layer, i, x.reshape(-1, *x.shape[-3:]), p, running)
-                x = images.reshape(*x.shape[:-3], *images.shape[1:])
-            case BatchNorm():
-                mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
-                if train:
-                    axes = tuple(range(many, x.ndim - 1))
-                    mean, var = average(x, axes), variance(x, axes)
-                    if seen is not None:
-                        rows = x.reshape(-1, x.shape[-1])
-                        seen[f"{i}"] = rows.mean(axis=0), rows.var(axis=0, ddof=1)
-                x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
-            case LayerNorm():
-                x_hat = (x - average(x, -1)) / np.sqrt(variance(x, -1) + layer.eps)
-                x = p[f"{i}.weight"] * x_hat + p[f"{i}.bias"]
-            case MinibatchStdDev():
-                deviation = average(np.sqrt(variance(x, -2) + layer.eps), -1)
-                x = np.concatenate([x, np.broadcast_to(deviation, (*x.shape[:-1], 1))], axis=-1)
-            case Maxout():
-                pieces = x.reshape(*x.shape[:-1], layer.pieces, -1)
-                largest = pieces.real.argmax(axis=-2)
-                if signs is not None:
-                    signs.append(largest)
-                x = np.take_along_axis(pieces, largest[..., None, :], axis=-2)[..., 0, :]
-            case ReLU() | LeakyReLU():
-                if signs is not None:
-                    signs.append(x.real > 0)
-                x = np.where(x.real > 0, x, x * getattr(layer, "negative_slope", 0.0))
-            case Sigmoid():
-                x = 1 / (1 + np.exp(-x))
-            case Tanh():
-                x = np.tanh(x)
-            case Softplus():
-                x = np.logaddexp(0, x) if np.isrealobj(x) else np.log1p(np.exp(x))
-            case Dropout() if train and layer.p:
-                kept = uniforms(stream._replace(lane=i), x.shape[many:]) >= layer.p
-                x = np.where(kept, x / (1 - layer.p), 0.0)
-            case GaussianNoise() if train and layer.std:
-                x = x + layer.std * drawn_normals(net.backend, stream._replace(lane=i), x.shape[many:])
-            case Reshape():
-                x = x.reshape(*x.shape[: 1 + many], *layer.shape)
-            case Flatten():
-                x = x.reshape(*x.shape[: 1 + many], -1)
-    return x
+
+    def through(layers: Sequence[Layer], x: Array, inside: str = "", lanes: Iterator[int] | None = None) -> Array:
+        """x behind these layers. inside: which layer holds them, as "3."; lanes: of random numbers, if one does."""
+        for place, layer in enumerate(layers):
+            i, lane = f"{inside}{place}", place if lanes is None else next(lanes)
+            numbers = stream._replace(lane=lane)
+            below = itertools.count((place + 1) * 2**32) if lanes is None else lanes
+            match layer:
+                case Residual():
+                    x = x + through(layer.layers, x, f"{i}.", below)
+                case Skip():
+                    x = np.concatenate([x, through(layer.layers, x, f"{i}.", below)], axis=-1)
+                case Chain():
+                    x = through(layer.layers, x, f"{i}.", below)
+                case Dense():
+                    x = x @ weight(layer, i, p, running).T + p.get(f"{i}.bias", 0.0)
+                case Conv2D() | ConvTranspose2D() | Upsample() | AvgPool2D():
+                    images = image_layer(layer, i, x.reshape(-1, *x.shape[-3:]), p, running)
+                    x = images.reshape(*x.shape[:-3], *images.shape[1:])
+                case BatchNorm():
+                    mean, var = (running[f"{i}.running_{what}"] for what in ("mean", "var"))
+                    if train:
+                        axes = tuple(range(many, x.ndim - 1))
+                        mean, var = average(x, axes), variance(x, axes)
+                        if seen is not None:
+                            rows = x.reshape(-1, x.shape[-1])
+                            seen[f"{i}"] = rows.mean(axis=0), rows.var(axis=0, ddof=1)
+                    x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
+                case LayerNorm():
+                    x_hat = (x - average(x, -1)) / np.sqrt(variance(x, -1) + layer.eps)
+                    x = p[f"{i}.weight"] * x_hat + p[f"{i}.bias"]
+                case MinibatchStdDev():
+                    deviation = average(np.sqrt(variance(x, -2) + layer.eps), -1)
+                    x = np.concatenate([x, np.broadcast_to(deviation, (*x.shape[:-1], 1))], axis=-1)
+                case Maxout():
+                    pieces = x.reshape(*x.shape[:-1], layer.pieces, -1)
+                    largest = pieces.real.argmax(axis=-2)
+                    if signs is not None:
+                        signs.append(largest)
+                    x = np.take_along_axis(pieces, largest[..., None, :], axis=-2)[..., 0, :]
+                case ReLU() | LeakyReLU():
+                    if signs is not None:
+                        signs.append(x.real > 0)
+                    x = np.where(x.real > 0, x, x * getattr(layer, "negative_slope", 0.0))
+                case Sigmoid():
+                    x = 1 / (1 + np.exp(-x))
+                case Tanh():
+                    x = np.tanh(x)
+                case Softplus():
+                    x = np.logaddexp(0, x) if np.isrealobj(x) else np.log1p(np.exp(x))
+                case Dropout() if train and layer.p:
+                    kept = uniforms(numbers, x.shape[many:]) >= layer.p
+                    x = np.where(kept, x / (1 - layer.p), 0.0)
+                case GaussianNoise() if train and layer.std:
+                    x = x + layer.std * drawn_normals(net.backend, numbers, x.shape[many:])
+                case Reshape():
+                    x = x.reshape(*x.shape[: 1 + many], *layer.shape)
+                case Flatten():
+                    x = x.reshape(*x.shape[: 1 + many], -1)
+        return x
+
+    return through(net.layers[:depth], x)
 
 
-def image_layer(layer: Layer, i: int, x: Array, p: dict[str, Array], running: dict[str, Array]) -> Array:
-    """Layer i of images (N, H, W, C)."""
+def image_layer(layer: Layer, i: str, x: Array, p: dict[str, Array], running: dict[str, Array]) -> Array:
+    """Layer i, such as "3.0", of images (N, H, W, C)."""
     match layer:
         case Conv2D():
             return conv(x, weight(layer, i, p, running), layer._stride, layer._padding) + p.get(f"{i}.bias", 0.0)
@@ -320,7 +341,7 @@ def input_gradient(
     return (felt.sum(axis=1) if mixing else felt.T).reshape(x.shape)
 
 
-def weight(layer: Dense | Conv2D, i: int, p: dict[str, Array], running: dict[str, Array]) -> Array:
+def weight(layer: Dense | Conv2D, i: str, p: dict[str, Array], running: dict[str, Array]) -> Array:
     """The weight of layer i, as a function of its parameters."""
     match layer.norm:
         case SpectralNorm():

@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a network in a network": (
         lambda: Sequential(Sequential(Dense(1, 1))),
         TypeError,
-        r"expected a minigan.Layer.*Sequential\(\*inner.layers\)",
+        r"expected a minigan.Layer.*Chain\(\*inner.layers\)",
     ),
     "a function as a layer": (
         lambda: Sequential(np.tanh),
@@ -431,9 +431,17 @@ def test_an_activation_derived_from_another_does_not_inherit_its_compiled_loop(b
         def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
             xp.clip(x, -1, 1, out=out)
 
-    y = backend.zeros((2, 3), "float32")
-    backend.bias_act(y, backend.asarray(np.float32([0.5, 2, -9])), Hard(), y)
-    np.testing.assert_array_equal(backend.to_numpy(y), [[0.5, 1, -1]] * 2)
+    class Clip:
+        def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
+            xp.clip(x, -1, 1, out=out)
+
+    class Mixed(Clip, Tanh):
+        """Has the value of a class that stands before Tanh, and none of its own."""
+
+    for act in (Hard(), Mixed()):
+        y = backend.zeros((2, 3), "float32")
+        backend.bias_act(y, backend.asarray(np.float32([0.5, 2, -9])), act, y)
+        np.testing.assert_array_equal(backend.to_numpy(y), [[0.5, 1, -1]] * 2)
 
 
 # --- no wasted work --------------------------------------------------------------------------------------------
@@ -902,7 +910,21 @@ def in_torch(torch: Any, net: Sequential) -> Any:
         module.register_forward_hook(lambda *passed: passed[2].permute(0, 2, 3, 1))
         return module
 
+    class Added(nn.Sequential):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return x + super().forward(x)
+
+    class Beside(nn.Sequential):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return torch.cat([x, super().forward(x)], dim=-1)
+
+    def row(layers: Any) -> list[Any]:
+        return [twins[type(layer)](layer) for layer in layers]
+
     twins: dict[type, Callable[[Any], Any]] = {
+        minigan.Chain: lambda it: nn.Sequential(*row(it.layers)),
+        minigan.Residual: lambda it: Added(*row(it.layers)),
+        minigan.Skip: lambda it: Beside(*row(it.layers)),
         Dense: linear,
         LayerNorm: lambda it: nn.LayerNorm(it.n_features, eps=it.eps),
         Maxout: lambda it: Largest(it.pieces),
@@ -922,7 +944,7 @@ def in_torch(torch: Any, net: Sequential) -> Any:
         Flatten: lambda it: nn.Flatten(),
         Reshape: lambda it: nn.Unflatten(1, it.shape),
     }
-    return nn.Sequential(*(twins[type(layer)](layer) for layer in net.layers)).double()
+    return nn.Sequential(*row(net.layers)).double()
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
@@ -930,7 +952,7 @@ def in_torch(torch: Any, net: Sequential) -> Any:
 def test_pytorch_loads_the_state_and_computes_the_same(case: Case) -> None:
     torch = pytest.importorskip("torch")
     net = case.net
-    for layer in net.layers:  # random numbers are each library's own
+    for _, layer in net.chain.everything():  # random numbers are each library's own
         if isinstance(layer, (Dropout, GaussianNoise)):
             layer.__dict__.update(p=0.0, std=0.0)
     theirs = in_torch(torch, net)

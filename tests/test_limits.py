@@ -26,6 +26,7 @@ from minigan.game import saved as checkpoint
 from minigan.nn import (
     AvgPool2D,
     BatchNorm,
+    Chain,
     Conv2D,
     ConvTranspose2D,
     Dense,
@@ -36,7 +37,9 @@ from minigan.nn import (
     Maxout,
     MinibatchStdDev,
     Reshape,
+    Residual,
     Sequential,
+    Skip,
     Tanh,
     Upsample,
 )
@@ -117,6 +120,20 @@ def nested(depth: int) -> Any:
     return {"kind": "Adam", "lr": rate}
 
 
+def in_layers(depth: int) -> Header:
+    held: Header = {"kind": "Tanh"}
+    for _ in range(depth):
+        held = {"kind": "Chain", "layers": [held]}
+    return held
+
+
+def nested_lists(depth: int) -> Any:
+    lists: list[Any] = []
+    for _ in range(depth):
+        lists = [lists]
+    return lists
+
+
 def only(first: Header, latent: int) -> Callable[[Header, dict[str, Any]], None]:
     """G without a single weight."""
 
@@ -144,14 +161,21 @@ WORK: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     "latent": (only({"kind": "Tanh"}, 3 * 10**8), MUCH),
     "latent 2^61": (only({"kind": "Tanh"}, 2**61), MUCH),
     "layers": (more("D", 4, {"kind": "Tanh"}, 10**5), "at most 1000 .* in D, got 100,004"),
+    "layers in layers": (
+        more("D", 4, {"kind": "Chain", "layers": [{"kind": "Skip", "layers": [{"kind": "Tanh"}] * 1000}]}),
+        "at most 1000 .* in D, got 1,006",
+    ),
+    "layers in layers in layers": (more("D", 4, in_layers(300)), "nested more than 64 deep"),
+    "doubled again and again": (more("G", 1, {"kind": "Skip", "layers": []}, 900), MUCH),
+    "doubled within": (more("G", 1, {"kind": "Chain", "layers": [{"kind": "Skip", "layers": []}] * 900}), MUCH),
     "penalties": (option(penalties=[{"kind": "R1", "weight": 1.0}] * 10**4), "at most 16 .* in penalties, got 10,000"),
     "codes": (
         option(kind="Conditional", codes=[{"kind": "Continuous", "m": 1}] * 10**4),
         "at most 16 .* in codes, got",
     ),
     "a category of 10^9": (option(kind="Conditional", codes=[{"kind": "Category", "k": 10**9}]), MUCH),
-    "nested rates": (option(optimizer=nested(900)), "nested more than 16 deep"),
-    "nested lists": (option(penalties=[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]), "nested more than 16 deep"),
+    "nested rates": (option(optimizer=nested(900)), "nested more than 64 deep"),
+    "nested lists": (option(penalties=nested_lists(80)), "nested more than 64 deep"),
     "Reshape": (layer("G", 1, shape=[10**9, 1, 1]), "cannot arrange"),
     "a dense layer": (layer("G", 0, n_out=10**9), MUCH),
 }
@@ -168,7 +192,7 @@ def test_work_that_a_small_file_asks_for_is_refused(saved: bytes, tmp_path: Path
 ODD: dict[str, tuple[Callable[[Header, Any], None], str]] = {
     **{
         f"abstract {kind}": (layer("G", 4, kind=kind), f"unknown kind '{kind}'")
-        for kind in ("Layer", "Affine", "Activation", "_Windows", "Objective", "Penalty", "Schedule", "Ramp", "Code")
+        for kind in ("Layer", "Affine", "Activation", "Windows", "Objective", "Penalty", "Schedule", "Ramp", "Code")
     },
     "no layers": (option(G={"layers": 5, "dtype": "float32", "seed": 0}), "layers"),
     "no game": (lambda header, parts: header.update(game=None), "holds no GAN"),
@@ -352,6 +376,9 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (AvgPool2D(2), (2, 4, 6, 3)),
     (Maxout(2), (3, 6)),
     (MinibatchStdDev(), (3, 6)),
+    (Chain(Dense(6, 4), LayerNorm(4)), (3, 6)),
+    (Residual(Chain(Conv2D(2, 3, 3, padding=1), Tanh()), Conv2D(3, 2, 1)), (2, 4, 3, 2)),
+    (Skip(Dense(6, 4), Skip(Tanh())), (3, 6)),
     (minigan.nn.Dropout(0.5), (3, 4)),
     (minigan.nn.GaussianNoise(0.5), (3, 4)),
 ]
@@ -364,7 +391,7 @@ def test_a_shape_that_is_worked_out_is_the_shape_that_comes_out(kind: Layer, sha
     assert twin.output_shape(shape) == y.shape
     written, products = twin.work(shape)
     assert written >= y.size
-    weights = [p for name, p in twin.parameters.items() if name == "weight" and len(p.shape) > 1]
+    weights = [p for name, p in twin.parameters.items() if name.endswith("weight") and len(p.shape) > 1]
     assert (products > 0) == bool(weights)
 
 

@@ -22,7 +22,8 @@ THREADS = 1024  # of a block, at most
 BLOCKS = 1024  # of a kernel that goes through a flat array
 NULL, int32, uint64 = np.uint64(0), np.int32, np.uint64
 
-ACTIVATIONS = {"leaky": 1, "tanh": 2, "sigmoid": 3, "softplus": 4}  # by Activation.loop, as numbered in kernels.cu
+# As numbered in kernels.cu, by `Spec.kind`: a class of somebody's own has another, though it be derived from these.
+ACTIVATIONS = {"LeakyReLU": 1, "ReLU": 1, "Tanh": 2, "Sigmoid": 3, "Softplus": 4}
 
 
 def rows_cols(x: Array) -> tuple[Any, Any]:
@@ -36,9 +37,9 @@ def elements(x: Array) -> tuple[Any, Any]:
 
 
 def activation(act: Any, like: Array) -> tuple[Any, Any]:
-    """An activation's number, and its slope."""
-    code, leak = (0, 0.0) if act is None else (ACTIVATIONS[act.loop], getattr(act, "leak", 0.0))
-    return int32(code), like.dtype.type(leak)
+    """An activation's number, and its slope below zero."""
+    code = 0 if act is None else ACTIVATIONS[act.kind()]
+    return int32(code), like.dtype.type(getattr(act, "negative_slope", 0.0))
 
 
 def counted(count: Count) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ..extras import how_to_install
+from ..spec import Spec
 from . import factors, fusion, workarounds
 from .counter import Count, Counter, Rate
 from .cublas import Cublas
@@ -223,7 +224,7 @@ class CupyBackend(Backend):
         """Whether kernels can take these arguments: contiguous arrays of one kind of floats, activations they know."""
         arrays = [v for v in values if isinstance(v, self.xp.ndarray)]
         floats = {a.dtype for a in arrays if a.dtype.kind == "f"}
-        known = all(v.loop in ACTIVATIONS for v in values if hasattr(v, "loop"))
+        known = all(v.kind() in ACTIVATIONS for v in values if isinstance(v, Spec))
         return (
             self._fused
             and known

@@ -26,6 +26,10 @@ from .threads import cut
 
 Array = Any
 
+# The names of activations in sweeps.py, by `Spec.kind`: a class of somebody's own has another, though it be derived
+# from these. What is not here is array code.
+LOOPS = {"LeakyReLU": "leaky", "ReLU": "leaky", "Tanh": "tanh"}
+
 
 class NumbaBackend(NumpyBackend):
     """NumPy on the CPU, with sweeps compiled by Numba. threads: as for the NumPy backend.
@@ -53,11 +57,6 @@ class NumbaBackend(NumpyBackend):
         ranges = cut(x.shape[1], min(self.threads, passes * x.size // self.SWEEP), multiple=16)
         self._share(lambda c: work(c.start, c.stop), ranges)
 
-    def _loop(self, act: Any) -> str | None:
-        """The name of an activation's loops, if they are among the compiled ones."""
-        loop = getattr(act, "loop", None)
-        return loop if hasattr(self._run, f"bias_{loop}") else None
-
     # --- convolutions ------------------------------------------------------------------------------------------
 
     def _patches(self, x: Array, patches: Array, stride: Pair, padding: Pair) -> None:
@@ -69,23 +68,23 @@ class NumbaBackend(NumpyBackend):
     # --- layers ------------------------------------------------------------------------------------------------
 
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
-        loop = self._loop(act)
+        loop = _loop(act)
         if bias is None or loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
             return super().bias_act(x, bias, act, out)
         if out is not x:
             np.copyto(out, x)
-        work, extra = getattr(self._run, f"bias_{loop}"), _extra(act, x)
+        work, extra = getattr(self._run, f"bias_{loop}"), _extra(loop, act, x)
         return self._share_rows(lambda rows: work(out[rows], bias, *extra), x)
 
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
     ) -> None:
-        loop = self._loop(act)
+        loop = _loop(act)
         if dy.ndim != 2 or loop is None:
             return super().bias_act_grad(dy, y, act, out, dbias, accumulate)
         if out is not dy:
             np.copyto(out, dy)
-        extra = _extra(act, dy)
+        extra = _extra(loop, act, dy)
         if dbias is None:
             work = getattr(self._run, f"{loop}_grad")
             return self._share_rows(lambda rows: work(out[rows], y[rows], *extra), dy)
@@ -174,9 +173,14 @@ def _lines(x: Array) -> Array:
     return x.reshape(*x.shape[:-2], -1)
 
 
-def _extra(act: Any, x: Array) -> tuple[Any, ...]:
+def _loop(act: Any) -> str | None:
+    """The name of an activation's loops, if there are any."""
+    return None if act is None else LOOPS.get(act.kind())
+
+
+def _extra(loop: str, act: Any, x: Array) -> tuple[Any, ...]:
     """What the loops of an activation want beside the arrays."""
-    return (x.dtype.type(act.leak),) if act.loop == "leaky" else ()
+    return (x.dtype.type(getattr(act, "negative_slope", 0.0)),) if loop == "leaky" else ()
 
 
 @functools.cache

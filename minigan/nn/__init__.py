@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import init
 from .activations import Activation, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from .batchnorm import BatchNorm
+from .chain import Chain
+from .compose import Residual, Skip
 from .conv import Conv2D, ConvTranspose2D
 from .dense import Dense
 from .layer import Layer, Parameter, Pass
@@ -21,6 +23,7 @@ __all__ = [
     "Activation",
     "AvgPool2D",
     "BatchNorm",
+    "Chain",
     "Conv2D",
     "ConvTranspose2D",
     "Dense",
@@ -36,8 +39,10 @@ __all__ = [
     "Pass",
     "ReLU",
     "Reshape",
+    "Residual",
     "Sequential",
     "Sigmoid",
+    "Skip",
     "Softplus",
     "SpectralNorm",
     "Tanh",

@@ -33,15 +33,8 @@ Array = Any
 class Activation(Layer, abstract=True):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
-    loop: str | None = None  # the name by which compiled code (numba_loops.py, kernels.cu) knows φ, if it does
-
     curved = True  # False if φ″ = 0 wherever there is one
     fusible = True
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if {"value", "slope"} & vars(cls).keys() and "loop" not in vars(cls):
-            cls.loop = None  # another φ than that of the class it is derived from
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         """out = φ(x); `out` may be `x`, `tmp` is scratch of the same shape."""
@@ -106,16 +99,10 @@ class LeakyReLU(Activation):
     Raises ValueError for another slope.
     """
 
-    loop = "leaky"
     curved = False
 
     def __init__(self, negative_slope: float = 0.2) -> None:
         self.negative_slope = number("negative_slope", negative_slope, "[0, 1)", of="LeakyReLU")
-
-    @property
-    def leak(self) -> float:
-        """The slope, by the name that its loops know it by."""
-        return self.negative_slope
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.multiply(x, self.negative_slope, out=tmp)
@@ -131,7 +118,6 @@ class LeakyReLU(Activation):
 class ReLU(Activation):
     """max(x, 0)."""
 
-    loop, leak = "leaky", 0.0
     curved = False
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
@@ -147,8 +133,6 @@ class Sigmoid(Activation):
 
     A discriminator does not end in one: the objectives take logits (see objectives.py).
     """
-
-    loop = "sigmoid"
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.multiply(x, 0.5, out=out)
@@ -167,8 +151,6 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """tanh(x), into [−1, 1]: the range of images inside minigan."""
 
-    loop = "tanh"
-
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.tanh(x, out=out)
 
@@ -182,8 +164,6 @@ class Tanh(Activation):
 
 class Softplus(Activation):
     """log(1 + e^x) = max(x, 0) + log(1 + e^−|x|), a smooth ReLU that is never flat."""
-
-    loop = "softplus"
 
     def value(self, xp: Any, x: Array, out: Array, tmp: Array) -> None:
         xp.abs(x, out=tmp)

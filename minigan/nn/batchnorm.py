@@ -82,14 +82,15 @@ class BatchNorm(Layer):
         from_batch = run.train
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
-            claimed = [p.claim_grad() if params else (None, True) for p in (gamma, beta)]
-            dgamma, dbeta = parts = [run.empty(mean.shape) if add else grad for grad, add in claimed]
+            fresh = params and gamma.is_zero and beta.is_zero  # then the sums are the gradients, else added to them
+            dgamma, dbeta = (p.claim_grad()[0] if fresh else run.empty(mean.shape) for p in (gamma, beta))
             g = dy.reshape(x.shape)
+            # dβ = Σ g,   dγ = Σ g x̂,   and over g:   γ/s · (g − dβ/N − x̂ dγ/N), or γ/s · g with running statistics
             be.batchnorm_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
-            for (grad, add), part in zip(claimed, parts, strict=True):
-                if params and add:
-                    be.fuse(False)  # the part must be there
-                    be.xp.add(grad, part, out=grad)
+            if params and not fresh:
+                be.fuse(False)  # the sums must be there
+                gamma.add_grad(dgamma)
+                beta.add_grad(dbeta)
             return dy if inputs else None
 
         return y.reshape(whole_shape), back

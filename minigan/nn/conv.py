@@ -20,46 +20,24 @@ and in W, since ⟨g, A*(x; W)⟩ = ⟨A(g; W), x⟩, it is B(x, g): the same th
 
 With the windows as rows of a matrix (N oh ow, k k C) these are three matrix products with W (O, k k C), which is why
 weights live as (O, kh, kw, C) here; `state_dict` has them as PyTorch, (O, C, kh, kw), which for the transposed layer
-is (in, out, kh, kw). Bias, activation and penalties: affine.py. Checked by tests/test_conv.py.
+is (in, out, kh, kw). Bias, activation and penalties: windows.py. Checked by tests/test_conv.py.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..backend import Backend
-from ..spec import whole
-from .affine import Affine
 from .init import Initializer
 from .weights import WeightFunction
+from .windows import Pair, Windows, pair
 
 Array = Any
-Pair = tuple[int, int]
 
 PUBLISHED = 0, 3, 1, 2  # (O, kh, kw, C) as (O, C, kh, kw)
 
 
-class _Windows(Affine, abstract=True):
-    """What both kinds are told of their windows, as it was given and as pairs."""
-
-    def _windows(self, c_in: int, c_out: int, kernel: int | Pair, stride: int | Pair, padding: int | Pair) -> None:
-        self.c_in = whole("c_in", c_in)
-        self.c_out = whole("c_out", c_out)
-        self.kernel, self._kernel = pair("kernel", kernel)
-        self.stride, self._stride = pair("stride", stride)
-        self.padding, self._padding = pair("padding", padding, least=0)
-
-    def work(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Beside the output: the larger images within their padding, and the windows of a sample at least."""
-        out = self.output_shape(shape)
-        few, many = (shape, out) if math.prod(shape[1:3]) < math.prod(out[1:3]) else (out, shape)
-        framed = math.prod(n + 2 * p for n, p in zip(many[1:3], self._padding, strict=True)) * many[0] * many[3]
-        windows = math.prod(few[1:3]) * math.prod(self._kernel) * max(self.c_in, self.c_out)
-        return math.prod(out) + framed + windows, super().work(shape)[1]
-
-
-class Conv2D(_Windows):
+class Conv2D(Windows):
     """A convolution (cross-correlation) of images (N, H, W, c_in) to (N, oh, ow, c_out).
 
     oh = ⌊(H + 2 padding − kernel)/stride⌋ + 1, and ow likewise: stride 2 with kernel 4 and padding 1 halves a picture.
@@ -106,14 +84,14 @@ class Conv2D(_Windows):
     def _apply(self, be: Backend, x: Array, W: Array, out: Array) -> None:
         be.conv(x, W, out, self._stride, self._padding)
 
-    def _inputs(self, be: Backend, g: Array, W: Array, out: Array) -> None:
+    def _to_inputs(self, be: Backend, g: Array, W: Array, out: Array) -> None:
         be.conv_inputs(g, W, out, self._stride, self._padding)
 
-    def _weights(self, be: Backend, g: Array, x: Array, out: Array, accumulate: bool) -> None:
-        be.conv_weights(g, x, out, self._stride, self._padding, accumulate)
+    def _to_weights(self, be: Backend, g: Array, x: Array, out: Array, add: bool) -> None:
+        be.conv_weights(g, x, out, self._stride, self._padding, add)
 
 
-class ConvTranspose2D(_Windows):
+class ConvTranspose2D(Windows):
     """The adjoint of a convolution: images (N, h, w, c_in) to larger ones, (N, H, W, c_out).
 
     H = (h − 1) stride − 2 padding + kernel + output_padding, and W likewise: stride 2 with kernel 4 and padding 1
@@ -161,29 +139,14 @@ class ConvTranspose2D(_Windows):
     def _apply(self, be: Backend, x: Array, W: Array, out: Array) -> None:
         be.conv_inputs(x, W, out, self._stride, self._padding)
 
-    def _inputs(self, be: Backend, g: Array, W: Array, out: Array) -> None:
+    def _to_inputs(self, be: Backend, g: Array, W: Array, out: Array) -> None:
         be.conv(g, W, out, self._stride, self._padding)
 
-    def _weights(self, be: Backend, g: Array, x: Array, out: Array, accumulate: bool) -> None:
-        be.conv_weights(x, g, out, self._stride, self._padding, accumulate)
+    def _to_weights(self, be: Backend, g: Array, x: Array, out: Array, add: bool) -> None:
+        be.conv_weights(x, g, out, self._stride, self._padding, add)
 
-    def _both(self, be: Backend, g: Array, x: Array, W: Array, dw: Array, accumulate: bool, dx: Array) -> None:
-        be.conv_and_weights(g, W, dx, x, dw, self._stride, self._padding, accumulate)
-
-
-def pair(name: str, value: Any, least: int = 1) -> tuple[int | Pair, Pair]:
-    """A number or a pair as it was given, and as a pair. Raises ValueError for anything else.
-
-    >>> pair("stride", 2), pair("stride", [2, 1])
-    ((2, (2, 2)), ((2, 1), (2, 1)))
-    """
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(f"{name} must be a number or a pair of them, got {value!r}")
-        both = whole(name, value[0], least), whole(name, value[1], least)
-        return both, both
-    number = whole(name, value, least)
-    return number, (number, number)
+    def _to_both(self, be: Backend, g: Array, x: Array, W: Array, dw: Array, add: bool, dx: Array) -> None:
+        be.conv_and_weights(g, W, dx, x, dw, self._stride, self._padding, add)
 
 
 def _require_images(x: Array, channels: int) -> None:

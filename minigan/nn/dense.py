@@ -8,19 +8,29 @@ With g = dL/dy (`dy` in the code), and y_no = Σ_i x_ni W_oi + b_o:
     dL/db_o  = Σ_n g_no         →   db = column sums of g
     dL/dx_ni = Σ_o g_no W_oi    →   dx = g W
 
-affine.py puts the three products together, with the activation that follows and with penalties on gradients, where
-they are gᵀ ẋ + hᵀ x and h W. Checked by tests/test_gradients.py and tests/test_second_order.py.
+An activation φ that follows is applied in the same sweep as the bias: y = φ(a) at a = x Wᵀ + b, and g = φ′ dy.
+
+For penalties on gradients (see `Layer.twice`) the tangent is ẏ = φ′ ȧ, ȧ = ẋ Wᵀ. Of S = ⟨dy, ẏ⟩ = ⟨g, ȧ⟩, with
+h = ∂S/∂a + φ′ dy₂ = φ″ ȧ dy + φ′ dy₂:
+
+    dW = gᵀ ẋ + hᵀ x          db = column sums of h          dx₂ = h W
+
+Without curvature (φ″ = 0) behind this layer h is zero, and all that is left is gᵀ ẋ, with the g that the first
+backward has computed, of the form of the ordinary gradient: joint.py makes one product of the two.
+Where W is itself a function of parameters, `Weight.pull` takes dW on to them (weights.py). Bias and activation, and
+what convolutions have as well: affine.py. Checked by tests/test_gradients.py and tests/test_second_order.py.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Backend
 from ..spec import whole
-from .affine import Affine
+from .activations import Activation
+from .affine import Affine, bend, times_slope
 from .init import Initializer
-from .weights import WeightFunction
+from .layer import Back, Pass
+from .weights import Weight, WeightFunction
 
 Array = Any
 
@@ -61,14 +71,57 @@ class Dense(Affine):
             raise ValueError(f"expected a batch of shape (N, {self.n_in}), got {tuple(x.shape)}")
         return len(x), self.n_out
 
-    def _apply(self, be: Backend, x: Array, W: Array, out: Array) -> None:
-        be.gemm(x, W.T, out)
+    def forward(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
+        y, weight = self.outputs(x, run, act)
 
-    def _inputs(self, be: Backend, g: Array, W: Array, out: Array) -> None:
-        be.gemm(g, W, out)
+        def back(dy: Array, params: bool, inputs: bool) -> Array | None:
+            g, products, dx = self._bias_back(dy, y, act, params, run), [], None  # db = column sums of g
+            if params:
+                dw, add = weight.claim_grad()
+                products.append((g.T, x, dw, add))  # dW = gᵀ x
+            if inputs:
+                dx = run.empty(x.shape)
+                products.append((g, weight.data, dx, False))  # dx = g W
+            if products:
+                run.backend.gemms(products)  # side by side on the threads of a CPU
+            if params:
+                weight.pull(dw)
+            return dx
 
-    def _weights(self, be: Backend, g: Array, x: Array, out: Array, accumulate: bool) -> None:
-        be.gemm(g.T, x, out, accumulate)
+        return y, back
 
-    def _both(self, be: Backend, g: Array, x: Array, W: Array, dw: Array, accumulate: bool, dx: Array) -> None:
-        be.gemms([(g.T, x, dw, accumulate), (g, W, dx, False)])  # side by side on the threads of a CPU
+    def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
+        y, weight = self.outputs(x, run, act)
+        be, W = run.backend, weight.data
+
+        def back(dy: Array) -> tuple[Array, Back]:
+            g, dx = times_slope(act, y, dy, run), run.empty(x.shape)
+            be.gemm(g, W, out=dx)  # dx = g W
+
+            def push(xdot: Array) -> tuple[Array, Back]:
+                adot = run.empty(y.shape)
+                be.gemm(xdot, W.T, out=adot)  # ȧ = ẋ Wᵀ
+
+                def pull(dy2: Array | None) -> Array | None:
+                    h, dx2 = bend(act, y, dy, adot, dy2, run), None
+                    dw, add = weight.claim_grad()
+                    be.gemm(g.T, xdot, dw, add)  # dW = gᵀ ẋ
+                    if h is not None:
+                        dx2 = run.empty(x.shape)
+                        be.gemms([(h.T, x, dw, True), (h, W, dx2, False)])  # dW = ... + hᵀ x, dx₂ = h W
+                        self._sum_to_bias(h, run)  # db = column sums of h
+                    weight.pull(dw)
+                    return dx2
+
+                return times_slope(act, y, adot, run), pull
+
+            return dx, push
+
+        return y, back
+
+    def outputs(self, x: Array, run: Pass, act: Activation | None) -> tuple[Array, Weight]:
+        """y = φ(x Wᵀ + b), and the W of this pass."""
+        y, weight = run.result(self._shape(x)), self._weight(run)
+        run.backend.gemm(x, weight.data.T, out=y)
+        self._add_bias(y, act, run)
+        return y, weight

@@ -30,7 +30,7 @@ Array = Any
 def piecewise_linear(net: Sequential) -> bool:
     """Whether this is Dense layers, each with an activation without curvature or none, and Maxout, nothing else."""
     return all(
-        (type(layer) is Dense and not (act and act.curved)) or type(layer) is Maxout for _, layer, act in net._plan
+        (type(layer) is Dense and not (act and act.curved)) or type(layer) is Maxout for _, layer, act in net.chain.plan
     )
 
 
@@ -63,7 +63,7 @@ def joint_gradient(
     run = net._pass(True, True, arena, stream)
     y = x = net.as_batch(x)
     ways, stamp = list[_Way](), run.arena.stamp
-    for i, layer, act in net._plan:
+    for i, layer, act in net.chain.plan:
         run.lane = i
         y, way = _joint(layer, y, run, act, n) if isinstance(layer, Dense) else _joint_maxout(layer, y, run, n)
         ways.append(way)
@@ -93,7 +93,7 @@ class _Way(NamedTuple):
 
 def _joint(layer: Dense, x: Array, run: Pass, act: Activation | None, n: int) -> tuple[Array, _Way]:
     """The layer's output for n samples and the points after them."""
-    y, _, weight = layer.affine(x, run, act)
+    y, weight = layer.outputs(x, run, act)
     be, bias, g = run.backend, layer.parameters.get("bias"), run.empty(y.shape)
 
     def back(dy: Array) -> Array:

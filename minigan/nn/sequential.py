@@ -1,9 +1,7 @@
-"""A network: layers one after the other, their parameters in one flat array.
+"""A network: a chain of layers (chain.py), whose parameters lie in one flat array.
 
-    y = f_k(... f_2(f_1(x)))        dL/dx = back_1(back_2(... back_k(dL/dy)))
-
-The chain rule is the loop in `back`, and it stops where nobody needs the rest: at the first layer with parameters
-if dL/dx is not asked for, and no layer computes gradients of parameters that are held fixed.
+It takes batches as people have them and gives layers what they need: memory, random numbers, contiguous arrays of one
+dtype. The chain rule itself is the loop in `Chain.forward`.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from ..atomic import uninterrupted
 from ..backend import Backend, Heap, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
 from ..spec import build, classes, whole
-from .activations import Activation
+from .chain import Chain, Refusal
 from .layer import Back, Layer, Parameter, Pass
 
 Array = Any
@@ -51,14 +49,7 @@ class Sequential:
     def __init__(
         self, *layers: Layer, backend: Backend | str | None = None, dtype: Any = "float32", seed: int = 0
     ) -> None:
-        seen: set[int] = set()
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                hint = "; pass its layers: Sequential(*inner.layers)" if isinstance(layer, Sequential) else ""
-                raise TypeError(f"layer {i} is {layer!r}, expected a minigan.Layer such as Dense(784, 512){hint}")
-            if id(layer) in seen:
-                raise ValueError(f"layer {i}, {layer}, occurs twice: a layer has one place in one network")
-            seen.add(id(layer))
+        self.chain = Chain(*layers)
         self.layers = layers
         self.backend = get_backend("numpy" if backend is None else backend)
         if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
@@ -68,15 +59,12 @@ class Sequential:
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
         self._turns = itertools.count()  # the numbers of these passes, of which no two threads get one
         self._heap = Heap(self.backend)
-        self._plan = list(_plan(layers))
         self._allocate()
 
     @np.errstate(under="ignore")
     def _allocate(self) -> None:
         """Make the flat arrays, give each parameter its part and its initial value."""
-        self.parameters: dict[str, Parameter] = {
-            f"{i}.{name}": p for i, layer in enumerate(self.layers) for name, p in layer.parameters.items()
-        }
+        self.parameters: dict[str, Parameter] = dict(self.chain.parameters)
         for name, parameter in self.parameters.items():
             if parameter.data is not None:
                 raise ValueError(f"the layer of {name} belongs to another network already: make a new one for this")
@@ -88,7 +76,7 @@ class Sequential:
         self._flat_grad = self.backend.zeros((room,), self.dtype)
         self.buffers: dict[str, Array] = {}
         index = 0
-        for i, layer in enumerate(self.layers):
+        for place, lane, layer in self.chain.leaves():
             values = {name: np.array(buffer, self.dtype) for name, buffer in layer.buffers.items()}  # always a copy
             for name, p in layer.parameters.items():
                 part = self._places[index]
@@ -97,11 +85,11 @@ class Sequential:
                 values[name][...] = p.init(p.published_shape, self._rng(index, 0))
                 index += 1
             try:
-                layer.begin(values, self._rng(i, 1))
+                layer.begin(values, self._rng(lane, 1))
             except ValueError as error:
-                raise ValueError(f"layer {i}, {layer}: {error}") from None
+                raise Refusal(place, str(layer), str(error)) from None
             for name in layer.buffers:
-                layer.buffers[name] = self.buffers[f"{i}.{name}"] = self.backend.asarray(values[name])
+                layer.buffers[name] = self.buffers[f"{place}.{name}"] = self.backend.asarray(values[name])
         self.flat[...] = self.backend.asarray(initial)
 
     def _rng(self, index: int, of: int) -> np.random.Generator:
@@ -145,11 +133,11 @@ class Sequential:
         quiet = _underflowing if stream is None else nullcontext  # in a step, all is quiet anyway
         with quiet():
             x = self._joined(self.as_batch(x), beside, run)
+            run.out, run.fusing = out, True
             try:
-                applied = list(self._forward(x, run, depth=depth, out=out, fuse=True))
+                y, chained = self.chain.forward(x, run, depth)
             finally:
                 run.backend.fuse(False)
-        y, backs = applied[-1][1] if applied else x, [layer_back for _, _, layer_back in applied]
         stamp, shape = run.arena.stamp, y.shape
         if out is not None and run.backend.address(y) != run.backend.address(out):
             run.backend.xp.copyto(out, y.reshape(out.shape))  # the last layer has an array of its own
@@ -160,19 +148,12 @@ class Sequential:
             if not consume:  # a copy: each layer writes its dL/dx over the dL/dy that it gets
                 given, dy = dy, run.empty(shape)
                 run.backend.xp.copyto(dy, given)
-            applied_layers = self._plan[: len(backs)]
-            trained = [i for i, (_, layer, _) in enumerate(applied_layers) if params and layer.parameters]
-            stop = 0 if inputs else min(trained, default=len(backs))
             with quiet():
                 try:
-                    for i in reversed(range(stop, len(backs))):
-                        run.backend.fuse(applied_layers[i][1].fusible)
-                        dy = backs[i](dy, params, inputs or i > stop)
-                        if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
-                            dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
+                    dx = chained(dy, params, inputs)
                 finally:
                     run.backend.fuse(False)
-            return self._parted(dy, beside, run) if inputs else None
+            return self._parted(dx, beside, run) if inputs else None
 
         return y, back
 
@@ -212,28 +193,20 @@ class Sequential:
         run = self._pass(train, False, arena, stream)
         x, stamp = self.as_batch(x), run.arena.stamp
         shape, x = x.shape, self._joined(x, beside, run)
-        applied = list(self._forward(x, run, twice=True))
-        y, pushes = applied[-1][1] if applied else x, []
-        dy = ones(y.shape, outputs, run)
-        for _, _, back in reversed(applied):
-            dy, push = back(dy)
-            pushes.append(push)
+        y, chained = self.chain.twice(x, run)
+        dx, push = chained(ones(y.shape, outputs, run))
 
         @np.errstate(under="ignore")
         def tangent(u: Array) -> None:
-            u, pulls = self._given("u must have the shape of dx,", u, shape, run, stamp), []
+            u = self._given("u must have the shape of dx,", u, shape, run, stamp)
             if beside is not None:  # which does not move
                 still = run.empty(beside.shape)
                 still.fill(0)
                 u = self._joined(u, still, run)
-            for push in reversed(pushes):
-                u, pull = push(u)
-                pulls.append(pull)
-            dy2 = None
-            for pull in reversed(pulls):
-                dy2 = pull(dy2)
+            _, pull = push(u)
+            pull(None)
 
-        return y, self._parted(dy, beside, run), tangent
+        return y, self._parted(dx, beside, run), tangent
 
     def _joined(self, x: Array, beside: Array | None, run: Pass) -> Array:
         """x with the numbers beside each sample."""
@@ -272,41 +245,13 @@ class Sequential:
             self.calls = stream.step + 1
         return Pass(arena or self._heap, self.dtype, train, track, stream)
 
-    def _forward(
-        self,
-        x: Array,
-        run: Pass,
-        depth: int | None = None,
-        twice: bool = False,
-        out: Array | None = None,
-        fuse: bool = False,
-    ) -> Iterator[tuple[int, Array, Back]]:
-        """Layer by layer: the position of the last layer applied, its output, and the way back.
-
-        out: where the output of the last layer shall be that has one of its own. fuse: operations of neighbours may
-        be held back (`Backend.fuse`); whoever reads an output must end that first.
-        """
-        depth = len(self.layers) if depth is None else depth
-        last = -1 if out is None else max((i for i, layer, _ in self._plan if not layer.rearranges), default=-1)
-        for i, layer, act in self._plan:
-            if i >= depth:
-                return
-            run.lane, forward = i, layer.twice if twice else layer.forward
-            run.out = out if i == last and depth == len(self.layers) else None
-            run.backend.fuse(fuse and layer.fusible)
-            together = () if act is None or i + 1 == depth else (act,)
-            try:
-                x, back = forward(x, run, *together)
-            except ValueError as error:
-                raise ValueError(f"layer {i}, {layer}: {error}") from None
-            yield i + len(together), x, back
-
     def activations(
         self, x: Array, train: bool = False, stream: Stream | None = None, beside: Array | None = None
     ) -> Iterator[tuple[str, Array]]:
         """The output of each layer in turn, with its place and name; running statistics are left alone.
 
-        A layer and the activation it is joined to appear as one. For looking inside, not for training.
+        A layer and the activation it is joined to appear as one, a layer that holds layers behind those, which are
+        named as "3.0.Dense". For looking inside, not for training.
 
         >>> import minigan, numpy as np
         >>> net = minigan.Sequential(minigan.Dense(2, 3), minigan.ReLU(), minigan.Dense(3, 1))
@@ -315,8 +260,11 @@ class Sequential:
         """
         stream = stream or Stream(self.seed, Purpose.CALL, self.calls)  # a look, not a call: it is not counted
         run = self._pass(train, False, None, stream)
-        for i, y, _ in self._forward(self._joined(self.as_batch(x), beside, run), run):
-            yield f"{i}.{type(self.layers[i]).__name__}", y
+        x, run.seen = self._joined(self.as_batch(x), beside, run), []
+        for _ in self.chain.steps(x, run):
+            for place, layer, y in run.seen:
+                yield f"{place}.{type(layer).__name__}", y
+            run.seen.clear()
 
     def as_batch(self, x: Any) -> Array:
         """`x` as the network takes it: a contiguous array of its backend and dtype, copied only if it must be.
@@ -341,7 +289,7 @@ class Sequential:
     @property
     def mixes_samples(self) -> bool:
         """Whether a sample's output depends on the rest of the batch, as with batch normalisation."""
-        return any(layer.mixes_samples for layer in self.layers)
+        return self.chain.mixes_samples
 
     def zero_grad(self) -> None:
         """Forget all gradients. Passes add to them, so call this before each new sum."""
@@ -378,9 +326,9 @@ class Sequential:
         `torch.nn.Sequential` of the same layers loads {name: torch.from_numpy(array)}.
         """
         state: dict[str, np.ndarray[Any, Any]] = {}
-        for i, layer in enumerate(self.layers):
+        for place, _, layer in self.chain.leaves():
             arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
-            state |= {f"{i}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}
+            state |= {f"{place}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -432,12 +380,12 @@ class Sequential:
         """
         layers = build(description["layers"])
         if state is not None:
-            for i, layer in enumerate(layers):
+            for place, _, layer in Chain(*layers).leaves():
                 shapes = {name: p.published_shape for name, p in layer.parameters.items()}
                 shapes |= {name: buffer.shape for name, buffer in layer.buffers.items()}
                 for name, shape in shapes.items():
-                    if f"{i}.{name}" not in state or np.shape(state[f"{i}.{name}"]) != shape:
-                        raise ValueError(f"{i}.{name} of {layer} is not in the state with shape {shape}")
+                    if f"{place}.{name}" not in state or np.shape(state[f"{place}.{name}"]) != shape:
+                        raise ValueError(f"{place}.{name} of {layer} is not in the state with shape {shape}")
         net = cls(*layers, backend=backend, dtype=description["dtype"], seed=description["seed"])
         if state is not None:
             net.load_state_dict(state)
@@ -464,19 +412,19 @@ class Sequential:
                 "summary((28, 28, 1))"
             )
         x = self.backend.zeros((2, *((told,) if shape is None else shape)), self.dtype)
-        run, outputs, before = self._pass(False, False, None, Stream(self.seed, Purpose.CALL)), [x.shape[1:]], 0
-        for i, y, _ in self._forward(x, run) if self.layers else ():
-            outputs[before:] = [tuple(y.shape[1:])] * (i + 1 - before)  # with an activation that was applied together
-            before = i + 1
-        counts = [sum(math.prod(p.shape) for p in layer.parameters.values()) for layer in self.layers]
-        rows = [("", "layer", "output", "parameters")]
-        rows += [
-            (str(i), str(layer), str(output), f"{count:,}")
-            for i, (layer, output, count) in enumerate(zip(self.layers, outputs, counts, strict=False))
-        ]
+        run = self._pass(False, False, None, Stream(self.seed, Purpose.CALL))
+        run.seen, output, rows = [], "", list[tuple[str, str, str, str]]()
+        self.chain.forward(x, run)
+        outputs = {place: str(tuple(y.shape[1:])) for place, _, y in run.seen}
+        for place, layer in reversed(list(self.chain.everything())):
+            output = outputs.get(place, output)  # that of the activation behind it, with which it was applied together
+            holds = isinstance(layer, Chain)
+            count = "" if holds else f"{sum(math.prod(p.shape) for p in layer.parameters.values()):,}"
+            rows.insert(0, (place, type(layer).__name__ if holds else str(layer), output, count))
+        rows.insert(0, ("", "layer", "output", "parameters"))
         rows.append(("", "total", "", f"{self.size:,}"))
-        number, name, output, _ = (max(len(row[i]) for row in rows) for i in range(4))
-        return Text("\n".join(f"{a:>{number}}  {b:<{name}}  {c:<{output}}  {d:>10}" for a, b, c, d in rows))
+        place_, name_, output_ = (max(len(row[i]) for row in rows) for i in range(3))
+        return Text("\n".join(f"{a:>{place_}}  {b:<{name_}}  {c:<{output_}}  {d:>10}" for a, b, c, d in rows))
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -540,19 +488,6 @@ def _places(parameters: Iterable[Parameter], align: int) -> Iterator[slice]:
         begin = -(-end // align) * align
         end = begin + math.prod(parameter.shape)
         yield slice(begin, end)
-
-
-def _plan(layers: tuple[Layer, ...]) -> Iterator[tuple[int, Layer, Activation | None]]:
-    """(position, layer, the activation that the layer applies in its own sweep over memory)."""
-    i = 0
-    while i < len(layers):
-        following = layers[i + 1] if i + 1 < len(layers) else None
-        if layers[i].joins_activation and isinstance(following, Activation):
-            yield i, layers[i], following
-            i += 2
-        else:
-            yield i, layers[i], None
-            i += 1
 
 
 def _underflowing() -> np.errstate:
