@@ -488,7 +488,7 @@ def test_batches_that_do_not_fit_are_refused() -> None:
         (lambda: gan.fit(data(0), steps=1), ValueError, "N of 1 or more"),
         (lambda: gan.fit(np.zeros((4, 3), int), steps=1), TypeError, "uint8 or float array, got int64"),
         (lambda: gan.fit([[1.0, 2.0, 3.0]], steps=1), TypeError, "uint8 or float array, got list"),
-        (lambda: play("tutorial").fit(data(), steps=1, batch=5), ValueError, "it must be even, got 5"),
+        (lambda: play("tutorial").fit(data(), steps=1, batch=5), ValueError, "half of an even batch, got 5"),
         (lambda: play("packs").step(data(5)), ValueError, "D judges 2 samples at once; a batch of 5 is no multiple"),
         (lambda: play("packs").fit(data(), steps=1, batch=5), ValueError, "a batch of 5 is no multiple of that"),
         (lambda: play("packs").score(data(3)), ValueError, "a batch of 3 is no multiple of that"),
