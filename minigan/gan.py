@@ -25,7 +25,7 @@ from .game.game import Metrics
 from .game.judging import Judging
 from .game.pair import Pair
 from .game.player import Player
-from .game.update import Update
+from .game.update import Pass, Update
 from .nn import Sequential
 from .nn.layer import Back
 from .objectives import Objective
@@ -52,11 +52,12 @@ JUDGEMENT = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")  # as `Ob
 
 
 class Fakes(NamedTuple):
-    """A pass through G: the latents, what G made of them, and the way back."""
+    """A pass through G: the latents, what G made of them, the way back, and how it was made, for whoever explains."""
 
     latents: Array
     samples: Array
     back: Back
+    made: Pass | None = None
 
 
 class GAN(Pair):
@@ -149,7 +150,7 @@ class GAN(Pair):
         """D descends its loss on real samples and as many fakes; G is held fixed."""
         with self.update(self.d) as up:  # only D learns in here
             up.batches.append(("the real batch", real))
-            fakes = fakes or self.make_fakes(up, len(real), labels)
+            fakes = self.fakes_of(up, fakes, len(real), labels)
             seen = self.judge(up, real, fakes.samples)
             up.loss, judgement = self.objective.classify(seen.real, seen.fakes, up.arena, seen.grads)
             penalty = seen.back()
@@ -189,7 +190,15 @@ class GAN(Pair):
         z = self.draw_latents(n, up.stream(latent), up.arena, labels)
         room = self.judge.room(n, self.sample_shape) if self.reuse_fakes or not own else None  # where D will see them
         samples, back = up.run(self.G, z, passed, out=None if room is None else room.fakes)
-        return Fakes(z, samples, back)
+        return Fakes(z, samples, back, up.passes[-1])
+
+    def fakes_of(self, up: Update, given: Fakes | None, n: int, labels: Array | None = None) -> Fakes:
+        """Those given to an update of D, or else n fresh ones."""
+        if given is None:
+            return self.make_fakes(up, n, labels)
+        if given.made is not None:
+            up.passes.append(given.made)
+        return given
 
     def ask_D(
         self, up: Update, samples: Array, purpose: int, on: str, condition: Array | None = None

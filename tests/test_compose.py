@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minigan.match import Match
 from networks import (
     Case,
     along,
@@ -68,6 +67,7 @@ from minigan import (
 )
 from minigan.backend import Backend, Purpose, Stream, graph
 from minigan.backend.cupy_backend import CupyBackend
+from minigan.game import Play, saved
 from minigan.nn.chain import NESTED
 from minigan.spec import build
 
@@ -586,7 +586,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 4), dtype=np.uint8)
 
 
 def parts(gan: GAN) -> dict[str, Array]:
-    return {f"{name}.{key}": a for name, part in gan._parts().items() for key, a in part.state_dict().items()}
+    return {f"{name}.{key}": a for name, part in saved.parts(gan).items() for key, a in part.state_dict().items()}
 
 
 def test_a_game_is_saved_and_goes_on_as_if_nothing_had_been(backend: Backend, tmp_path: Path) -> None:
@@ -615,7 +615,7 @@ def test_a_step_is_one_graph_and_the_same_game(monkeypatch: pytest.MonkeyPatch) 
         replayed, called = (game(CupyBackend(graph=graph)) for graph in (True, False))
     except (ImportError, RuntimeError) as error:
         pytest.skip(str(error))
-    match, other = (Match(gan, IMAGES, 4) for gan in (replayed, called))
+    match, other = (Play(gan, IMAGES, 4) for gan in (replayed, called))
     metrics = other.play(8)
     for name, values in match.play(8).items():
         np.testing.assert_array_equal(values, metrics[name], err_msg=name)

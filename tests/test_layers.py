@@ -38,6 +38,7 @@ from minigan import (
     Softplus,
     SpectralNorm,
     Tanh,
+    Tutorial,
     Upsample,
     WeightNorm,
     get_backend,
@@ -502,28 +503,30 @@ def test_a_backward_stops_at_the_first_layer_with_parameters(calls: Counter[str]
 #
 # and g less if D is shown the fakes of G's own update. For the networks below g = 3, d = 2.
 STEP = {
-    "one batch": ({"batches": "one"}, 3 + 5 + 3 + 2 + 2 + 5),
-    "two batches": ({"batches": "two"}, 3 + 2 * 5 + 3 + 2 + 2 + 5),
-    "separate": ({"updates": "separate"}, 3 + 2 * 5 + 3 + 2 + 2 + 5),
-    "reused fakes": ({"batches": "one", "reuse_fakes": True}, 5 + 3 + 2 + 2 + 5),
-    "three steps of D": ({"batches": "one", "d_steps": 3}, 3 * (3 + 5) + 3 + 2 + 2 + 5),
-    "three steps, reused": ({"batches": "one", "d_steps": 3, "reuse_fakes": True}, 2 * (3 + 5) + 5 + 3 + 2 + 2 + 5),
+    "one batch": ({}, 3 + 5 + 3 + 2 + 2 + 5),
+    "two batches": ({"mixes": True}, 3 + 2 * 5 + 3 + 2 + 2 + 5),
+    "the tutorial": ({"kind": Tutorial}, 3 + 2 * 5 + 3 + 2 + 2 + 5),
+    "reused fakes": ({"reuse_fakes": True}, 5 + 3 + 2 + 2 + 5),
+    "three steps of D": ({"d_steps": 3}, 3 * (3 + 5) + 3 + 2 + 2 + 5),
+    "three steps, reused": ({"d_steps": 3, "reuse_fakes": True}, 2 * (3 + 5) + 5 + 3 + 2 + 2 + 5),
 }
 
 
 @pytest.mark.parametrize("rule", STEP)
 def test_a_step_of_the_game_has_the_minimal_number_of_products(calls: Counter[str], rule: str) -> None:
-    options, products = STEP[rule]
+    options, products = dict(STEP[rule][0]), STEP[rule][1]
+    mixing = [MinibatchStdDev()] if options.pop("mixes", False) else []
+    kind: type[GAN] = options.pop("kind", GAN)
     be = get_backend("numpy")
     G = Sequential(Dense(2, 4), ReLU(), BatchNorm(4), Dense(4, 4), ReLU(), Dense(4, 3), Tanh(), backend=be)
-    D = Sequential(Dense(3, 4), LeakyReLU(), Dropout(0.1), Dense(4, 1), backend=be)
-    gan = GAN(G, D, **options)
+    D = Sequential(Dense(3, 4), LeakyReLU(), Dropout(0.1), *mixing, Dense(4 + len(mixing), 1), backend=be)
+    gan = kind(G, D, **options)
     real = np.ones((4 * gan.d_steps, 3), "float32")
     gan.step(real)
     calls.clear()
     gan.step(real)
     assert calls["products"] == products
-    assert calls["adam"] == 1 + gan.d_steps * (2 if gan.updates == "separate" else 1)
+    assert calls["adam"] == 1 + gan.d_steps * (2 if kind is Tutorial else 1)
     assert calls["batchnorm_grad"] == 1  # G's batchnorm, in G's own backward only
 
 
@@ -539,14 +542,14 @@ def every_array(value: Any) -> Iterator[Array]:
         yield from every_array(list(value.values()))
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"batches": "one"}, {"updates": "separate", "half_batches": True}, {"prior": "uniform"}]
-)
+@pytest.mark.parametrize("options", [{}, {"reuse_fakes": True}, {"kind": Tutorial}, {"prior": "uniform"}])
 @pytest.mark.parametrize("rule", ["Adam", "SGD", "RMSprop"])
 def test_no_float64_in_a_float32_step(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], rule: str) -> None:
     """Every array that an arena hands out, that an operation is given or returns, is float32 (or no float)."""
     G, D = pair()
-    gan = GAN(G, D, optimizer=getattr(minigan, rule)(1e-3), objective=minigan.NonSaturating(0.9), **options)
+    kind: type[GAN] = options.get("kind", GAN)
+    more = {name: value for name, value in options.items() if name != "kind"}
+    gan = kind(G, D, optimizer=getattr(minigan, rule)(1e-3), objective=minigan.NonSaturating(0.9), **more)
     seen: Counter[str] = Counter()
 
     def look(value: Any, where: str) -> None:

@@ -52,7 +52,7 @@ class Conditional(GAN):
         """D descends its losses on real samples and as many fakes: whether they are real, and what they are."""
         with self.update(self.d) as up:
             up.batches.append(("the real batch", real))
-            fakes = fakes or self.make_fakes(up, len(real), labels)
+            fakes = self.fakes_of(up, fakes, len(real), labels)
             seen = self.judge(up, real, fakes.samples, self._condition(labels))
             on_real, on_fakes = self._logits(up, seen.real), self._logits(up, seen.fakes)
             dlogits = self._rooms(up, seen.grads)

@@ -69,10 +69,10 @@ class Tutorial(GAN):
     ) -> dict[str, Array]:
         """D descends its loss on real samples, and then, from where it is by now, on as many fakes."""
         with self.update(self.d) as up:
-            fakes = fakes or self.make_fakes(up, len(real))
             up.batches.append(("the real batch", real))
             on_real, loss = self._half(up, real, Purpose.D_REAL, self.objective.real, "real samples")
             norm = up.learn()
+            fakes = self.fakes_of(up, fakes, len(real))
             on_fakes, up.loss = self._half(up, fakes.samples, Purpose.D_FAKE, self.objective.fake, "fakes")
         loss += up.loss
         norm = self.backend.xp.hypot(norm, up.norm, out=up.arena.empty((), self.D.dtype))
@@ -93,7 +93,8 @@ class Tutorial(GAN):
         if up.player is self.g:
             return super().make_fakes(up, n)
         z = self.draw_latents(n, up.stream(Purpose.LATENT_D), up.arena)
-        return Fakes(z, *up.run(self.G, z, Purpose.G_FOR_D, train=False))
+        samples, back = up.run(self.G, z, Purpose.G_FOR_D, train=False)
+        return Fakes(z, samples, back, up.passes[-1])
 
     def place(self, source: str, n: int, shape: tuple[int, ...]) -> None:
         return None
