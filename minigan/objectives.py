@@ -389,30 +389,52 @@ def _means_and_shares(real: Array, fake: Array, boundary: Array | float) -> tupl
 def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = None) -> tuple[Array, Array]:
     """Classification: mean of −log softmax(logits)[label], and its gradient with respect to the logits.
 
-    logits (N, K); labels (N,) integers in [0, K). With the largest logit subtracted first, nothing overflows:
-        loss = mean_n(LSE(l_n) − l_n,label),   LSE(l) = log Σ_k e^l_k,   d/dl = (softmax(l) − onehot(label)) / N
-    Raises ValueError for shapes that do not match or labels out of range.
+    logits (N, K); labels (N,) integers in [0, K), or t (N, K), each row one-hot, or any probabilities. With the largest
+    logit subtracted first, nothing overflows:
+        loss = mean_n(LSE(l_n) − Σ_k t_nk l_nk),   LSE(l) = log Σ_k e^l_k,   d/dl = (softmax(l) − t) / N
+
+    Labels that are on a GPU already are not read back, so that a step with them can be recorded as a CUDA graph: there
+    one that is out of range is no class at all.
+    Raises ValueError for shapes that do not match, and for labels out of range or rows that do not sum to 1, on the
+    host.
 
     >>> import numpy as np
     >>> loss, dlogits = softmax_cross_entropy(np.array([[2.0, 0.0]]), np.array([0]))
     >>> round(float(loss), 4), dlogits.round(4).tolist()
     (0.1269, [[-0.1192, 0.1192]])
     """
-    be = (arena or _heap()).backend
-    xp, labels = be.xp, be.asarray(labels)
-    if logits.ndim != 2 or labels.shape != (len(logits),):
-        raise ValueError(f"expected logits (N, K) and labels (N,), got {logits.shape} and {labels.shape}")
-    if labels.dtype.kind not in "iu" or int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
-        raise ValueError(f"labels must be integers in [0, {logits.shape[1]})")
-    n, rows = len(logits), xp.arange(len(logits))
-    shifted = logits - logits.max(axis=1, keepdims=True)
+    arena = arena or _heap()
+    xp, (target, grad) = arena.backend.xp, (arena.empty(logits.shape, logits.dtype) for _ in range(2))
+    _one_hot(labels, logits, target, arena)
+    shifted = xp.subtract(logits, logits.max(axis=1, keepdims=True))
     exponentials = xp.exp(shifted)
     sums = exponentials.sum(axis=1, keepdims=True)
-    loss = (xp.log(sums[:, 0]) - shifted[rows, labels]).mean()
-    grad = exponentials / sums
-    grad[rows, labels] -= 1
-    grad /= n
+    of_label = (xp.where(target > 0, shifted, logits.dtype.type(0)) * target).sum(axis=1)
+    loss = (xp.log(sums[:, 0]) - of_label).mean()
+    xp.divide(exponentials, sums, out=grad)
+    xp.subtract(grad, target, out=grad)
+    xp.divide(grad, len(logits), out=grad)
     return loss, grad
+
+
+def _one_hot(labels: Any, logits: Array, target: Array, arena: Heap) -> None:
+    """target (N, K) = what the labels say, looked at where they are on the host."""
+    xp = arena.backend.xp
+    if not isinstance(labels, (np.ndarray, xp.ndarray)):
+        labels = np.asarray(labels)
+    if logits.ndim != 2 or labels.shape not in ((len(logits),), logits.shape):
+        raise ValueError(
+            f"expected logits (N, K) and labels (N,), or one-hot (N, K), got {logits.shape} and {labels.shape}"
+        )
+    k, on_host = logits.shape[1], isinstance(labels, np.ndarray)
+    if labels.ndim == 2:
+        if on_host and not ((labels >= 0).all() and np.allclose(labels.sum(axis=1), 1, atol=1e-3)):
+            raise ValueError("the rows of one-hot labels must be 0 or more and sum to 1")
+        target[...] = arena.backend.asarray(labels, target.dtype)
+        return
+    if labels.dtype.kind not in "iu" or (on_host and not 0 <= labels.min() <= labels.max() < k):
+        raise ValueError(f"labels must be integers in [0, {k})")
+    target[...] = arena.backend.asarray(labels)[:, None] == xp.arange(k)
 
 
 def softmax(logits: Array, xp: Any) -> Array:

@@ -51,7 +51,7 @@ class Penalty(Spec, abstract=True):
         """Add dP/dθ to the gradients of D. Returns P (0-d) and the points.
 
         real, fake: (N, ...), as D sees them. heap: where arrays live. stream: random numbers, of points and of D.
-        beside: (N, K) numbers that D is told with each pair; P is of the gradient with respect to samples alone.
+        beside: what D is told with each pair, numbers or images; P is of the gradient with respect to samples alone.
         Raises ValueError for a D with layers that cannot be differentiated twice, such as BatchNorm.
         """
         points = self.points(real, fake, heap, stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 
+import fake_cupy
 import numpy as np
 import pytest
 from book import d_value, g_value
@@ -30,7 +31,7 @@ from minigan import (
     objectives,
     softmax_cross_entropy,
 )
-from minigan.backend import Backend
+from minigan.backend import Backend, Purpose, Stream, graph
 from minigan.objectives import NAMED, Critic, Objective, get_objective
 from minigan.spec import build
 
@@ -418,6 +419,66 @@ def test_softmax_cross_entropy_of_a_fair_and_of_a_sure_classifier() -> None:
     np.testing.assert_allclose(gradient, [[0, 0], [0.5, -0.5]])
 
 
+@given(n=st.integers(1, 9), k=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
+def test_labels_may_be_one_hot_or_shares(backend: Backend, n: int, k: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, labels = backend.asarray(rng.standard_normal((n, k))), rng.integers(0, k, n)
+    results = []
+    for given_ in (
+        labels,
+        backend.asarray(labels),
+        np.eye(k)[labels],
+        backend.asarray(np.eye(k, dtype=np.int8)[labels]),
+    ):
+        loss, gradient = softmax_cross_entropy(x, given_, backend.arena())
+        results.append((float(loss), backend.to_numpy(gradient)))
+    for loss, gradient in results[1:]:
+        assert loss == results[0][0]
+        np.testing.assert_array_equal(gradient, results[0][1])
+    shares = rng.dirichlet(np.ones(k), n)
+    loss, gradient = softmax_cross_entropy(x, shares, backend.arena())
+    logits_ = backend.to_numpy(x)
+    probabilities = np.exp(logits_) / np.exp(logits_).sum(axis=1, keepdims=True)
+    assert float(loss) == pytest.approx(-(shares * np.log(probabilities)).sum(axis=1).mean())
+    np.testing.assert_allclose(backend.to_numpy(gradient), (probabilities - shares) / n, atol=1e-12)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_a_supervised_step_is_one_graph(monkeypatch: pytest.MonkeyPatch, one_hot: bool) -> None:
+    """Labels that change between replays are looked at by the device alone."""
+    fake_cupy.install(monkeypatch)
+    try:
+        be = get_backend("cupy")
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(str(error))
+    rng, arena = np.random.default_rng(0), be.arena()
+    net = Sequential(Dense(4, 3), backend=be, seed=1)
+    x = be.asarray(rng.standard_normal((6, 4)).astype("float32"))
+    labels = be.zeros((6, 3), np.float32) if one_hot else be.zeros((6,), np.int64)
+    result = be.zeros((1,), "float32")
+
+    def step() -> None:
+        arena.rewind()
+        y, back = net(x, arena=arena, stream=Stream(1, Purpose.CALL))
+        loss, dy = softmax_cross_entropy(y, labels, arena)
+        result[...] = loss
+        net.zero_grad()
+        back(dy, inputs=False)
+
+    play = be.repeat(step)
+    for turn in range(6):
+        known = rng.integers(0, 3, 6)
+        labels[...] = be.asarray(np.eye(3, dtype=np.float32)[known] if one_hot else known)
+        fake_cupy.device.reads = 0
+        play()
+        assert fake_cupy.device.reads == 0
+        logits_ = net.backend.to_numpy(net(x, stream=Stream(1, Purpose.CALL))[0])
+        expected, gradient = softmax_cross_entropy(logits_, known)
+        assert float(result[0]) == pytest.approx(float(expected), rel=1e-6)
+        np.testing.assert_allclose(net.grad_dict()["0.bias"], gradient.sum(axis=0), atol=1e-6)
+        assert (play._graph is not None) == (turn >= graph.WARM_UP)  # type: ignore[attr-defined]
+
+
 def test_two_classes_are_a_logistic_loss() -> None:
     be = get_backend("numpy")
     values = logits(-3, 0.5, 2, dtype="float64")
@@ -445,6 +506,9 @@ def test_losses_of_other_networks_refuse_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="one shape"):
         mean_squared_error(np.ones((2, 1)), np.ones(2))  # would broadcast to (2, 2)
     x = np.zeros((2, 3))
-    for labels in ([0], [[0], [1]], [0, 3], [-1, 0], [0.0, 1.0]):
+    for labels in (
+        [0], [[0], [1]], [0, 3], [-1, 0], [0.0, 1.0], [[0, 1, 0]], np.zeros((2, 3)), [[0, 1, 1], [1, 0, 0]],
+        [[2, -1, 0], [1, 0, 0]], [[np.nan, 1, 0], [1, 0, 0]],
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="labels"):
             softmax_cross_entropy(x, np.array(labels))

@@ -118,8 +118,9 @@ class Sequential:
         arena: where the arrays of this pass live; by default they are fresh and never overwritten.
         stream: random numbers of this pass; by default the next of the network's own.
         depth: run the first `depth` layers only; the output is then that of the last of them.
-        beside: (N, K) numbers that stand beside each sample in the input, behind its last axis: as K more features, or
-        as K more channels, the same in every pixel. They are given, so no gradient is taken with respect to them.
+        beside: what stands beside each sample in the input, behind its last axis: (N, K) numbers, as K more features
+        or as K more channels, the same in every pixel; or, beside images (N, H, W, C), images (N, H, W, K) of the same
+        size. It is given, so no gradient is taken with respect to it.
         out: a contiguous array of the network's dtype for the output, by default one of the arena.
 
         `back` adds to the parameters' gradients unless params=False and returns dL/dx unless inputs=False (then
@@ -132,7 +133,8 @@ class Sequential:
         run = self._pass(train, train if track is None else track, arena, stream)
         quiet = _underflowing if stream is None else nullcontext  # in a step, all is quiet anyway
         with quiet():
-            x = self._joined(self.as_batch(x), beside, run)
+            x, beside = self.as_batch(x), None if beside is None else self.as_batch(beside)
+            x = self._joined(x, beside, run)
             run.out, run.fusing = out, True
             try:
                 y, chained = self.chain.forward(x, run, depth)
@@ -191,7 +193,7 @@ class Sequential:
         True
         """
         run = self._pass(train, False, arena, stream)
-        x, stamp = self.as_batch(x), run.arena.stamp
+        x, beside, stamp = self.as_batch(x), None if beside is None else self.as_batch(beside), run.arena.stamp
         shape, x = x.shape, self._joined(x, beside, run)
         y, chained = self.chain.twice(x, run)
         dx, push = chained(ones(y.shape, outputs, run))
@@ -209,21 +211,24 @@ class Sequential:
         return y, self._parted(dx, beside, run), tangent
 
     def _joined(self, x: Array, beside: Array | None, run: Pass) -> Array:
-        """x with the numbers beside each sample."""
+        """x with what stands beside each sample."""
         if beside is None:
             return x
-        if beside.ndim != 2 or len(beside) != len(x) or x.ndim < 2:
-            raise ValueError(f"expected {len(x)} rows of numbers beside samples {x.shape}, got {beside.shape}")
-        features, axes = x.shape[-1], (1,) * (x.ndim - 2)
-        joined = run.empty((*x.shape[:-1], features + beside.shape[1]))
-        joined[..., :features], joined[..., features:] = x, beside.reshape(len(x), *axes, -1)
+        features, pixels = x.shape[-1], x.shape[1:-1]
+        each = beside.shape[1:-1] == pixels or beside.ndim == 2  # a number of its own for each pixel, or one for all
+        if x.ndim < 2 or beside.ndim < 2 or len(beside) != len(x) or not each:
+            images = f", or such a batch {(len(x), *pixels, 'K')}".replace("'", "") if pixels else ""
+            raise ValueError(f"expected {len(x)} rows of numbers{images} beside samples {x.shape}, got {beside.shape}")
+        joined = run.empty((*x.shape[:-1], features + beside.shape[-1]))
+        joined[..., :features] = x
+        joined[..., features:] = beside if beside.ndim == x.ndim else beside.reshape(len(x), *(1 for _ in pixels), -1)
         return joined
 
     def _parted(self, dx: Array, beside: Array | None, run: Pass) -> Array:
         """Of a gradient, the part of the samples."""
         if beside is None:
             return dx
-        part = run.empty((*dx.shape[:-1], dx.shape[-1] - beside.shape[1]))
+        part = run.empty((*dx.shape[:-1], dx.shape[-1] - beside.shape[-1]))
         run.backend.xp.copyto(part, dx[..., : part.shape[-1]])
         return part
 
@@ -260,7 +265,8 @@ class Sequential:
         """
         stream = stream or Stream(self.seed, Purpose.CALL, self.calls)  # a look, not a call: it is not counted
         run = self._pass(train, False, None, stream)
-        x, run.seen = self._joined(self.as_batch(x), beside, run), []
+        x = self._joined(self.as_batch(x), None if beside is None else self.as_batch(beside), run)
+        run.seen = []
         for _ in self.chain.steps(x, run):
             for place, layer, y in run.seen:
                 yield f"{place}.{type(layer).__name__}", y
