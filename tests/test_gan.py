@@ -1094,7 +1094,7 @@ def test_a_number_that_is_not_finite_is_looked_for_in_the_pass_that_made_it(
         for net in "GD":
             last = f"the output of {net}.4.Dense"
             ends = [y for name, y in found if name.startswith(last) and "on the points of" not in name]
-            assert ends, net
+            assert ends or (kind is Tutorial and nth == 1 and net == "G"), net  # whose D sees real samples first
             for y in ends:  # a penalty's own pass is none of `Sequential.__call__`, and left to test_penalties.py
                 assert any(y.shape == was.shape and np.allclose(y, was, atol=1e-6) for was in passes[net]), net
         return NonFiniteError(1, "x", "explained")
