@@ -20,8 +20,6 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from .atomic import atomically
 from .backend import Purpose
-from .game.feed import Given
-from .game.game import Metrics
 from .game.judging import Judging
 from .game.pair import Pair
 from .game.player import Player
@@ -154,9 +152,8 @@ class GAN(Pair):
             seen = self.judge(up, real, fakes.samples)
             up.loss, judgement = self.objective.classify(seen.real, seen.fakes, up.arena, seen.grads)
             penalty = seen.back()
-        said = dict(zip(JUDGEMENT, judgement, strict=True))
         return {
-            **said, "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
+            **dict(zip(JUDGEMENT, judgement, strict=True)), "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
             "d_codes": self._nothing,
         }  # fmt: skip
 
@@ -207,42 +204,8 @@ class GAN(Pair):
         shown, depth = self.judge.shown(up, samples, purpose), self.objective.depth(self.D)
         return up.run(self.D, shown, purpose, on=on, depth=depth, beside=condition)
 
-    @property
-    def begun(self) -> int:
-        return self.d_updates
-
-    def begin(self, draw: Any, updates: int) -> None:
-        """D alone, until it has made so many updates."""
-        while self.d_updates < updates:
-            self.update_discriminator(*draw(self.d))
-
     def _or_nothing(self, term: Array | None) -> Array:
         return self._nothing if term is None else term
-
-    @atomically
-    def step(self, real: Array, labels: Any = None) -> Metrics:
-        """One iteration: k updates of D, then one of G. Returns the metrics named in `METRICS`.
-
-        real: (k·N, ...) floats in [−1, 1], k = d_steps minibatches of N one after the other; G's update has N fakes,
-        which meet the last N real samples if the objective compares them. labels: integers (k·N,), for a game that
-        knows labels. Metrics of D are those of its last update, taken before the parameters move.
-
-        Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
-        finite, before it reaches the parameters.
-        """
-        with self.backend.explained():
-            metrics = self.turn(self.given(real, labels))
-            return dict(zip(METRICS, self.backend.numbers([metrics[name] for name in METRICS]), strict=True))
-
-    def given(self, real: Array, labels: Any = None) -> Given:
-        """These samples as a turn draws them: `turn(given(real))` is `step(real)`, but a GPU is not waited for."""
-        real, rows = self.samples(real), self.one_hot(labels, len(real))
-        if len(real) % self.d_steps:
-            raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
-        n = len(real) // self.d_steps
-        self.judge.check_batch(n)
-        parts = [slice(k * n, (k + 1) * n) for k in range(self.d_steps)]
-        return Given([(real[part],) if rows is None else (real[part], rows[part]) for part in parts])
 
     def follow(self, plan: Any) -> None:
         """Take over the update rules and the instance noise of another GAN, from the next step on; raises as above."""

@@ -5,12 +5,13 @@ z ~ N(0, 1) or U(−1, 1)        G(z): samples        D(x): one logit or score f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..atomic import atomically
 from ..backend import Heap, Purpose, Stream
 from ..codes import Code, Codes
 from ..limits import check_budget, samples_at_once
@@ -18,8 +19,9 @@ from ..names import not_one_of
 from ..nn import Sequential
 from ..objectives import Critic, Objective, get_objective
 from ..spec import whole
+from .feed import Given
 from .fitting import check_shape, look_at_data, on_backend
-from .game import Game, Panel
+from .game import Game, Metrics, Panel
 from .judging import Judging
 from .player import Player
 
@@ -44,6 +46,8 @@ class Pair(Game, abstract=True):
     g: Player
     judge: Judging
     objective: Objective
+    d_steps: int
+    update_discriminator: Callable[..., dict[str, Array]]
     sample_shape: tuple[int, ...]
     _codes = Codes(())
 
@@ -137,6 +141,43 @@ class Pair(Game, abstract=True):
         if labels is None:
             raise ValueError(f"the codes have {label}, so labels are needed: integers, one for each of {n} samples")
         return self.backend.asarray(label.encode(np.asarray(labels), n), self.D.dtype)
+
+    # --- steps by hand -----------------------------------------------------------------------------------------
+
+    @atomically
+    def step(self, real: Array, labels: Any = None) -> Metrics:
+        """One iteration: k updates of D, then one of G. Returns the metrics by name.
+
+        real: (k·N, ...) floats in [−1, 1], k = d_steps minibatches of N one after the other; G's update has N fakes,
+        which meet the last N real samples if the objective compares them. labels: integers (k·N,), for a game that
+        knows labels. Metrics of D are those of its last update, taken before the parameters move.
+
+        Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
+        finite, before it reaches the parameters.
+        """
+        with self.backend.explained():
+            metrics = self.turn(self.given(real, labels))
+            numbers = self.backend.numbers([metrics[name] for name in self.metrics])
+            return dict(zip(self.metrics, numbers, strict=True))
+
+    def given(self, real: Array, labels: Any = None) -> Given:
+        """These samples as a turn draws them: `turn(given(real))` is `step(real)`, but a GPU is not waited for."""
+        real, rows = self.samples(real), self.one_hot(labels, len(real))
+        if len(real) % self.d_steps:
+            raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
+        n = len(real) // self.d_steps
+        self.judge.check_batch(n)
+        parts = [slice(k * n, (k + 1) * n) for k in range(self.d_steps)]
+        return Given([(real[part],) if rows is None else (real[part], rows[part]) for part in parts])
+
+    @property
+    def begun(self) -> int:
+        return self.d_updates
+
+    def begin(self, draw: Any, updates: int) -> None:
+        """D alone, until it has made so many updates."""
+        while self.d_updates < updates:
+            self.update_discriminator(*draw(self.d))
 
     # --- samples -----------------------------------------------------------------------------------------------
 

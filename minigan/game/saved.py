@@ -178,9 +178,7 @@ def restored(cls: Any, states: States, header: Mapping[str, Any], backend: Backe
     return game
 
 
-def build_game(
-    cls: Any, description: Mapping[str, Any], backend: Backend | str | None, states: States | None
-) -> Game:
+def build_game(cls: Any, description: Mapping[str, Any], backend: Backend | str | None, states: States | None) -> Game:
     """A game of this class, or of one derived from it, as it is described."""
     kind: Any = spec.class_of(description.get("kind", cls.kind()))
     if not issubclass(kind, cls):

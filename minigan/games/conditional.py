@@ -63,9 +63,8 @@ class Conditional(GAN):
                 if grad is not part:
                     grad[:, :1] = part
             penalty = seen.back()
-        said = dict(zip(JUDGEMENT, judgement, strict=True))
         return {
-            **said, "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
+            **dict(zip(JUDGEMENT, judgement, strict=True)), "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
             "d_codes": self._or_nothing(codes),
         }  # fmt: skip
 
