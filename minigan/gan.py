@@ -153,8 +153,8 @@ class GAN(Pair):
             up.loss, judgement = self.objective.classify(seen.real, seen.fakes, up.arena, seen.grads)
             penalty = seen.back()
         return {
-            **dict(zip(JUDGEMENT, judgement, strict=True)), "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
-            "d_codes": self._nothing,
+            **dict(zip(JUDGEMENT, judgement, strict=True)),
+            "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm, "d_codes": self._nothing,
         }  # fmt: skip
 
     @atomically

@@ -64,8 +64,8 @@ class Conditional(GAN):
                     grad[:, :1] = part
             penalty = seen.back()
         return {
-            **dict(zip(JUDGEMENT, judgement, strict=True)), "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
-            "d_codes": self._or_nothing(codes),
+            **dict(zip(JUDGEMENT, judgement, strict=True)),
+            "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm, "d_codes": self._or_nothing(codes),
         }  # fmt: skip
 
     def descend(self, up: Update, fakes: Fakes, real: Array | None = None, labels: Array | None = None) -> Array:
