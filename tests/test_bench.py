@@ -1071,9 +1071,10 @@ RECIPES_JUDGED = {
 
 @pytest.fixture
 def readme_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """benchmarks/readme_tables.py, for a README and results of our own."""
+    """benchmarks/readme_tables.py, for pages and results of our own."""
     found = script("readme_tables")
     monkeypatch.setattr(found, "README", tmp_path / "README.md")
+    monkeypatch.setattr(found, "MEASURED", tmp_path / "measured.md")
     monkeypatch.setattr(found, "RESULTS", tmp_path / "results")
     return found
 
@@ -1081,9 +1082,10 @@ def readme_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.Modu
 def test_the_readmes_table_is_generated(
     readme_tables: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = tmp_path / "README.md"
-    marks = [f"<!-- {name}: begin -->\nold\n<!-- {name}: end -->" for name in readme_tables.SECTIONS]
-    readme.write_text("\n\n".join(["before", *marks, "after\n"]), encoding="utf-8")
+    short, readme = tmp_path / "README.md", tmp_path / "measured.md"
+    for page, sections in ((short, readme_tables.SHORT), (readme, readme_tables.SECTIONS)):
+        marks = [f"<!-- {name}: begin -->\nold\n<!-- {name}: end -->" for name in sections]
+        page.write_text("\n\n".join(["before", *marks, "after\n"]), encoding="utf-8")
     report.save(tmp_path / "bench.json", full())
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "recipes-mnist.json").write_text(json.dumps(RECIPES_JUDGED), encoding="utf-8")
@@ -1111,9 +1113,17 @@ def test_the_readmes_table_is_generated(
     assert "<!-- gpu: begin -->\nold\n<!-- gpu: end -->" in text  # nothing is claimed before there are results
     assert "|   512 | CPU    | torch-best        |" in text
     assert "Made-up (R) CPU @ 3 GHz, 2 cores" in text
+    begun = short.read_text(encoding="utf-8")
+    assert re.search(r"\| `gan` *\| The GAN of 2014 .* \| +3.00 \|", begun)
+    assert re.search(r"\| Made-up  CPU @ 3 GHz, 2 cores \| minigan numpy *\| +[0-9.]+", begun)
+    assert "<!-- hardware: begin -->\nold\n<!-- hardware: end -->" in begun
     assert run("--check") == 0
     assert run() == 0
     assert readme.read_text(encoding="utf-8") == text
+    short.write_text(begun.replace("3.00", "2.00"), encoding="utf-8")
+    assert run("--check") == 1
+    assert run() == 0
+    assert short.read_text(encoding="utf-8") == begun
     readme.write_text(text.replace("torch-best", "torch-beast"), encoding="utf-8")
     assert run("--check") == 1
     readme.write_text("no comments", encoding="utf-8")
@@ -1121,15 +1131,13 @@ def test_the_readmes_table_is_generated(
         run()
 
 
-def test_the_readme_agrees_with_the_results() -> None:
-    readme, results = ROOT / "README.md", sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    if not results or "<!-- bench: begin -->" not in text:
-        pytest.skip("the README has no generated table, or there are no results")
-    written = script("readme_tables")
-    assert written.rewritten(text) == text, (
-        "the README differs from benchmarks/results: run python benchmarks/readme_tables.py"
-    )
+def test_the_pages_agree_with_the_results() -> None:
+    results, written = sorted((ROOT / "benchmarks" / "results").glob("*.json")), script("readme_tables")
+    for page, sections in ((written.README, written.SHORT), (written.MEASURED, written.SECTIONS)):
+        text = page.read_text(encoding="utf-8")
+        assert written.rewritten(text, sections) == text, (
+            f"{page} differs from benchmarks/results: run python benchmarks/readme_tables.py"
+        )
     kinds = "critic", "dcgan", "conv"
     machines = [path for path in results if path.stem.partition("-")[0] not in {*written.OTHERS} - {*kinds}]
     assert machines
