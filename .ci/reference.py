@@ -14,21 +14,12 @@ from pathlib import Path
 import pdoc
 import pdoc.doc
 import pdoc.render
-import pdoc.search
 
 import minigan
 
 PARAMETER = re.compile(r"(^|[.;] )(\*{0,2}\w+(?:, \*{0,2}\w+)*): ")
-MORE = (
-    "backend.arena",
-    "backend.philox",
-    "backend.reference",
-    "codes",
-    "metrics",
-    "nn",
-    "penalties",
-    "spec",
-)  # public too
+# Public as well, though not among the names of `minigan` itself.
+MORE = ("backend.arena", "backend.philox", "backend.reference", "codes", "metrics", "nn", "penalties", "spec")
 
 
 def names(doc: pdoc.doc.Doc[object]) -> set[str]:
@@ -86,9 +77,8 @@ def main() -> None:
         vars(minigan)[name] = getattr(minigan, name)
     found = pdoc.extract.walk_specs(["minigan", *(f"minigan.{name}" for name in MORE)])
     modules = {name: pdoc.doc.Module.from_name(name) for name in sorted(found)}
-    for (
-        kind
-    ) in tuple.__subclasses__():  # a NamedTuple's types are those of its module, in which pdoc then looks for them
+    for kind in tuple.__subclasses__():
+        # The types of a NamedTuple are those of its module; pdoc looks for them where __new__ says it is from.
         if kind.__module__.startswith("minigan."):
             kind.__new__.__module__ = kind.__module__
     others = [name for name in modules if name != "minigan" and not name.startswith("minigan.recipes.")]
