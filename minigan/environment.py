@@ -7,7 +7,6 @@ import os
 import platform
 import re
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -90,24 +89,6 @@ def cpu() -> str:
         if found:
             return " ".join(found[1].split())
     return platform.processor() or platform.machine() or "unknown"
-
-
-def cpu_features() -> set[str]:
-    """The instruction sets that NumPy has found, by its names."""
-    try:
-        features = import_module("numpy._core._multiarray_umath").__cpu_features__
-    except (ImportError, AttributeError):  # a private name: some NumPy may lack it
-        return set()
-    return {name for name, present in features.items() if present}
-
-
-def highest_clock() -> float | None:
-    """The highest clock of any core in Hz, where the system tells (Linux)."""
-    clocks = []
-    for core in range(os.cpu_count() or 1):
-        with suppress(OSError, ValueError), open(f"/sys/devices/system/cpu/cpu{core}/cpufreq/cpuinfo_max_freq") as file:
-            clocks.append(1e3 * int(file.read()))
-    return max(clocks, default=None)
 
 
 def memory() -> str:

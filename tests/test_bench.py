@@ -292,7 +292,7 @@ def test_the_machine_has_a_name_that_is_not_the_hosts() -> None:
         )
         == "intel-xeon-4-cores-tesla-t4"
     )
-    assert isinstance(environment.cpu_features(), set)
+    assert isinstance(peak.cpu_features(), set)
 
 
 # --- precision -------------------------------------------------------------------------------------------------
