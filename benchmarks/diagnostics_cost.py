@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 import minigan
-from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential, console
+from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential, console, environment
 from minigan.archive import write_atomically
-from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.match import Match

@@ -23,9 +23,8 @@ from typing import Any
 import numpy as np
 
 import minigan
-from minigan import console
+from minigan import console, environment
 from minigan.archive import write_atomically
-from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.gan import GAN

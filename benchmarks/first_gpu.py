@@ -103,7 +103,8 @@ def proofs() -> list[Phase]:
 def measure(scratch: Path, data: str) -> list[Phase]:
     """How fast it is, and what comes of it; what is wanted most comes first."""
     minigan, gan = [*PYTHON, "-m", "minigan"], scratch / "dcgan"
-    bench = [*minigan, "bench", "--no-parts", "--rounds", "3", "--seconds", "0.3", "--patience", "60"]
+    contest = [*PYTHON, str(ROOT / "benchmarks" / "contest")]
+    pace = ["--rounds", "3", "--seconds", "0.3", "--patience", "60"]
     tests = [
         *PYTHON, "-m", "pytest", "tests", "-m", "gpu", "-q", "-n", "8", "--dist", "worksteal", "-p", "no:cacheprovider",
         "--hypothesis-profile=quick", "--maxfail=15", "--durations=15",
@@ -117,12 +118,12 @@ def measure(scratch: Path, data: str) -> list[Phase]:
     return [
         checks("env", 40),
         Phase("bench", 200, [
-            *bench, "--backend", "cupy", "cupy-tf32", "numpy",
+            *contest, "step", "--no-parts", *pace, "--backend", "cupy", "cupy-tf32", "numpy",
             "--against", "torch-eager", "torch-cudagraph", "torch-tf32", "jax",
             "--batch", "32", "4096", "128", "512", "--out", str(scratch / "bench"),
         ], leaves={"bench.json": scratch / "bench" / "bench.json", "crossover.png": scratch / "bench" / "time.png"}),
         Phase("dcgan", 70, [
-            *bench, "--dcgan", "--backend", "cupy", "cupy-tf32",
+            *contest, "dcgan", *pace, "--backend", "cupy", "cupy-tf32",
             "--against", "torch-eager", "torch-cudagraph", "torch-tf32",
             "--batch", "64", "--out", str(scratch / "bench-dcgan"),
         ], leaves={"dcgan.json": scratch / "bench-dcgan" / "bench.json"}),
@@ -135,7 +136,7 @@ def measure(scratch: Path, data: str) -> list[Phase]:
         Phase("tests", 150, tests),
         Phase("ncu", 40, ncu, leaves={"ncu.csv": scratch / "ncu.csv"}),
         Phase("conv", 60, [
-            *bench, "--conv", "--backend", "cupy", "--against", "torch-best", "--batch", "64",
+            *contest, "conv", *pace, "--backend", "cupy", "--against", "torch-best", "--batch", "64",
             "--out", str(scratch / "conv"),
         ]),
     ]  # fmt: skip

@@ -42,9 +42,8 @@ import numpy as np
 
 import minigan
 import minigan.commands.sample
-from minigan import archive, console
+from minigan import archive, console, environment
 from minigan.archive import write_atomically
-from minigan.bench import environment
 from minigan.datasets import csv as points
 from minigan.match import METRICS
 from minigan.runs.config import Config

@@ -36,12 +36,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from contest.guests import SUBJECTS
 
-from minigan import GAN, Dense, LeakyReLU, Sequential, datasets, get_backend
+from minigan import GAN, Dense, LeakyReLU, Sequential, datasets, environment, get_backend
 from minigan.backend import Stream, cublas, cupy_backend, workarounds
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.graph import no_collection
-from minigan.bench import environment, opponents, step
+from minigan.bench import step, subject
 from minigan.recipes import RECIPES
 
 Array = Any
@@ -383,17 +384,18 @@ def steps(check: Checks, dot: str | None = None) -> None:
     plan = [("step", name, batch) for name, batches in sizes.items() for batch in batches]
     plan += [("dcgan", name, 4 if check.small else 64) for name in list(sizes)[: 1 if check.small else 3]]
     check("the graph of the step", partial(described, check.small, dot))
-    for subject, name, batch in plan:
-        check(f"{subject} of {name}, batch {batch}", partial(played, subject, name, batch, width))
+    for what, name, batch in plan:
+        check(f"{what} of {name}, batch {batch}", partial(played, what, name, batch, width))
     check("GANs one after the other", partial(in_turn, 3 if check.small else 12))
 
 
-def recorded(small: bool, subject: str = "step") -> Any:
+def recorded(small: bool, what: str = "step") -> Any:
     """The canonical step at batch 32, or that of a small DCGAN at batch 64, played until it should be a graph."""
     be, width = get_backend("cupy"), 1 / 64 if small else 1.0
-    start = opponents.make_start(4 if small else 64 if subject == "dcgan" else 32, width, subject)
-    play = be.repeat(opponents.ready(start, opponents.SUBJECTS[subject].build(start.width, be)))
-    for _ in range(opponents.CHECKED_STEPS):
+    game = SUBJECTS[what]
+    start = game.start(4 if small else 64 if what == "dcgan" else 32, width)
+    play = be.repeat(game.play(start, game.build(width, be)))
+    for _ in range(subject.CHECKED_STEPS):
         play()
     be.synchronize()
     return play
@@ -412,27 +414,27 @@ def described(small: bool, dot: str | None) -> Found:
     return found
 
 
-def played(subject: str, name: str, batch: int, width: float) -> Found:
+def played(what: str, name: str, batch: int, width: float) -> Found:
     """One step: its losses beside the reference's, how the GPU is asked for it, and the median of its time."""
-    start = opponents.make_start(batch, width, subject)
-    opponent = opponents.make_opponent(name, "gpu", start)
-    losses = [opponent.checked() for _ in range(opponents.CHECKED_STEPS)]
+    game = SUBJECTS[what]
+    start = game.start(batch, width)
+    opponent = game.opponent(name, "gpu", start)
+    losses = [opponent.checked() for _ in range(subject.CHECKED_STEPS)]
     found: Found = {"losses": losses}
     try:
         found["about"] = opponent.about()
-    except opponents.UnavailableError as error:
+    except subject.UnavailableError as error:
         found |= {"ok": False, "about": str(error)}
     if batch * width <= 512:  # the reference takes its time
-        expected = opponents.expected_losses(start)
-        found["worst"] = max(opponents.deviations(losses, expected, subject))
-        if not found["worst"] <= opponents.TOLERANCES[opponents.precision(name)]:
+        found["worst"] = max(game.deviations(losses, game.expected(start)))
+        if not found["worst"] <= subject.TOLERANCES[subject.precision(name)]:
             found["ok"] = False
     count = max(1, min(200, int(0.05 / _seconds(opponent, 1))))
     found["us"] = round(statistics.median(_seconds(opponent, count) for _ in range(7)) * 1e6, 1)
     return found
 
 
-def _seconds(opponent: opponents.Opponent, count: int) -> float:
+def _seconds(opponent: subject.Opponent, count: int) -> float:
     begin = time.perf_counter()
     for _ in range(count):
         opponent.timed()
@@ -527,12 +529,12 @@ def sanitize(check: Checks) -> None:
 
 def replay(check: Checks) -> None:
     """The canonical step, then a DCGAN's; a profiler that waits to be told sees the last replay of each and no more."""
-    for subject in ("step", "dcgan"):
-        check(f"replay {subject}", partial(_replayed, check.small, subject))
+    for what in ("step", "dcgan"):
+        check(f"replay {what}", partial(_replayed, check.small, what))
 
 
-def _replayed(small: bool, subject: str) -> Found:
-    play, be = recorded(small, subject), cast(CupyBackend, get_backend("cupy"))
+def _replayed(small: bool, what: str) -> Found:
+    play, be = recorded(small, what), cast(CupyBackend, get_backend("cupy"))
     play()
     be.synchronize()
     if hasattr(be.xp.cuda.runtime, "profilerStart"):

@@ -25,9 +25,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from minigan import console
+from minigan import console, environment
 from minigan.archive import write_atomically
-from minigan.bench import environment
 from minigan.datasets.toys import get_toy
 from minigan.theory.plane import METHODS, N, game, look, play
 

@@ -1,7 +1,7 @@
 """Write the tables of README.md and benchmarks/README.md from benchmarks/results: step times, a file for each machine,
 and how good recipes are.
 
-    minigan bench --out runs/bench                                    measure
+    python benchmarks/contest --out runs/bench                        measure
     python benchmarks/readme_tables.py --add runs/bench/bench.json    keep that for this machine, update the pages
     python benchmarks/readme_tables.py --add SMOKE MEASURE            the same for two folders of first_gpu.py
     python benchmarks/recipes.py --data mnist --out runs/recipes      train and judge every recipe
@@ -25,11 +25,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from minigan import console
+from contest import conv
+from contest.guests import FAMILIES
+
+from minigan import console, environment
 from minigan.archive import write_atomically
-from minigan.bench import conv, environment, report, tables
+from minigan.bench import report, tables
 from minigan.bench.report import Figure, Report
 from minigan.bench.statistics import Timing
+from minigan.bench.subject import is_ours
 from minigan.recipes import get_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +69,7 @@ def bench_section(results: Path) -> list[str]:
 
 
 def steps_of(results: Path) -> list[Report]:
-    """What `minigan bench` has found, on each machine."""
+    """What `minigan bench` or the contest has found of the canonical step, on each machine."""
     return [report.load(path) for path in sorted(results.glob("*.json")) if path.stem.partition("-")[0] not in OTHERS]
 
 
@@ -144,7 +148,8 @@ def speed_section(results: Path) -> list[str]:
     head = ["on", "who", *(f"batch {batch:,}" for batch in BATCHES)]
     note = "\\* unstable: quartiles, or first and last third, more than 15 % apart"
     when = ", ".join(sorted(found.when for found in reports))
-    return [console.table(head, rows, left=(0, 1)), f"*(ms a step, medians; {note}. `minigan bench`, {when} UTC.)*"]
+    commands = " and ".join(dict.fromkeys(f"`{command(found)}`" for found in reports))
+    return [console.table(head, rows, left=(0, 1)), f"*(ms a step, medians; {note}. {commands}, {when} UTC.)*"]
 
 
 def hardware_section(results: Path) -> list[str] | None:
@@ -331,23 +336,31 @@ def machine(found: Report) -> list[str]:
     libraries = ", ".join(f"{n} {facts[n]}" for n in LIBRARIES if n in facts and facts[n] != "not installed")
     notes = [f"{facts['CPU']}, {facts['cores']} cores{gpu}; {libraries}; Python {facts['python'].split()[0]}"]
     notes += [f"{who}: {about}" for who, about in found.about.items() if "minigan" not in about]
-    steps, options = shown(found), "" if subject(found) == "step" else f" --{subject(found)}"
+    steps = shown(found)
     if any(f.timing.unstable for f in steps):
         notes.append("* unstable: quartiles, or first and last third, more than 15 % apart")
     return [
         conv_table(steps) if subject(found) == "conv" else step_table(found, steps),
-        f"*({'; '.join(notes)}. `minigan bench{options}`, {found.when} UTC.)*".replace("* un", "\\* un"),
+        f"*({'; '.join(notes)}. `{command(found)}`, {found.when} UTC.)*".replace("* un", "\\* un"),
     ]
 
 
 def subject(found: Report) -> str:
     """What was measured: "step", "critic", "dcgan" or "conv"."""
     first = found.steps()[0].subject
-    return "conv" if first in conv.SUBJECTS else first
+    return next(name for name, family in FAMILIES.items() if first in [subject.name for subject in family])
+
+
+def command(found: Report) -> str:
+    """What makes such a report: minigan alone measures no more than the canonical step on its own backends."""
+    what = subject(found)
+    if what == "step" and all(is_ours(f.who) for f in found.figures):
+        return "minigan bench"
+    return "python benchmarks/contest" + ("" if what == "step" else f" {what}")
 
 
 def shown(found: Report) -> list[Figure]:
-    """The steps of width 1, at the batch sizes of the README if they were measured, else at all."""
+    """The steps of width 1, at the batch sizes of the pages if they were measured, else at all."""
     steps = [f for f in found.steps() if f.width == 1]
     return [f for f in steps if f.batch in BATCHES and f.subject == "step"] or steps
 
@@ -386,7 +399,7 @@ def conv_table(steps: list[Figure]) -> str:
 
 
 def add(path: Path) -> None:
-    """Keep a report of `minigan bench`, or what a folder of first_gpu.py has."""
+    """Keep a report of `minigan bench` or of the contest, or what a folder of first_gpu.py has."""
     if path.is_dir():
         add_gpu(path)
         return

@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from minigan import environment
 from minigan.archive import write_atomically
-from minigan.bench import environment
 from minigan.evaluation import Report, evaluate
 from minigan.recipes import RECIPES
 from minigan.runs.config import Config

@@ -1,7 +1,7 @@
 """minigan: generative adversarial networks from scratch, on NumPy or CuPy.
 
 Layers with hand-derived gradients (`minigan.nn`), losses on logits (`minigan.objectives`), update rules
-(`minigan.optim`), the minimax game (`minigan.gan`), and the proof by finite differences (`minigan.gradcheck`).
+(`minigan.optim`), the minimax game (`minigan.gan`), and the check by finite differences (`minigan.gradcheck`).
 Begin reading at gan.py.
 """
 

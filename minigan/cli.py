@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -30,8 +30,8 @@ COMMANDS = {
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
     "study": "see the theory hold and the failures happen, with pictures",
     "recipes": "list the GANs that can be trained, or the options of one",
-    "gradcheck": "prove every gradient, layer by layer",
-    "bench": "time a training step and its parts, beside PyTorch and JAX",
+    "gradcheck": "check every gradient, layer by layer",
+    "bench": "time a training step and its parts, on the CPU and on a GPU",
     "info": "what minigan runs on here: versions, BLAS, cores, GPU",
     "completion": "print what lets a shell complete minigan's commands and flags",
 }
@@ -49,13 +49,16 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. argv: the words after `minigan`; default: those of this process."""
+def main(argv: Sequence[str] | None = None, run: Callable[[list[str]], int] | None = None) -> int:
+    """Run one command and return its exit code. argv: the words after `minigan`; default: those of this process.
+
+    run: what is done with them instead, by a program that is to end as the commands do.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # there may be none, or another kind, or it is closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it talks about its caches
-    code = _guarded(_run, sys.argv[1:] if argv is None else list(argv))
+    code = _guarded(run or _run, sys.argv[1:] if argv is None else list(argv))
     return _guarded(_flush) or code  # what is still buffered can fail to be written, too
 
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import console
+from . import console, environment
 from .archive import StrPath, write_atomically
 from .backend import Backend, get_backend
-from .bench import environment
 from .paths import expand
 from .recipes.options import docstring
 from .runs import pictures

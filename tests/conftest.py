@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, settings
 from minigan import get_backend
 from minigan.backend import Backend
 
-sys.path.insert(0, str(Path(__file__).parent))  # so that the tests can import their own helpers
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))  # so that the tests can import contest,
+sys.path.insert(0, str(Path(__file__).parent))  # and their own helpers
 
 import fake_cupy
 

@@ -396,7 +396,7 @@ def assert_gradient(
 
 
 def worst(errors: dict[str, float]) -> float:
-    """The largest of gradcheck's errors, or NaN if there is one: an array that could not be checked is not proved."""
+    """The largest of gradcheck's errors, or NaN if there is one: an array that could not be checked is not right."""
     return float(np.max(list(errors.values())))
 
 

@@ -409,7 +409,7 @@ FORK = """
 import os, threading, warnings
 import numpy as np
 import minigan
-from minigan.backend.team import blas_threads, team
+from minigan.backend.threads import blas_threads, team
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: that is the subject
 inside, leave = threading.Event(), threading.Event()
 

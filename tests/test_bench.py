@@ -16,44 +16,24 @@ from typing import Any
 import fake_cupy
 import numpy as np
 import pytest
+from figures import figure, full, sample
 from scripts import script
 
+from minigan import environment
 from minigan.backend import Backend, get_backend
-from minigan.backend.graph import WARM_UP
 from minigan.backend.numpy_backend import NumpyBackend
-from minigan.bench import (
-    ceilings,
-    conv,
-    critic,
-    dcgan,
-    environment,
-    growth,
-    opponents,
-    opponents_jax,
-    opponents_torch,
-    parts,
-    peak,
-    plots,
-    profile,
-    report,
-    step,
-    tables,
-    turns,
-    work,
-)
+from minigan.bench import ceilings, command, growth, parts, peak, plots, profile, report, step, tables, turns, work
 from minigan.bench.ceilings import Ceilings
-from minigan.bench.measure import Plan, measure
-from minigan.bench.opponents import UnavailableError
-from minigan.bench.report import Figure, Report
+from minigan.bench.measure import Guest, Plan, measure
+from minigan.bench.report import Report
 from minigan.bench.statistics import Timing, summarise
+from minigan.bench.step import STEP
 from minigan.bench.turns import Pace, WorkerError, WorkerProcess, take_turns
 from minigan.bench.work import Work
 from minigan.bench.worker import Worker
 from minigan.cli import main
-from minigan.penalties import GradientPenalty
 
 ROOT = Path(__file__).parent.parent
-GAMES = ("step", "critic", "dcgan")  # the subjects that are steps of a GAN
 SMALL = 1 / 256  # G 100-1-2-4-784, D 784-2-1-1: small enough to count by hand
 
 
@@ -85,36 +65,6 @@ def test_the_work_of_a_tiny_step_by_hand() -> None:
     backward = 2 * leaky + 3 * tanh
     sums = 2 * (1 + 2 + 4 + 784) + 4 * (2 + 1 + 1)  # of the gradients of biases: G's, and D's in its own update
     assert parts.part_work("elementwise", 2, SMALL).other_flops == forward + backward + sums
-
-
-@pytest.mark.parametrize("subject", GAMES)
-@pytest.mark.parametrize(("batch", "width"), [(2, SMALL), (5, 0.1)])
-def test_the_products_counted_are_those_of_a_real_step(batch: int, width: float, subject: str) -> None:
-    """As a multiset: a backend may be asked for the two products of a backward in either order, or for both at once."""
-    recorder = profile.Recorder(noting=True)
-    gan = opponents.SUBJECTS[subject].build(width, profile.WatchedBackend(get_backend("numpy"), recorder))
-    play = opponents.ready(opponents.make_start(batch, width, subject), gan)
-    recorder.calls.clear()  # the sample that the constructor sends through
-    play()
-    asked = Counter(
-        tuple(map(int, product.split("×")))
-        for call in recorder.calls
-        if call.operation.startswith("gemm")
-        for product in call.shape.split(", ")
-    )
-    if subject != "dcgan":  # its operations are not written down one by one
-        operations = {"step": step.operations, "critic": critic.operations}[subject](batch, width)
-        assert asked == Counter(step.products(operations))
-    counted = [call.work for call in recorder.calls if call.work is not None]
-    assert work.total(counted).gemm_flops == opponents.SUBJECTS[subject].work(batch, width).gemm_flops
-
-
-def test_the_work_of_a_tiny_critic_by_hand() -> None:
-    """Batch 2, D 784-2-1-1: what the double pass costs beside the plain one."""
-    forward, to_the_input, tangent = 1568 + 2 + 1, 1 + 2 + 1568, 1568 + 2  # of one sample
-    plain = 4 * forward + 4 * forward + 4 * (1 + 2)  # real and fakes: forward, dW, and dx but for the first layer's
-    penalty = 2 * (forward + to_the_input + tangent + forward)  # x̂ forward and back, its tangent, dW
-    assert critic.critic_work(2, SMALL).gemm_flops == 2 * (plain + penalty)
 
 
 def test_the_canonical_sizes() -> None:
@@ -224,39 +174,6 @@ def test_bounds_of_hardware() -> None:
 
 
 # --- reports ---------------------------------------------------------------------------------------------------
-
-
-def figure(who: str, batch: int = 32, seconds: float = 0.01, subject: str = "step", **more: Any) -> Figure:
-    width = more.pop("width", 1.0)
-    counted = step.step_work(batch, width) if subject == "step" else parts.part_work(subject, batch, width)
-    timing = Timing(seconds, 0.9 * seconds, 1.2 * seconds, 30, more.pop("unstable", ""))
-    return Figure(subject, who, more.pop("device", "cpu"), batch, width, counted, timing)
-
-
-def sample(*figures: Figure) -> Report:
-    facts = {
-        "CPU": "Made-up (R) CPU @ 3 GHz",
-        "cores": "2",
-        "GPU": "none: there is no CuPy",
-        "numpy": "2.4",
-        "python": "3.11 (C)",
-    }
-    bounds = {"cpu": peak.cpu_peak(2, {"FMA3"}, 3e9), "gpu": peak.gpu_peak({"multiProcessorCount": 132})}
-    ceilings = {"cpu": Ceilings(1.5e11, ((2**16, 9e10), (2**26, 2e10))), "gpu": Ceilings(4e13, ((2**20, 3e12),))}
-    found = Report(report.SCHEMA, "2026-01-02 03:04", facts, bounds, ceilings, absent={"jax": "JAX is not installed"})
-    for one in figures:
-        found.add(one)
-    return found
-
-
-def full() -> Report:
-    step_figures = [
-        figure(who, batch, seconds * (1 + batch / 64), width=width, unstable="quartiles 30 % apart" * (batch == 32))
-        for batch, width in [(32, 1.0), (128, 1.0), (512, 1.0), (128, 2.0)]
-        for who, seconds in (("numpy", 0.02), ("reference", 0.04), ("torch-best", 0.015))
-    ]
-    part_figures = [figure(who, 128, 0.02, part) for part in parts.PARTS for who in ("numpy", "reference")]
-    return sample(*step_figures, *part_figures)
 
 
 def test_a_report_survives_its_file(tmp_path: Path) -> None:
@@ -378,177 +295,10 @@ def test_the_machine_has_a_name_that_is_not_the_hosts() -> None:
         )
         == "intel-xeon-4-cores-tesla-t4"
     )
-    assert isinstance(environment.cpu_features(), set)
-
-
-# --- contestants -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", params=GAMES)
-def start(request: pytest.FixtureRequest) -> opponents.Start:
-    return opponents.make_start(4, 0.1, request.param)
-
-
-def check(who: str, losses: Any, start: opponents.Start) -> None:
-    opponents.check_losses(who, losses, opponents.expected_losses(start), start.subject)
-
-
-def play(opponent: opponents.Opponent) -> list[opponents.Losses]:
-    return [opponent.checked() for _ in range(opponents.CHECKED_STEPS)]
-
-
-def test_a_start_survives_its_file(start: opponents.Start, tmp_path: Path) -> None:
-    opponents.save_start(tmp_path / "start.npz", start)
-    again = opponents.load_start(tmp_path / "start.npz")
-    assert (again.subject, again.width, again.batch) == (start.subject, 0.1, 4)
-    assert again.G.keys() == start.G.keys()
-    assert again.D.keys() == start.D.keys()
-    for ours, theirs in zip((again.real, again.fake, again.drawn), (start.real, start.fake, start.drawn), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(again.D["0.weight"], start.D["0.weight"])
-
-
-def test_the_prescribed_numbers_are_those_that_minigan_draws(start: opponents.Start) -> None:
-    backend, drawn = NumpyBackend(), []
-    draw = "uniform" if start.subject == "critic" else "normal"
-    generate = getattr(backend, draw)
-
-    def note(out: Any, stream: Any) -> None:
-        generate(out, stream)
-        drawn.append(out.copy())
-
-    gan = opponents.SUBJECTS[start.subject].build(start.width, backend)
-    vars(backend)[draw] = note
-    turn = opponents.ready(start, gan)
-    for _ in start.drawn:
-        turn()
-    np.testing.assert_array_equal(drawn, start.drawn)
-
-
-def test_minigan_plays_the_reference_step(
-    start: opponents.Start, backend: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if isinstance(backend.xp, fake_cupy.FakeCupy):
-        fake_cupy.install(monkeypatch)
-    opponent = opponents.make_opponent(backend.name, environment.device(backend), start)
-    check(backend.name, play(opponent), start)
-    opponent.timed()
-    opponent.synchronize()
-
-
-@pytest.mark.parametrize("name", ["torch-eager", "torch-best", "jax"])
-def test_other_libraries_play_the_same_step(start: opponents.Start, name: str) -> None:
-    pytest.importorskip(name.split("-")[0])
-    opponent = opponents.make_opponent(name, "cpu", start)
-    check(name, play(opponent), start)
-    opponent.timed()
-    opponent.synchronize()
-
-
-@pytest.mark.parametrize("net", ["G", "D"])
-def test_another_step_is_not_timed(start: opponents.Start, net: str) -> None:
-    if start.subject == "critic" and net == "G":
-        pytest.skip("it plays no part")
-    state = {name: array.copy() for name, array in getattr(start, net).items()}
-    layers = {"G": 10, "D": 9} if start.subject == "dcgan" else {"G": 9, "D": 0}  # whose size batchnorm does not undo
-    state[f"{layers[net]}.weight"] *= 1.2
-    other = opponents.make_opponent("numpy", "cpu", start._replace(**{net: state}))
-    with pytest.raises(ArithmeticError, match=r"somebody does not compute the same step.*not timed"):
-        check("somebody", play(other), start)
-
-
-@pytest.mark.parametrize("change", ["another weight", "no second derivative", "the wrong points"])
-def test_another_penalty_is_not_timed(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = opponents.make_start(64, 0.1, "critic")
-    expected = opponents.expected_losses(start)
-    penalty = GradientPenalty(critic.WEIGHT * (1.05 if change == "another weight" else 1))
-    if change == "no second derivative":
-        measure = penalty.measure
-
-        def constant(*args: Any) -> Any:
-            value, u = measure(*args)
-            return value, 0 * u
-
-        vars(penalty)["measure"] = constant
-    if change == "the wrong points":
-        points = penalty.points
-        vars(penalty)["points"] = lambda real, fake, *rest: points(fake, real, *rest)
-    monkeypatch.setattr(critic, "GradientPenalty", lambda weight: penalty)
-    other = opponents.make_opponent("numpy", "cpu", start)
-    with pytest.raises(ArithmeticError, match=r"loss, penalty and gradient's norm in step 1 are .*not timed"):
-        opponents.check_losses("somebody", play(other), expected, "critic")
-
-
-@pytest.mark.parametrize("step", range(opponents.CHECKED_STEPS))
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("change", [1.01, float("nan")])
-def test_one_altered_loss_is_noticed(start: opponents.Start, step: int, which: int, change: float) -> None:
-    losses = [list(numbers) for numbers in opponents.expected_losses(start)]
-    check("somebody", losses, start)
-    losses[step][which] *= change
-    losses[step][which] += 0.01
-    with pytest.raises(ArithmeticError, match=rf"{opponents.SUBJECTS[start.subject].names} in step {step + 1} are"):
-        check("somebody", losses, start)
-
-
-@pytest.mark.parametrize(("library", "name"), [("torch", "torch-best"), ("jax", "jax")])
-def test_a_missing_library_is_one_line(
-    start: opponents.Start, library: str, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UnavailableError, match=r"^(PyTorch|JAX) is not installed$"):
-        opponents.make_opponent(name, "cpu", start)
-
-
-@pytest.mark.parametrize("name", ["torch-cudagraph", "torch-tf32"])
-def test_a_cuda_graph_needs_a_gpu(start: opponents.Start, name: str) -> None:
-    with pytest.raises(UnavailableError, match=f"{name} needs a GPU"):
-        opponents.make_opponent(name, "cpu", start)
+    assert isinstance(peak.cpu_features(), set)
 
 
 # --- precision -------------------------------------------------------------------------------------------------
-
-
-class Rounding(Backend):
-    """Products whose factors have so many bits, as those of tensor cores: 10 are TF32, 7 are bfloat16."""
-
-    def __init__(self, precision: str) -> None:
-        super().__init__()
-        self.precision, self.bits = precision, {"fp32": 23, "tf32": 10, "bf16": 7}[precision]
-
-    def gemm(self, a: Any, b: Any, out: Any, accumulate: bool = False) -> None:
-        super().gemm(self._rounded(a), self._rounded(b), out, accumulate)
-
-    def _rounded(self, x: Any) -> Any:
-        unit = np.float64(2.0) ** -self.bits
-        mantissa, exponent = np.frexp(x.astype(np.float64))
-        return np.ldexp(np.rint(2 * mantissa / unit) * unit / 2, exponent).astype(x.dtype)
-
-
-@pytest.mark.parametrize("precision", opponents.TOLERANCES)
-@pytest.mark.parametrize("subject", ["step", "critic"])
-def test_each_precision_is_judged_by_what_it_can_reach(precision: str, subject: str) -> None:
-    start = opponents.make_start(32, 0.25, subject)
-    play = opponents.ready(start, opponents.SUBJECTS[subject].build(0.25, Rounding(precision)))
-    losses = [opponents._losses(start, play()) for _ in range(opponents.CHECKED_STEPS)]
-    opponents.check_losses(
-        "tensor cores", losses, opponents.expected_losses(start), subject, opponents.TOLERANCES[precision]
-    )
-    parts.prepare("gemm", Rounding(precision), 32, 0.25)
-
-
-def test_what_is_rounded_is_not_taken_for_float32() -> None:
-    rounding = Rounding("bf16")
-    rounding.precision = "fp32"
-    with pytest.raises(ArithmeticError, match=r"gemm .* is wrong.*allowed: 2e-03"):
-        parts.prepare("gemm", rounding, 32, 1.0)
-
-
-def test_precisions_are_told_by_names() -> None:
-    for name in (*opponents.OPPONENTS, "cupy", "cupy-eager", "cupy-plain", "numpy", "numba", "reference"):
-        assert opponents.precision(name) == ("tf32" if name == "torch-tf32" else "fp32")
-    assert opponents.precision("cupy-tf32") == "tf32"
-    assert opponents.precision("cupy-bf16") == "bf16"
 
 
 def test_only_what_is_as_precise_is_compared() -> None:
@@ -575,20 +325,6 @@ def test_each_precision_has_a_peak_of_its_own() -> None:
     with pytest.raises(RuntimeError, match="above what this hardware can do"):
         report_.add(dataclasses.replace(report_.figures[0], who="cupy"))
     assert "(tf32)" in tables.bounds(report_)
-
-
-def test_torch_computes_in_float32_unless_its_name_says_otherwise(start: opponents.Start) -> None:
-    torch = pytest.importorskip("torch")
-    for name in ("torch-tf32", "torch-eager", "torch-best"):
-        opponents_torch.choose_algorithms(name)
-        assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (name == "torch-tf32")
-        assert torch.backends.cudnn.benchmark == (name != "torch-eager")
-    opponents_torch.choose_algorithms("torch-tf32")
-    opponents.make_opponent("torch-best", "cpu", start)
-    assert not torch.backends.cudnn.allow_tf32
-    opponents_torch.choose_algorithms("torch-tf32")
-    opponents_torch.products("cpu", 4, 0.1)
-    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_what_fails_in_a_worker_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -688,16 +424,7 @@ for line in sys.stdin:
 """
 
 
-def test_the_products_of_an_opponent() -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed")
-    run, wait = opponents_torch.products("cpu", 4, 0.1)
-    run()
-    wait()
-    answer = Worker("torch-best", "cpu").answer({"do": "part", "part": "gemm", "batch": 4, "width": 0.1})
-    assert "error" not in answer
-
-
-def test_what_a_worker_says_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_worker_says_is_passed_on() -> None:
     """A warning on standard error, while it lives; the process goes on writing where it was."""
     code = """
 import sys, warnings
@@ -717,22 +444,22 @@ for i, line in enumerate(sys.stdin):
     worker.close()
     assert worker.said() == ""
 
-    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
+    losses = json.dumps(STEP.expected(STEP.start(4, 0.1)))
     talking = FAKE.replace("LOSSES", repr(losses)).replace("request = ", "print('beware', file=sys.stderr); request = ")
-    monkeypatch.setattr(turns, "WORKER", python(talking))
     said: list[str] = []
     kept: list[int] = []
-    plan = Plan([(4, 0.1)], (), False, Pace(2, 0.1))
+    plan = Plan([(4, 0.1)], False, Pace(2, 0.1), worker=python(talking))
     measure({"numpy": get_backend("numpy")}, plan, said.append, lambda found: kept.append(len(found.figures)))
     assert "numpy says: beware" in " ".join(said)
     assert kept == [1]  # what is known is kept before the end
 
 
-def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
-    monkeypatch.setattr(turns, "WORKER", python(FAKE.replace("LOSSES", repr(losses))))
+def test_who_fails_is_out_and_the_others_go_on() -> None:
+    losses = json.dumps(STEP.expected(STEP.start(4, 0.1)))
     backends = {name: get_backend(name) for name in ("numpy", "reference")}
-    plan = Plan([(4, 0.1)], ("torch-eager", "torch-best", "torch-cudagraph", "jax"), True, Pace(2, 0.1))
+    guests = {name: Guest() for name in ("torch-eager", "torch-best", "jax")} | {"torch-cudagraph": Guest(("gpu",))}
+    worker = python(FAKE.replace("LOSSES", repr(losses)))
+    plan = Plan([(4, 0.1)], True, Pace(2, 0.1), guests=guests, worker=worker)
     said: list[str] = []
     found = measure(backends, plan, said.append)
     assert {f.who for f in found.steps()} == {"numpy", "reference"}
@@ -761,9 +488,9 @@ def test_who_fails_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
-def test_all_begin_at_once_and_whoever_dies_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_begin_at_once_and_whoever_dies_is_out(tmp_path: Path) -> None:
     """Each waits for the others in its first step, which takes forever if they are asked one after the other."""
-    losses = json.dumps(opponents.expected_losses(opponents.make_start(4, 0.1)))
+    losses = json.dumps(STEP.expected(STEP.start(4, 0.1)))
     wait = f"""    if request["do"] == "step" and not (begun := pathlib.Path({str(tmp_path)!r}, name)).exists():
         begun.touch()
         while len(list(begun.parent.iterdir())) < 3:
@@ -772,10 +499,10 @@ def test_all_begin_at_once_and_whoever_dies_is_out(tmp_path: Path, monkeypatch: 
             sys.exit("no luck")
     if request"""
     waiting = "import pathlib, time" + FAKE.replace("LOSSES", repr(losses)).replace("    if request", wait, 1)
-    monkeypatch.setattr(turns, "WORKER", python(waiting))
     backends = {name: get_backend(name) for name in ("numpy", "reference")}
     said: list[str] = []
-    found = measure(backends, Plan([(4, 0.1)], ("jax",), False, Pace(2, 0.1), patience=20), said.append)
+    plan = Plan([(4, 0.1)], False, Pace(2, 0.1), guests={"jax": Guest()}, worker=python(waiting), patience=20)
+    found = measure(backends, plan, said.append)
     assert {f.who for f in found.figures} == {"numpy", "reference"}
     assert found.absent == {"jax": "jax ended with code 1: no luck"}
     assert said[1:5] == [
@@ -789,7 +516,7 @@ def test_all_begin_at_once_and_whoever_dies_is_out(tmp_path: Path, monkeypatch: 
 def test_how_long_an_answer_may_take_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, str, float]] = []
 
-    def process(name: str, device: str, patience: float) -> Any:
+    def process(name: str, device: str, command: Any, patience: float) -> Any:
         made.append((name, device, patience))
         raise WorkerError("enough")
 
@@ -847,7 +574,7 @@ def test_watching_changes_nothing(backend: Backend) -> None:
 
 # --- the command -----------------------------------------------------------------------------------------------
 
-TINY = "bench --batch 4 --width 0.1 --rounds 2 --seconds 0.01 --against none"
+TINY = "bench --batch 4 --width 0.1 --rounds 2 --seconds 0.01"
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -867,13 +594,11 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert found.ceilings["cpu"].gemm <= found.peaks["cpu"].flops
 
 
-@pytest.mark.parametrize(
-    ("flags", "subject"), [(["--batch", "4", "5"], "step"), (["--conv"], conv.SUBJECTS[0]), (["--parts"], "step")]
-)
+@pytest.mark.parametrize("flags", [["--batch", "4", "5"], ["--parts"]])
 def test_a_measurement_that_is_stopped_leaves_what_it_has_found(
-    flags: list[str], subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the second turns: those of the second batch, of the second subject, or of the first part."""
+    """In the second turns: those of the second batch, or of the first part."""
     begun = []
 
     def stopped(workers: Any, pace: Pace) -> Any:
@@ -887,30 +612,12 @@ def test_a_measurement_that_is_stopped_leaves_what_it_has_found(
     assert main([*TINY.split(), "--backend", "numpy", *flags, "--out", str(tmp_path)]) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
     (one,) = report.load(tmp_path / "bench.json").figures
-    assert (one.subject, one.who, one.batch) == (subject, "numpy", 4)
+    assert (one.subject, one.who, one.batch) == ("step", "numpy", 4)
     assert f"\n  numpy: {tables.brief(one, one)}\n" in capsys.readouterr().err
-
-
-def test_the_command_for_a_critic(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert main([*TINY.split(), "--critic", "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
-    text, error = capsys.readouterr()
-    assert "One update of a critic" in text
-    assert "One step" not in text
-    assert "the critic at batch 4" in error
-    found = report.load(tmp_path / "bench.json")
-    assert {(f.subject, f.who, f.batch, f.width) for f in found.steps()} == {
-        ("critic", "numpy", 4, 0.1), ("critic", "reference", 4, 0.1)
-    }  # fmt: skip
-    assert found.parts() == []
 
 
 def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What each flag makes of the plan, without measuring."""
-    from minigan.commands import bench
-
     plans: list[tuple[list[str], Plan]] = []
 
     def note(backends: Any, plan: Plan, progress: Any, keep: Any) -> Report:
@@ -918,119 +625,26 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return dataclasses.replace(full(), wrong={"numpy": "is wrong"} if plan.pace.rounds == 7 else {})
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "measure", note)
+    monkeypatch.setattr(command, "measure", note)
     monkeypatch.setattr(plots, "unavailable", lambda: "they need Matplotlib")
     assert main(["bench"]) == 0
-    assert main(["bench", "--sweep", "--against", "all", "--backend", "numpy"]) == 0
-    assert (
-        main(
-            [
-                "bench",
-                "--no-parts",
-                "--batch",
-                "8",
-                "8",
-                "--against",
-                "jax",
-                "--rounds",
-                "7",
-                "--seconds",
-                "3",
-                "--patience",
-                "9",
-            ]
-        )
-        == 1
-    )
-    assert main(["bench", "--critic"]) == 0
-    assert main(["bench", "--dcgan"]) == 0
-    (present, default), (_, sweep), (_, chosen), (_, criticism), (_, dcgan) = plans
+    assert main(["bench", "--sweep", "--backend", "numpy"]) == 0
+    chosen = "--no-parts --batch 8 8 --rounds 7 --seconds 3 --patience 9"
+    assert main(["bench", *chosen.split()]) == 1
+    (present, default), (_, sweep), (_, brief) = plans
     assert default.grid == ((32, 1.0), (128, 1.0), (512, 1.0))
     assert {"numpy", "reference"} <= set(present)
     assert default.parts
-    assert "torch-compiled" not in default.opponents
     assert {(8, 1.0), (4096, 1.0), (128, 0.25), (128, 4.0)} <= set(sweep.grid)
     assert not sweep.parts
-    assert list(sweep.opponents) == list(opponents.OPPONENTS)
-    assert chosen == Plan(((8, 1.0),), ["jax"], False, Pace(7, 3.0), patience=9.0)
-    assert criticism.grid == ((64, 1.0), (512, 1.0))
-    assert (criticism.subject, criticism.parts) == ("critic", False)
-    assert dcgan == Plan(((64, 1.0), (128, 1.0)), ["torch-eager", "torch-best", "torch-cudagraph"], False,
-                         subject="dcgan")  # fmt: skip
-    assert (tmp_path / "runs" / f"critic-{environment.slug(environment.facts())}" / "bench.json").is_file()
+    assert brief == Plan(((8, 1.0),), False, Pace(7, 3.0), patience=9.0)
     assert (tmp_path / "runs" / f"bench-{environment.slug(environment.facts())}").is_dir()
 
 
-def test_the_command_for_convolutions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert main([*TINY.split(), "--conv", "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
-    assert text.count("Convolutions of a small DCGAN") == 1
-    assert not list(tmp_path.glob("*.png"))
-    found = report.load(tmp_path / "bench.json")
-    assert [f.subject for f in found.figures[::2]] == list(conv.SUBJECTS)
-    assert all(f"{subject} " in text for subject in conv.SUBJECTS)
-    assert not found.wrong
-    for flags in ("--critic", "--profile", "--sweep", "--parts"):
-        assert main(["bench", "--conv", flags]) == 2
-
-
-def test_the_command_for_a_dcgan(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("matplotlib")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert main([*TINY.split(), "--dcgan", "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
-    text, error = capsys.readouterr()
-    assert "One step of a small DCGAN" in text
-    assert "the dcgan at batch 4" in error
-    found = report.load(tmp_path / "bench.json")
-    assert {(f.subject, f.who) for f in found.steps()} == {("dcgan", "numpy"), ("dcgan", "reference")}
-    assert (tmp_path / "time.png").is_file()
-
-
-def test_the_work_of_a_dcgan_by_hand() -> None:
-    """Width 1/64: one channel at half the size, two at a quarter, 16 units. Batch 2."""
-    (G, D), weights_G = dcgan.blocks(1 / 64), [100 * 16, 16 * 98, 2 * 16, 16]
-    assert [block.weights for block in G] == weights_G
-    assert [block.weights for block in D] == [16, 2 * 16, 98 * 16, 16]
-    forward_G = 100 * 16 + 16 * 98 + 49 * 2 * 16 + 196 * 16
-    forward_D = 196 * 16 + 49 * 2 * 16 + 98 * 16 + 16
-    first_G, first_D = 100 * 16, 196 * 16
-    a_sample = 3 * forward_G - first_G + 2 * (3 * forward_D - first_D) + 2 * forward_D
-    assert dcgan.dcgan_work(2, 1 / 64).gemm_flops == 2 * 2 * a_sample
-    gan = dcgan.build(1 / 64)
-    assert [sum(block.parameters for block in net) for net in (G, D)] == [gan.G.size, gan.D.size]
-
-
-def test_the_work_of_convolutions_is_that_of_the_calls() -> None:
-    """The products, as they are asked for."""
-    for subject in conv.SUBJECTS:
-        recorder = profile.Recorder(noting=True)
-        nets = conv.build(subject, 0.25, profile.WatchedBackend(get_backend("numpy"), recorder))
-        conv.play(subject, conv.arrays(subject, 3, 0.25), nets)()
-        counted = [call.work for call in recorder.calls if call.work is not None]
-        assert work.total(counted).gemm_flops == conv.conv_work(subject, 3, 0.25).gemm_flops
-
-
-@pytest.mark.parametrize("name", ["torch-eager", "torch-best"])
-@pytest.mark.parametrize("subject", conv.SUBJECTS)
-def test_pytorchs_convolutions_are_the_same(subject: str, name: str) -> None:
-    pytest.importorskip("torch")
-    start = opponents.make_start(3, 0.25, subject)
-    expected, opponent = opponents.expected_losses(start), opponents.make_opponent(name, "cpu", start)
-    opponents.check_losses(name, [opponent.checked() for _ in expected], expected, subject)
-
-
-@pytest.mark.parametrize(
-    ("flags", "what"), [([], "step"), (["--critic"], "critic's update"), (["--dcgan"], "step of a small DCGAN")]
-)
-def test_the_profile_command(flags: list[str], what: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_profile_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = "--profile --batch 4 --width 0.1 --seconds 0.01 --backend reference"
-    assert main(["bench", *words.split(), *flags]) == 0
-    assert f"Profile of one {what}: reference, batch 4, width 0.1" in capsys.readouterr().out
+    assert main(["bench", *words.split()]) == 0
+    assert "Profile of one GAN step: reference, batch 4, width 0.1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -1039,9 +653,7 @@ def test_the_profile_command(flags: list[str], what: str, capsys: pytest.Capture
         "--batch 1", "--batch many", "--width 0", "--width nan", "--width 1000", "--rounds 0", "--seconds 0",
         "--patience 0", "--patience soon",
         "--seconds inf", "--sweep --batch 8", "--sweep --width 2", "--backend abacus", "--backend auto",
-        "--against none jax", "--against keras", "--profile --sweep", "--profile --no-parts", "--profile --out here",
-        "--critic --parts", "--dcgan --parts", "--dcgan --critic", "--conv --dcgan", "--out there/is/no/folder",
-        "--out a-file",
+        "--profile --sweep", "--profile --no-parts", "--profile --out here", "--out there/is/no/folder", "--out a-file",
     ],
 )  # fmt: skip
 def test_bad_values_are_one_sentence(
@@ -1056,7 +668,7 @@ def test_bad_values_are_one_sentence(
     assert error.count("\n") == 1
 
 
-# --- the README ------------------------------------------------------------------------------------------------
+# --- the README --------------------------------------------------------------------------------------------------
 
 
 _FIGURES = {"n": 10, "frechet": 0.2, "precision": 0.8, "recall": 0.9, "least": 0.09, "kl": 0.0, "confidence": 0.99,
@@ -1147,13 +759,6 @@ def test_the_pages_agree_with_the_results() -> None:
         assert subject[2] == environment.slug(report.load(path).environment)
 
 
-def test_the_opponents_are_those_that_their_modules_can_make() -> None:
-    assert all(name.startswith("torch") or name == "jax" for name in opponents.OPPONENTS)
-    assert callable(opponents_torch.make)
-    assert callable(opponents_jax.make)
-    assert not set(opponents.OPPONENTS) & {"numpy", "cupy", "reference", "auto", "all", "none"}
-
-
 # --- the GPU's side, on a stand-in -----------------------------------------------------------------------------
 
 
@@ -1168,59 +773,6 @@ def test_reduced_precision_raises_the_peak() -> None:
     h200 = {"multiProcessorCount": 132, "clockRate": 1_980_000}
     assert peak.gpu_peak(h200, ["fp32", "tf32"]).flops == 8 * peak.gpu_peak(h200).flops
     assert peak.gpu_peak(h200, ["bf16"]).flops == 16 * peak.gpu_peak(h200, ["fp32"]).flops
-
-
-def test_arrays_of_the_device_stay_there(device_backend: Backend, start: opponents.Start) -> None:
-    assert environment.device(device_backend) == "gpu"
-    for part in parts.PARTS:
-        parts.prepare(part, device_backend, 4, 0.1)()
-    opponent = opponents.make_opponent("cupy", "gpu", start)
-    check("cupy", play(opponent), start)
-    assert profile.measure(device_backend, 4, 0.1, seconds=0.01, subject=start.subject).backend == "cupy"
-
-
-def test_a_contestant_on_a_gpu_says_how_it_is_asked(device_backend: Backend, start: opponents.Start) -> None:
-    assert opponents.CHECKED_STEPS > WARM_UP  # a graph is there before it is timed
-    for name, how in (("cupy", r"one CUDA graph of \d+ operations"), ("cupy-eager", "call by call")):
-        opponent = opponents.make_opponent(name, "gpu", start)
-        play(opponent)
-        about = opponent.about()
-        assert re.search(rf"^minigan on .*, {how}$", about), about
-
-
-def test_a_graph_that_cannot_be_printed_is_measured_all_the_same(
-    device_backend: Backend, start: opponents.Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: Any) -> str:
-        raise RuntimeError("cudaGraphDebugDotPrint is not there")
-
-    monkeypatch.setattr(fake_cupy.Graph, "debug_dot_str", fail)
-    opponent = opponents.make_opponent("cupy", "gpu", start)
-    play(opponent)
-    assert opponent.about().endswith("one CUDA graph, whose operations cannot be counted")
-
-
-def test_a_graph_that_was_not_recorded_is_refused_with_the_reason(
-    device_backend: Backend, start: opponents.Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its times would be published as those of one graph."""
-
-    end = fake_cupy.Stream.end_capture
-
-    def fail(stream: Any) -> None:
-        end(stream)
-        raise fake_cupy.CaptureError("this stream does not record")
-
-    monkeypatch.setattr(fake_cupy.Stream, "end_capture", fail)
-    opponents.save_start(tmp_path / "start.npz", start)
-    with pytest.warns(UserWarning, match="call by call"):
-        answer = Worker("cupy", "gpu").answer({"do": "step", "start": str(tmp_path / "start.npz")})
-    assert answer == {
-        "error": "cupy plays a step as one CUDA graph, but this one was played call by call, as cupy-eager does it: "
-        "this stream does not record",
-        "wrong": False,
-    }
-    assert "error" not in Worker("cupy-eager", "gpu").answer({"do": "step", "start": str(tmp_path / "start.npz")})
 
 
 def test_the_ceilings_of_a_device(device_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_info_says_what_a_report_needs(say: Say, monkeypatch: pytest.MonkeyPatch
     assert facts["numpy"] == np.__version__
     assert facts["python"].startswith(".".join(map(str, sys.version_info[:3])))
     assert set(facts) >= {"cupy", "BLAS", "BLAS threads", "cores", "GPU"}
-    monkeypatch.setattr("minigan.backend.team.blas_threads._get", None)  # another BLAS than OpenBLAS
+    monkeypatch.setattr("minigan.backend.threads.blas_threads._get", None)  # another BLAS than OpenBLAS
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)  # not installed
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert "3 (OPENBLAS_NUM_THREADS)" in say("info")[1]

@@ -376,7 +376,7 @@ def test_no_folder_is_called_tilde(
         ("train --label asks", "asked"),
         ("sample x --grid interpolate", "interpolation"),
         ("sample x --frmat png", "--format"),
-        ("bench --against pytorch-best", "torch-best"),
+        ("bench --backend cupy-eagr", "cupy-eager"),
         ("gradcheck --backend nunba", "numba"),
         ("gradcheck --dtype float46", "float64"),
         ("evaluate x --backend cupyy", "cupy"),

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 import minigan
-from minigan import backend
+from minigan import backend, environment
 from minigan.backend import Backend
 from minigan.backend import cupy_backend as cupy_module
-from minigan.bench import environment
 from minigan.recipes import RECIPES
 
 

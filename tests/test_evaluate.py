@@ -30,7 +30,7 @@ from minigan.evaluation.evaluator import Row, _hold_out
 from minigan.evaluation.strokes import slant, thickness
 from minigan.runs.config import Config
 from minigan.runs.data import fingerprint
-from minigan.runs.loop import sample_images
+from minigan.samples import sample_images
 
 Array = np.ndarray[Any, Any]
 SMALL = Recipe(widths=(24, 12), noise=0.1, batch=32, least_steps=50, most_steps=80)

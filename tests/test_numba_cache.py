@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minigan.backend import numba_backend, sweeps
+from minigan.backend import numba_backend, numba_loops
 
 numba = pytest.importorskip("numba")
 LOGITS = np.array([[0.5], [-2.0], [3.0]], np.float32)
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def process() -> tuple[float, int]:
     """What a new process gets of a loop, and how many times it had to compile it."""
-    loop = numba_backend._compile(numba, sweeps.says_real)
+    loop = numba_backend._compile(numba, numba_loops.says_real)
     return loop(LOGITS)[0], sum(loop.stats.cache_misses.values())
 
 

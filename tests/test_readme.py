@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from contest import command as contest
 
 from minigan import cli
 
@@ -91,6 +92,19 @@ def test_a_command_is_understood(page: str, command: str) -> None:
     _, unknown = parser.parse_known_args([name, *words])
     assert not unknown, f"{page}: {command}"
     assert isinstance(parsers[name], argparse.ArgumentParser)
+
+
+CONTEST = sorted({
+    (page, " ".join(words.split()))
+    for page, text in TEXT.items()
+    for words in re.findall(r"^python benchmarks/contest((?: \S+)*)(?:  |$)", text, re.MULTILINE)
+    + re.findall(r"(?<!`)`python benchmarks/contest([^`]*)`(?!`)", FENCED.sub("", text))
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "words"), CONTEST)
+def test_a_command_of_the_contest_is_understood(page: str, words: str) -> None:
+    contest.event_of(contest.parser().parse_args(shlex.split(words)))
 
 
 # --- links -----------------------------------------------------------------------------------------------------

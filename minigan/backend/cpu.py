@@ -11,13 +11,13 @@ import numpy as np
 
 from ..spec import whole
 from .reference import Backend, Product
-from .team import blas_threads, cut, team
+from .threads import blas_threads, cut, team
 
 Array = Any
 
 
 class CpuBackend(Backend):
-    """Arrays of NumPy, and a team of threads (team.py) for what is large enough to be shared.
+    """Arrays of NumPy, and a team of threads (threads.py) for what is large enough to be shared.
 
     threads: how many threads compute, the calling one included. By default as many as BLAS would use, which
     OPENBLAS_NUM_THREADS sets; 1 if BLAS is none that can be held to one thread meanwhile. Threads of your own may use

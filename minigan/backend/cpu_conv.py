@@ -18,7 +18,7 @@ import numpy as np
 
 from .cpu import CpuBackend
 from .reference import Pair, inside, offsets
-from .team import cut
+from .threads import cut
 
 Array = Any
 

@@ -42,8 +42,7 @@ from .cuda_arguments import (
 )  # fmt: skip
 from .graph import RATES, Ahead, Counts, DeviceCounter, Graph, Scheduled
 from .philox import MASK64, Stream
-from .reference import Backend, Pair, Product
-from .repeat import Repeat
+from .reference import Backend, Pair, Product, Repeat
 
 Array = Any
 Factors = factors.Factors

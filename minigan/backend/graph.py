@@ -30,7 +30,7 @@ import numpy as np
 
 from . import workarounds
 from .counter import Count, Counter
-from .repeat import Repeat
+from .reference import Repeat
 
 if TYPE_CHECKING:
     from .cupy_backend import CupyBackend

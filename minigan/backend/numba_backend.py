@@ -1,7 +1,7 @@
 """The CPU backend with compiled sweeps: one pass over memory for a whole formula, where NumPy makes one per ufunc.
 
-The loops are those of `sweeps.py`, which Numba compiles to machine code the first time that each is called; the code
-is kept on disk for the next process. They let go of Python's lock and are shared by the team of the NumPy backend;
+The loops are those of `numba_loops.py`, which Numba compiles to machine code the first time that each is called; the
+code is kept on disk for the next process. They let go of Python's lock and are shared by the team of the NumPy backend;
 Numba's own threads are never started. Everything that is no such sweep is inherited: products, random numbers, and
 activations without a loop there.
 """
@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from ..extras import how_to_install
-from . import factors, numpy_backend, sweeps
+from . import factors, numba_loops, numpy_backend
 from .counter import Count, Rate
 from .numpy_backend import NumpyBackend
 from .reference import Pair
-from .team import cut
+from .threads import cut
 
 Array = Any
 
@@ -181,7 +181,7 @@ def _extra(act: Any, x: Array) -> tuple[Any, ...]:
 
 @functools.cache
 def _compiled() -> SimpleNamespace:
-    """The loops of sweeps.py, each compiled at its first call, and the version of the compiler."""
+    """The loops of numba_loops.py, each compiled at its first call, and the version of the compiler."""
     try:
         import numba
     except ImportError as error:
@@ -189,7 +189,7 @@ def _compiled() -> SimpleNamespace:
             f"the numba backend needs Numba, which is not installed; {how_to_install('fast')}, "
             "or choose the numpy backend"
         ) from error
-    loops = {name: f for name, f in vars(sweeps).items() if getattr(f, "__module__", None) == sweeps.__name__}
+    loops = {name: f for name, f in vars(numba_loops).items() if getattr(f, "__module__", None) == numba_loops.__name__}
     return SimpleNamespace(version=numba.__version__, **{name: _compile(numba, f) for name, f in loops.items()})
 
 

@@ -19,7 +19,7 @@ from . import factors, philox
 from .counter import Count, Rate
 from .cpu_conv import ConvOnCpu
 from .philox import Stream
-from .team import blas_threads
+from .threads import blas_threads
 
 Array = Any
 

@@ -21,11 +21,30 @@ from . import philox
 from .arena import Arena
 from .counter import Count, Counter, Rate
 from .philox import Stream
-from .repeat import Repeat
 
 Array = Any
 Product = tuple[Array, Array, Array, bool]  # a, b, out, whether to add to out
 Pair = tuple[int, int]  # along the height and the width of an image
+
+
+class Repeat:
+    """A step that is played again and again. On a GPU a subclass records what it asks of the device, and replays that
+    (graph.py)."""
+
+    def __init__(self, step: Callable[[], Any]) -> None:
+        self._step = step
+
+    def __call__(self) -> Any:
+        """Play the step once and return what it returned; on a GPU without waiting for it."""
+        return self._step()
+
+    def describe(self) -> str:
+        """How it is played, if that is not plain to see: "" until it is known, and on a CPU."""
+        return ""
+
+    def halted(self) -> bool:
+        """Whether a step met a number that is not finite and changed nothing since; waits for the device."""
+        return False
 
 
 class Backend:

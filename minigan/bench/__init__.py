@@ -1,21 +1,20 @@
 """`minigan bench`: how long the canonical step takes, what its parts cost, and how near that is to the hardware.
 
 step.py         the canonical step, and the operations it is made of
-critic.py       a critic's update, and its operations; critic_torch.py and critic_jax.py: by others
-conv.py         the convolutions of a small DCGAN, one by one; conv_torch.py: by PyTorch
+subject.py      what can be measured, from which start, and when two have done the same
 work.py         FLOPs and bytes of an operation
 parts.py        the operations of one kind, alone, checked against the reference backend
-opponents.py    the same step on every backend; opponents_torch.py and opponents_jax.py: by others
 worker.py       a process that times one contestant
 turns.py        contestants take turns
 statistics.py   medians, quartiles, and when not to believe them
 ceilings.py     the fastest product and the fastest copy that can be measured here
 peak.py         what the hardware cannot exceed; a figure above it is refused
-environment.py  the machine and its software
-measure.py      the whole measurement
+measure.py      the whole measurement; command.py: its flags, and what is printed and written
 report.py       its results as JSON, and back
 growth.py       the crossover of CPU and GPU, and cliffs
 tables.py       as text
 plots.py        as pictures
 profile.py      where the time of a step goes
+
+Other subjects, and the same ones played by PyTorch and JAX, are in benchmarks/contest of a clone.
 """

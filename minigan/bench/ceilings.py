@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Backend
+from ..environment import device, usable_cores
 from . import work
-from .environment import device, usable_cores
 from .work import Work
 
 Array = Any

@@ -6,8 +6,8 @@ import itertools
 import math
 from collections.abc import Iterable
 
-from .opponents import OPPONENTS, precision
 from .report import Figure, Report
+from .subject import is_ours, precision
 
 CLIFF = 1.2  # a larger step that takes so much longer per FLOP than the next smaller one is called a cliff
 
@@ -38,7 +38,7 @@ def crossover(report: Report) -> float | None:
     """
     best: dict[str, dict[int, float]] = {"cpu": {}, "gpu": {}}
     for figure in fixed(report, "batch"):
-        if figure.who not in OPPONENTS and precision(figure.who) == "fp32":
+        if is_ours(figure.who) and precision(figure.who) == "fp32":
             times = best[figure.device]
             times[figure.batch] = min(figure.timing.median, times.get(figure.batch, math.inf))
     batches = sorted(best["cpu"].keys() & best["gpu"].keys())
@@ -59,7 +59,7 @@ def cliffs(report: Report) -> list[str]:
         for (who, device), figures in curves(fixed(report, over), over).items():
             for small, large in itertools.pairwise(figures):
                 ratio = _per_flop(large) / _per_flop(small)
-                if who not in OPPONENTS and ratio > CLIFF:
+                if is_ours(who) and ratio > CLIFF:
                     lines.append(
                         f"cliff: minigan {who} on the {device.upper()} takes {100 * (ratio - 1):.0f} % longer per FLOP "
                         f"at {over} {getattr(large, over):g} than at {getattr(small, over):g}"

@@ -8,50 +8,53 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from .. import environment
 from ..backend import Backend
-from . import environment, tables
+from . import tables
 from .ceilings import Ceilings
-from .opponents import (
-    FAMILIES,
-    OPPONENTS,
-    SUBJECTS,
-    TOLERANCES,
-    check_losses,
-    expected_losses,
-    make_start,
-    precision,
-    save_start,
-)
 from .parts import PARTS, part_work
-from .peak import Peak, cpu_peak, gpu_peak
+from .peak import Peak, cpu_features, cpu_peak, gpu_peak, highest_clock
 from .report import SCHEMA, Figure, Report
 from .statistics import summarise
-from .turns import ANSWER_SECONDS, Pace, WorkerError, WorkerProcess, processes, take_turns
+from .step import STEP
+from .subject import TOLERANCES, Subject, precision, save_start
+from .turns import ANSWER_SECONDS, WORKER, Pace, WorkerError, WorkerProcess, processes, take_turns
 from .work import Work
 
-RIVAL = ("gemm", "torch-best")  # the one part that an opponent is measured in as well: products by another BLAS
 TINY = (4, 0.1)  # batch and width of the step that everyone begins with
-COMPILED = "torch-compiled"  # does not: that would be half a minute more, whatever the size
 Contestant = tuple[str, str]  # name, device
 Workers = dict[Contestant, WorkerProcess]
 Say = Callable[[str], None]
+
+
+class Guest(NamedTuple):
+    """Somebody else's library beside minigan's backends.
+
+    devices: on which it plays, where one of the backends computes there. parts: of the step, in which it is measured
+    as well. wakes: whether it begins with everyone; not if that would be half a minute more, whatever the size.
+    """
+
+    devices: tuple[str, ...] = ("cpu", "gpu")
+    parts: tuple[str, ...] = ()
+    wakes: bool = True
 
 
 @dataclass(frozen=True)
 class Plan:
     """What to measure: the step at each (batch, width) of `grid`, and its parts if `parts`, at this pace.
 
-    opponents: names of `OPPONENTS`; each plays on every device on which one of the backends computes. subject: of
-    `SUBJECTS`, what a step is, or of `FAMILIES`; only "step" has parts. patience: seconds for an answer, after which a
-    contestant is out.
+    subjects: what a step is; only `STEP` has parts. guests: by name. worker: the command of a process that knows them.
+    patience: seconds for an answer, after which a contestant is out.
     """
 
     grid: Sequence[tuple[int, float]]
-    opponents: Sequence[str] = ()
     parts: bool = True
     pace: Pace = field(default_factory=Pace)
-    subject: str = "step"
+    subjects: Sequence[Subject] = (STEP,)
+    guests: Mapping[str, Guest] = field(default_factory=dict)
+    worker: Sequence[str] = WORKER
     patience: float = ANSWER_SECONDS
 
 
@@ -69,7 +72,7 @@ def measure(
     """
     ours = [(name, environment.device(backend)) for name, backend in backends.items()]
     devices = list(dict.fromkeys(device for _, device in ours))
-    theirs = [(name, device) for device in devices for name in plan.opponents if device in OPPONENTS[name]]
+    theirs = [(name, device) for device in devices for name, guest in plan.guests.items() if device in guest.devices]
     report = Report(
         SCHEMA,
         datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"),
@@ -80,27 +83,28 @@ def measure(
     contestants = sorted([*ours, *theirs], key=lambda contestant: devices.index(contestant[1]))
     for device in devices:
         report.peaks.update(_peaks(device, backends, [name for name, where in contestants if where == device]))
-    with processes(contestants, plan.patience) as workers, tempfile.TemporaryDirectory() as folder:
+    with processes(contestants, plan.worker, plan.patience) as workers, tempfile.TemporaryDirectory() as folder:
         first = {device: next(workers[c] for c in ours if c[1] == device) for device in devices}
         for device in devices:
             progress(f"ceilings of the {device.upper()}: products and copies")
             report.ceilings[device] = _ceilings(first[device], plan.pace)
         steps: Workers = dict(workers)
-        subjects, start_file = FAMILIES.get(plan.subject, (plan.subject,)), os.path.join(folder, "start.npz")
-        _wake(report, steps, subjects[0], start_file, progress)
+        start_file = os.path.join(folder, "start.npz")
+        early = {c: worker for c, worker in steps.items() if c in ours or plan.guests[c[0]].wakes}
+        _wake(report, steps, early, plan.subjects[0], start_file, progress)
         for batch, width in plan.grid:
-            for subject in subjects:
-                progress(f"the {subject} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
+            for subject in plan.subjects:
+                progress(f"the {subject.name} at batch {batch}, width {width:g}: {', '.join(_label(c) for c in steps)}")
                 _steps(report, steps, subject, batch, width, plan.pace, start_file, progress)
                 keep(report)
         if not report.steps():
             reasons = "; ".join({**report.absent, **report.wrong}.values())
-            raise RuntimeError(f"no {plan.subject} could be measured: {reasons}")
+            raise RuntimeError(f"no {plan.subjects[0].name} could be measured: {reasons}")
         if plan.parts:
             for batch, width in plan.grid:
                 progress(f"its parts at batch {batch}, width {width:g}")
                 for part in PARTS:
-                    who = [c for c in contestants if c in steps and (c in ours or (part, c[0]) == RIVAL)]
+                    who = [c for c in contestants if c in steps and (c in ours or part in plan.guests[c[0]].parts)]
                     _part(report, {c: workers[c] for c in who}, part, batch, width, plan.pace, progress)
                     keep(report)
         for device in devices:  # once more, minutes later: nothing disturbs a machine all the time
@@ -118,7 +122,7 @@ def _ceilings(worker: WorkerProcess, pace: Pace) -> Ceilings:
 def _peaks(device: str, backends: Mapping[str, Backend], names: Iterable[str]) -> dict[str, Peak]:
     """The peak of a device, and those of the lower precisions that these contestants on it compute in."""
     if device == "cpu":
-        features, clock = environment.cpu_features(), environment.highest_clock()
+        features, clock = cpu_features(), highest_clock()
         return {device: cpu_peak(environment.usable_cores(), features, clock)}
     there = next(backend for backend in backends.values() if environment.device(backend) == "gpu")
     properties = environment.gpu_properties(there)[0]
@@ -131,17 +135,17 @@ def _label(contestant: Contestant) -> str:
     return name if device == "cpu" else f"{name} ({device.upper()})"
 
 
-def _wake(report: Report, workers: Workers, subject: str, start_file: str, progress: Say) -> None:
+def _wake(report: Report, workers: Workers, early: Workers, subject: Subject, start_file: str, progress: Say) -> None:
     """All at once play a tiny step, so that libraries are imported and devices set up; who dies is noted and removed.
 
-    The steps that are timed are prepared one after the other: cuDNN and XLA choose what to use by timing it.
+    early: those of `workers` that do. The steps that are timed are prepared one after the other: cuDNN and XLA choose
+    what to use by timing it.
     """
     progress(f"everyone begins: {', '.join(map(_label, workers))}")
-    save_start(start_file, make_start(*TINY, subject))
-    begun = {contestant: worker for contestant, worker in workers.items() if contestant[0] != COMPILED}
-    for worker in begun.values():
+    save_start(start_file, subject.start(*TINY))
+    for worker in early.values():
         worker.tell(do="step", start=start_file)
-    for contestant, worker in begun.items():
+    for contestant, worker in early.items():
         try:
             worker.hear()
         except WorkerError as error:
@@ -155,7 +159,7 @@ def _wake(report: Report, workers: Workers, subject: str, start_file: str, progr
 def _steps(
     report: Report,
     workers: Workers,
-    subject: str,
+    subject: Subject,
     batch: int,
     width: float,
     pace: Pace,
@@ -164,14 +168,14 @@ def _steps(
 ) -> None:
     """The step of everyone at one size; who fails is noted and removed from `workers`."""
     invited, known = list(workers), len(report.figures)
-    start = make_start(batch, width, subject)
+    start = subject.start(batch, width)
     save_start(start_file, start)
-    expected = expected_losses(start)
+    expected = subject.expected(start)
     for contestant, worker in list(workers.items()):
         try:
             answer = worker.ask(do="step", start=start_file)
             allowed = TOLERANCES[precision(contestant[0])]
-            check_losses(_label(contestant), answer["losses"], expected, subject, allowed)
+            subject.check(_label(contestant), answer["losses"], expected, allowed)
             report.about[_label(contestant)] = answer["about"]
         except WorkerError as error:
             report.absent[_label(contestant)] = str(error)
@@ -180,8 +184,8 @@ def _steps(
             report.wrong[_label(contestant)] = str(error)
             workers.pop(contestant)
         _pass_on(contestant, worker, progress)
-    work = SUBJECTS[subject].work(batch, width)
-    for contestant, reason in _turns(report, workers, subject, batch, width, work, pace, progress).items():
+    work = subject.work(batch, width)
+    for contestant, reason in _turns(report, workers, subject.name, batch, width, work, pace, progress).items():
         report.absent[_label(contestant)] = reason
         workers.pop(contestant)
     times = {(figure.who, figure.device): figure for figure in report.figures[known:]}

@@ -6,6 +6,8 @@ Matplotlib comes with the extra `cli` and is imported only where there will be p
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +15,14 @@ import numpy as np
 
 from ..runs.pictures import default_style, new_figure, require, save_figure
 from .growth import crossover, curves, fixed
-from .opponents import precision
 from .report import Figure, Report
+from .step import STEP
+from .subject import precision
 from .tables import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TITLES = {
-    "step": "One GAN step", "critic": "One update of a critic (WGAN-GP)", "dcgan": "One step of a small DCGAN"
-}  # fmt: skip
 MARKERS = "osD^vPX*"
 STYLE = {"cpu": "-", "gpu": "--"}
 GREY = "0.35"
@@ -38,9 +38,14 @@ def unavailable() -> str | None:
 
 
 @default_style()
-def draw(report: Report, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write time.png, roofline.png and, where sizes differ, growth.png into a folder; returns their paths."""
-    pictures = {"time.png": _time, **({"roofline.png": _roofline} if _exact(report) else {})}
+def draw(report: Report, folder: str | os.PathLike[str], what: str = STEP.what) -> list[Path]:
+    """Write time.png, roofline.png and, where sizes differ, growth.png into a folder; returns their paths.
+
+    what: was measured, as of a `Subject`.
+    """
+    pictures: dict[str, Callable[[Report], Any]] = {"time.png": partial(_time, what)}
+    if _exact(report):
+        pictures["roofline.png"] = _roofline
     if any(len({getattr(f, over) for f in fixed(report, over)}) > 1 for over in ("batch", "width")):
         pictures["growth.png"] = _growth
     paths = []
@@ -105,7 +110,7 @@ def _plain_numbers(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _time(report: Report) -> Any:
+def _time(what: str, report: Report) -> Any:
     """Milliseconds of a step against the batch, with the place where the GPU overtakes the CPU."""
     canvas, ((axes,),) = _canvas(1, 1, (9.5, 5.2))
     figures, colours = fixed(report, "batch"), _colours(report)
@@ -120,9 +125,7 @@ def _time(report: Report) -> Any:
         axes.annotate(text, (meeting, 0.98), xycoords=("data", "axes fraction"), xytext=(5, 0),
                       textcoords="offset points", va="top", color=GREY)  # fmt: skip
     width = "" if figures[0].width == 1 else f", width {figures[0].width:g}"
-    axes.set_title(
-        f"{TITLES[figures[0].subject]}: median and quartiles{width}\n{_machine(report)}", loc="left", fontsize=11
-    )
+    axes.set_title(f"One {what}: median and quartiles{width}\n{_machine(report)}", loc="left", fontsize=11)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return canvas
 

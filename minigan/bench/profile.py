@@ -24,7 +24,8 @@ from ..backend import Backend
 from ..gan import GAN
 from ..nn import Layer
 from . import work
-from .opponents import SUBJECTS, make_start, ready
+from .step import STEP
+from .subject import Subject
 from .work import Work
 
 WARM_UP = 3  # steps; the last one is the one that takes notes
@@ -59,9 +60,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Profile:
-    """One step of `backend`. profiled, plain: seconds of a step with and without this profile; rows: what it did."""
+    """One step of `backend`. what: it is, as of a `Subject`.
 
-    subject: str
+    profiled, plain: seconds of a step with and without this profile. rows: what it did.
+    """
+
+    what: str
     backend: str
     batch: int
     width: float
@@ -188,17 +192,17 @@ def _in_phase(method: Callable[..., Any], phase: str, recorder: Recorder) -> Cal
 
 
 def measure(
-    backend: Backend, batch: int, width: float = 1.0, seconds: float = SECONDS, subject: str = "step"
+    backend: Backend, batch: int, width: float = 1.0, seconds: float = SECONDS, subject: Subject = STEP
 ) -> Profile:
     """Profile a step on a backend: means over as many steps as take about so many seconds, at least 5.
 
     Steps with and without the profile take turns, so that both see the same machine.
     """
     recorder = Recorder(Place("fakes"), noting=True)
-    start, build = make_start(batch, width, subject), SUBJECTS[subject].build
-    gan = build(width, WatchedBackend(backend, recorder))
+    start = subject.start(batch, width)
+    gan = subject.build(width, WatchedBackend(backend, recorder))
     watch(gan, recorder)
-    watched, plain = ready(start, gan), ready(start, build(width, backend))
+    watched, plain = subject.play(start, gan), subject.play(start, subject.build(width, backend))
     for _ in range(WARM_UP):
         recorder.calls.clear()
         watched()
@@ -211,7 +215,8 @@ def measure(
         profiled.append(_seconds(watched, backend))
         without.append(_seconds(plain, backend))
     rows = _rows(recorder.calls, steps)
-    return Profile(subject, backend.name, batch, width, steps, float(np.mean(profiled)), float(np.mean(without)), rows)
+    means = float(np.mean(profiled)), float(np.mean(without))
+    return Profile(subject.what, backend.name, batch, width, steps, *means, rows)
 
 
 def _seconds(play: Callable[[], object], backend: Backend) -> float:
@@ -260,10 +265,9 @@ def table(profile: Profile, width: int | None = None) -> str:
     rest = ["", f"{1e3 * profile.other:.3f}", f"{100 * profile.other / profile.profiled:.1f} %", "", ""]
     whole = ["", f"{1e3 * profile.profiled:.3f}", "100.0 %", "", ""]
     products = sum(row.seconds for row in sums if row.operation.startswith(("gemm", "conv")))
-    what = {"step": "step", "critic": "critic's update", "dcgan": "step of a small DCGAN"}[profile.subject]
-    sized = "" if profile.width == 1 else f", width {profile.width:g}"
+    sized = f"batch {profile.batch}" + ("" if profile.width == 1 else f", width {profile.width:g}")
     return "\n\n".join([
-        f"Profile of one {what}: {profile.backend}, batch {profile.batch}{sized}, mean of {profile.steps} steps",
+        f"Profile of one {profile.what}: {profile.backend}, {sized}, mean of {profile.steps} steps",
         console.table(head, rows, (0, 1, 2, 3), width),
         "The same by operation",
         console.table(["operation", "calls", "ms", "of step", "GFLOP/s", "GB/s"],

@@ -14,23 +14,23 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ..archive import write_atomically
-from . import conv, peak
+from . import peak
 from .ceilings import Ceilings
-from .opponents import precision
+from .parts import PARTS
 from .peak import Peak
 from .statistics import Timing
+from .subject import precision
 from .work import Work
 
 SCHEMA = 1
-STEPS = ("step", "critic", "dcgan", *conv.SUBJECTS)  # subjects of figures that are of something whole
 
 
 @dataclass(frozen=True)
 class Figure:
     """One measured time.
 
-    subject: "step" or a part of it, "critic", "dcgan", or one of `conv.SUBJECTS`. who: a backend of minigan or an
-    opponent. device: "cpu" or "gpu".
+    subject: the name of what was played, "step" say, or a part of it (`PARTS`). who: a backend of minigan or somebody
+    else. device: "cpu" or "gpu".
     """
 
     subject: str
@@ -78,11 +78,11 @@ class Report:
 
     def steps(self) -> list[Figure]:
         """The figures of whole steps."""
-        return [f for f in self.figures if f.subject in STEPS]
+        return [f for f in self.figures if f.subject not in PARTS]
 
     def parts(self) -> list[Figure]:
         """The figures of parts."""
-        return [f for f in self.figures if f.subject not in STEPS]
+        return [f for f in self.figures if f.subject in PARTS]
 
 
 def save(path: str | os.PathLike[str], report: Report) -> None:

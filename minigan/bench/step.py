@@ -14,14 +14,17 @@ implementation makes, metrics and checks are not in it, so rates computed from i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ..backend import Backend
+import numpy as np
+
+from ..backend import Backend, Purpose, Stream
 from ..gan import GAN
 from ..nn import BatchNorm, Dense, Layer, LeakyReLU, Sequential, Tanh
 from ..optim import Adam
 from . import work
+from .subject import CHECKED_STEPS, Start, Subject
 from .work import Work
 
 LATENT, PIXELS = 100, 784
@@ -144,3 +147,33 @@ def backward(
             yield Operation("gemm", (n_out, n, n_in), "gᵀ x")
         elif inputs or i:
             yield Operation("gemm", (n, n_out, n_in), "g W")
+
+
+def start(subject: str, gan: GAN, batch: int, width: float) -> Start:
+    """Where the step of a GAN begins: its weights, images of noise, and the latents that it draws first."""
+    real = np.random.default_rng(0).uniform(-1, 1, (batch, PIXELS)).astype(np.float32)
+    drawn = np.empty((CHECKED_STEPS, batch, LATENT), np.float32)
+    for t, latents in enumerate(drawn):
+        gan.backend.normal(latents, Stream(gan.seed, Purpose.LATENT_G, t))
+    return Start(subject, width, gan.G.state_dict(), gan.D.state_dict(), real, real[:0], drawn)
+
+
+def play(start: Start, gan: GAN) -> Callable[[], dict[str, Any]]:
+    """The step of a GAN of those networks, from that start on; it returns the metrics."""
+    gan.G.load_state_dict(start.G)
+    gan.D.load_state_dict(start.D)
+    real = gan.backend.asarray(start.real)
+    return lambda: gan.turn(real)
+
+
+STEP = Subject(
+    "step",
+    "GAN step",
+    "One step: a pass of G, a pass of D over real and fake, a pass of D for G, two Adam updates",
+    build,
+    lambda batch, width: start("step", build(width), batch, width),
+    play,
+    step_work,
+    ("d_loss", "g_loss"),
+    "losses of D and G",
+)

@@ -6,24 +6,28 @@ from collections.abc import Sequence
 
 from ..console import table
 from .growth import cliffs, crossover
-from .opponents import OPPONENTS, SUBJECTS, precision
 from .report import Figure, Report
+from .step import STEP
+from .subject import is_ours, precision
 
 PLAIN = {"cpu": "reference", "gpu": "cupy-plain"}  # the backend in plain array code, which the others are held against
 
 
-def text(report: Report, width: int | None = None) -> str:
-    """Everything a report has to say, for people. width: of the terminal, which no table should exceed."""
+def text(report: Report, width: int | None = None, title: str = STEP.title) -> str:
+    """Everything a report has to say, for people. width: of the terminal, which no table should exceed.
+
+    title: says what was measured, as of a `Subject`.
+    """
     blocks = [
         "\n".join(f"{name:14}{fact}" for name, fact in report.environment.items()),
         bounds(report),
+        title,
+        step_table(report, width),
     ]
-    subjects = dict.fromkeys(f.subject for f in report.steps())
-    blocks += dict.fromkeys(SUBJECTS[subject].title for subject in subjects)
-    blocks.append(step_table(report, width))
     if report.parts():
         blocks += ["Its parts, alone: all operations of one kind that a step needs", part_table(report, width)]
-    growth = [*cliffs(report), *_crossover(report)] if len(subjects) == 1 else []  # of one kind of step only
+    one_kind = len({f.subject for f in report.steps()}) == 1
+    growth = [*cliffs(report), *_crossover(report)] if one_kind else []
     if notes := [*unstable(report.figures), *low_ceilings(report), *growth]:
         blocks.append("\n".join(notes))
     if absences := [f"{who}: {why}" for who, why in (*report.absent.items(), *report.wrong.items())]:
@@ -96,7 +100,7 @@ def part_table(report: Report, width: int | None = None) -> str:
 def fastest(report: Report, figure: Figure) -> Figure | None:
     """The fastest step of minigan at the size, on the device and in the precision of `figure`."""
     alike = [f for f in report.steps() if (_place(f), precision(f.who)) == (_place(figure), precision(figure.who))]
-    ours = [f for f in alike if f.who not in OPPONENTS]
+    ours = [f for f in alike if is_ours(f.who)]
     return min(ours, key=lambda f: f.timing.median, default=None)
 
 
@@ -125,7 +129,7 @@ def brief(figure: Figure, other: Figure) -> str:
 
 def label(who: str) -> str:
     """How a contestant is called: minigan's backends by its name."""
-    return who if who in OPPONENTS else f"minigan {who}"
+    return f"minigan {who}" if is_ours(who) else who
 
 
 def _place(figure: Figure) -> tuple[str, str, int, float]:

@@ -40,18 +40,18 @@ class WorkerError(RuntimeError):
 class WorkerProcess:
     """A process of `worker.py`.
 
-    name, device: of the contestant. command: what is started, with both appended (default: WORKER). patience:
-    seconds to wait for an answer.
+    name, device: of the contestant. command: what is started, with both appended. patience: seconds to wait for an
+    answer.
     """
 
     def __init__(
-        self, name: str, device: str, command: Sequence[str] | None = None, patience: float = ANSWER_SECONDS
+        self, name: str, device: str, command: Sequence[str] = WORKER, patience: float = ANSWER_SECONDS
     ) -> None:
         self.name, self.device, self.patience = name, device, patience
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._told = 0  # bytes of it that have been asked for
         self._process = subprocess.Popen(
-            [*(command or WORKER), name, device],
+            [*command, name, device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -144,13 +144,13 @@ class WorkerProcess:
 
 @contextmanager
 def processes(
-    contestants: Sequence[tuple[str, str]], patience: float = ANSWER_SECONDS
+    contestants: Sequence[tuple[str, str]], command: Sequence[str] = WORKER, patience: float = ANSWER_SECONDS
 ) -> Iterator[dict[tuple[str, str], WorkerProcess]]:
-    """A process for each (name, device); all of them are ended with the block. patience: as of `WorkerProcess`."""
+    """A process for each (name, device); all of them are ended with the block. The rest as of `WorkerProcess`."""
     running: dict[tuple[str, str], WorkerProcess] = {}
     try:
         for name, device in contestants:
-            running[name, device] = WorkerProcess(name, device, patience=patience)
+            running[name, device] = WorkerProcess(name, device, command, patience)
         yield running
     finally:
         for process in running.values():

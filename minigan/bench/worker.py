@@ -19,24 +19,38 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from .. import environment
 from ..backend import get_backend
-from . import ceilings, environment, opponents_torch, parts
-from .opponents import CHECKED_STEPS, OPPONENTS, load_start, make_opponent
+from . import ceilings, parts
+from .step import STEP
+from .subject import CHECKED_STEPS, Opponent, Start, load_start
 
 Answer = dict[str, Any]
 
 
 class Worker:
-    """One contestant and what it has prepared."""
+    """One contestant and what it has prepared.
+
+    Whoever has contestants of another kind overrides `opponent` and `part`.
+    """
 
     def __init__(self, name: str, device: str) -> None:
         self.name, self.device = name, device
         self.timed: Callable[[], object] = lambda: None
         self.synchronize: Callable[[], object] = lambda: None
+
+    def opponent(self, start: Start) -> Opponent:
+        """The contestant, ready to play from this start."""
+        return STEP.opponent(self.name, self.device, start)
+
+    def part(self, part: str, batch: int, width: float) -> tuple[Callable[[], object], Callable[[], object]]:
+        """This part as a function, and how to wait for what it has asked for."""
+        backend = get_backend(self.name)
+        return parts.prepare(part, backend, batch, width), backend.synchronize
 
     def answer(self, request: dict[str, Any]) -> Answer:
         """Do what is asked for; an error becomes a sentence."""
@@ -57,19 +71,14 @@ class Worker:
 
     def _step(self, request: dict[str, Any]) -> Answer:
         self._forget()
-        opponent = make_opponent(self.name, self.device, load_start(request["start"]))
+        opponent = self.opponent(load_start(request["start"]))
         losses = [opponent.checked() for _ in range(CHECKED_STEPS)]
         self.timed, self.synchronize = opponent.timed, opponent.synchronize
         return {"losses": losses, "about": opponent.about()}
 
     def _part(self, request: dict[str, Any]) -> Answer:
         self._forget()
-        if self.name in OPPONENTS:
-            self.timed, self.synchronize = opponents_torch.products(self.device, request["batch"], request["width"])
-            return {"about": self.name}
-        backend = get_backend(self.name)
-        self.timed = parts.prepare(request["part"], backend, request["batch"], request["width"])
-        self.synchronize = backend.synchronize
+        self.timed, self.synchronize = self.part(request["part"], request["batch"], request["width"])
         return {"about": environment.blas_threads()}
 
     def _forget(self) -> None:
@@ -98,14 +107,14 @@ def _tick() -> float:
     return min(ticks)
 
 
-def main() -> None:
-    """Answer until standard input ends."""
+def main(words: Sequence[str], kind: type[Worker] = Worker) -> None:
+    """Answer until standard input ends. words: name and device."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not be taken for an answer
-    worker = Worker(*sys.argv[1:3])
+    worker = kind(*words)
     for line in sys.stdin:
         print(json.dumps(worker.answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

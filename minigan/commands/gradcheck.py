@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
-from .. import proof
+from .. import gradient_checks
 from ..backend import NAMES, absent
 from ..console import blocks, columns, say
 from . import whole
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     losses: list[str] = []
     failures: list[str] = []
     table, worst, width = ("", ""), dict.fromkeys(args.dtype, 0.0), columns()
-    for row in proof.matrix(args.backend or _present(), args.dtype, args.seed):
+    for row in gradient_checks.matrix(args.backend or _present(), args.dtype, args.seed):
         if not losses:
             losses = list(row.errors)
         narrow = width is not None and width < 20 + 18 * len(losses)
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         worst[row.dtype] = max(worst[row.dtype], *row.errors.values())
         if row.failure:
             failures.append(row.failure)
-    limits = ", ".join(f"{proof.TOLERANCE[dtype]:.0e} in {dtype}" for dtype in args.dtype)
+    limits = ", ".join(f"{gradient_checks.TOLERANCE[dtype]:.0e} in {dtype}" for dtype in args.dtype)
     if failures:
         say("\n".join([f"\n{len(failures)} rows are wrong (allowed: {limits}):", *failures]))
         return 1

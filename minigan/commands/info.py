@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..bench import environment
+from .. import environment
 from ..console import say
 
 

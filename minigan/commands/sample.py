@@ -20,8 +20,9 @@ from ..gan import GAN
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand
 from ..runs import pictures
-from ..runs.loop import columns_of, images_of, in_turn, picture_of, sample_images, whole_rows
+from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.walks import WALKS
+from ..samples import images_of, in_turn, sample_images
 from . import add_import, whole
 
 _DESCRIPTION = """\

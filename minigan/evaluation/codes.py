@@ -24,7 +24,7 @@ from ..codes import Category, Label
 from ..datasets import to_float
 from ..gan import GAN
 from ..metrics import matching
-from ..runs.loop import images_of, sample_images
+from ..samples import images_of, sample_images
 from .classifier import Classifier
 from .evaluator import Evaluator
 from .strokes import slant, thickness

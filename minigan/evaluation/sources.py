@@ -18,7 +18,7 @@ from ..nonfinite import NonFiniteError
 from ..paths import expand
 from ..runs.config import Config
 from ..runs.data import load_data
-from ..runs.loop import sample_images
+from ..samples import sample_images
 
 
 @dataclass

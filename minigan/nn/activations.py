@@ -33,7 +33,7 @@ Array = Any
 class Activation(Layer, abstract=True):
     """An elementwise layer. Sequential joins it to the layer before, so that both make one sweep over memory."""
 
-    loop: str | None = None  # the name by which compiled code (sweeps.py, kernels.cu) knows φ, if it does
+    loop: str | None = None  # the name by which compiled code (numba_loops.py, kernels.cu) knows φ, if it does
 
     curved = True  # False if φ″ = 0 wherever there is one
     fusible = True

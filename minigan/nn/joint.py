@@ -8,7 +8,7 @@ With φ″ = 0 a penalty's part of a Dense layer's gradient is a product like th
 So samples and points go forward as one batch. The points' g goes back first, for the penalty depends on where it
 arrives; then their activations x, of no more use, give way to ẋ, and at last, while the samples' g goes back, each
 Dense layer has one product for both. Maxout, without parameters, only hands g and ẋ on. Fewer and larger products are
-worth up to a fifth of a critic's update at small batches (`minigan bench --critic`). The result is that of two passes,
+worth up to a fifth of a critic's update at small batches (benchmarks/contest critic). The result is that of two passes,
 but for rounding: tests/test_joint.py.
 """
 

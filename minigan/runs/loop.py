@@ -7,20 +7,20 @@ end in good order, whether the run is done, was asked to stop, diverged, or met 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..codes import Category
 from ..console import quoted
-from ..datasets import Dataset, to_uint8
+from ..datasets import Dataset
 from ..diagnostics import Diagnostics
 from ..gan import GAN
 from ..match import Match
-from ..nonfinite import NonFiniteError, first_nonfinite
+from ..nonfinite import NonFiniteError
 from ..objectives import Critic
 from ..recipes.options import recipe_options
+from ..samples import in_turn, require_finite, sample_images
 from . import pictures
 from .config import Config
 from .data import hints
@@ -28,33 +28,11 @@ from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
 from .progress import Progress
 
-__all__ = [
-    "Run", "columns_of", "fixed_settings", "images_of", "in_turn", "picture_of", "sample_images", "whole_rows",
-]  # fmt: skip
+__all__ = ["Run", "columns_of", "fixed_settings", "picture_of", "whole_rows"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
 _COLUMNS = 20  # classes that a picture shows side by side, each in a column of its own
 _PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
-
-
-def sample_images(
-    gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True, label: Any = None
-) -> np.ndarray[Any, Any]:
-    """n samples as uint8 images (n, *shape); the rest as in `GAN.sample`. NonFiniteError if they are not finite."""
-    return images_of(gan, gan.latents(n, seed, label), shape, averaged)
-
-
-def images_of(gan: GAN, latents: Any, shape: Iterable[int], averaged: bool = True) -> np.ndarray[Any, Any]:
-    """What G makes of latents (n, ...), as uint8 images (n, *shape). NonFiniteError if they are not finite."""
-    samples = gan.generate(latents, averaged)
-    _require_finite(gan, {"the samples": samples})
-    return to_uint8(samples).reshape(len(samples), *shape)
-
-
-def in_turn(gan: GAN, n: int) -> np.ndarray[Any, Any] | None:
-    """A label for each of n samples, 0, 1, 2 and so on; None for a GAN that cannot be asked for one."""
-    category = next((code for code in gan.codes if isinstance(code, Category)), None)
-    return None if category is None else np.arange(n) % category.k
 
 
 def fixed_settings(config: Config) -> dict[str, Any]:
@@ -81,12 +59,6 @@ def picture_of(images: np.ndarray[Any, Any], classes: Sequence[str], columns: in
     """A grid of samples of the classes in turn, with the names of the classes above its columns if there are some."""
     picture = pictures.grid(images, columns=columns)
     return picture if columns is None else pictures.titled(picture, [*classes] * (columns // len(classes)))
-
-
-def _require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
-    if found := first_nonfinite(((name, gan.backend.asarray(a)) for name, a in arrays.items()), gan.backend):
-        name, what = found
-        raise NonFiniteError(gan.steps, name, f"{name} of the GAN of step {gan.steps} are not finite: {what}")
 
 
 class Run:
@@ -223,7 +195,7 @@ class Run:
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
         gan = self.gan
-        _require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
+        require_finite(gan, {"G's parameters": gan.G.flat, "D's parameters": gan.D.flat})
         if found := self.folder.metrics.no_number():
             step, name, value = found
             raise NonFiniteError(step, name, f"{name} is {value} at step {step}, though no gradient was")

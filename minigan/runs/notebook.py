@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets import to_uint8
+from ..samples import in_turn
 from . import pictures
-from .loop import in_turn
 
 if TYPE_CHECKING:
     from ..gan import GAN

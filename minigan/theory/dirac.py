@@ -45,14 +45,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backend import Backend
 from ..penalties import R1, GradientPenalty
 from . import Finding, Say
-from .dirac_game import Consensus, Dirac, Floats, Game, Point, jacobian, walk
+from .dirac_game import Consensus, Dirac, Floats, Game, Played, Point, Row, jacobian, walk
 from .dirac_linear import Linear, eigenvalues, error
 from .dirac_picture import TITLES, portrait, written
 
@@ -64,19 +64,6 @@ LAST = 100  # steps, in which a cycle is measured
 NOISE, DRAWS = 0.7, 1000
 ORDERS = ("simultaneous", "g_first", "d_first")
 TOLERANCE = 1e-6  # of eigenvalues
-
-
-class Row(NamedTuple):
-    """A game. play: makes it. linear: it near the equilibrium, if it has one.
-
-    known: |(θ, ψ)| after the last step, simultaneous and with G first, rounded; of a cycle, the lowest and the highest
-    of the LAST steps.
-    """
-
-    name: str
-    play: Callable[[Backend], Game]
-    linear: Linear | None
-    known: tuple[str, str] | None
 
 
 def _minimax(**options: Any) -> Callable[[Backend], Game]:
@@ -100,23 +87,6 @@ ROWS = [
     Row("R1, γ = 1 (critical)", _minimax(penalties=[R1(1.0)]), Linear(0, 1, 0.5), ("9.5e-22", "7.5e-17")),
     Row("consensus, γ = 1", lambda be: Consensus(_minimax()(be), 1.0), Linear(0.25, 0.25, 0.5), ("2.6e-10", "1.7e-11")),
 ]  # fmt: skip
-
-
-class Played(NamedTuple):
-    """A game that was played.
-
-    walks: of each of ORDERS, (STEPS + 1, 2). jacobians: at 0, of the field, of a simultaneous step and with G first.
-    """
-
-    row: Row
-    game: Game
-    walks: dict[str, Floats]
-    jacobians: tuple[Floats, Floats, Floats] | None
-
-    @property
-    def norms(self) -> dict[str, Floats]:
-        """|(θ, ψ)| along each walk."""
-        return {order: np.hypot(*points.T) for order, points in self.walks.items()}
 
 
 class Found:

@@ -26,7 +26,7 @@ Checked by tests/test_theory_dirac.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from ..nn import Dense, Layer, Sequential
 from ..nn.layer import Back, Pass
 from ..objectives import Minimax
 from ..optim import SGD
+from .dirac_linear import Linear
 
 Array = Any
 Floats = NDArray[np.float64]
@@ -199,3 +200,33 @@ class Weighted(Minimax):
         be.logistic(logits, target, grad)  # the gradient of the plain mean, 1/N of each sample's own
         grad *= weights * len(weights)
         return (weights * (be.xp.logaddexp(0, logits) - target * logits)).sum()
+
+
+class Row(NamedTuple):
+    """A game. play: makes it. linear: it near the equilibrium, if it has one.
+
+    known: |(θ, ψ)| after the last step, simultaneous and with G first, rounded; of a cycle, the lowest and the highest
+    of the LAST steps.
+    """
+
+    name: str
+    play: Callable[[Backend], Game]
+    linear: Linear | None
+    known: tuple[str, str] | None
+
+
+class Played(NamedTuple):
+    """A game that was played.
+
+    walks: of each of ORDERS, (STEPS + 1, 2). jacobians: at 0, of the field, of a simultaneous step and with G first.
+    """
+
+    row: Row
+    game: Game
+    walks: dict[str, Floats]
+    jacobians: tuple[Floats, Floats, Floats] | None
+
+    @property
+    def norms(self) -> dict[str, Floats]:
+        """|(θ, ψ)| along each walk."""
+        return {order: np.hypot(*points.T) for order, points in self.walks.items()}

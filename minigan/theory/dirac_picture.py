@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .dirac import Played
-    from .dirac_game import Floats
+    from .dirac_game import Floats, Played
 
 COLOURS = {"simultaneous": "#c8501e", "g_first": "#1f5fa8"}
 TITLES = {"simultaneous": "simultaneous", "g_first": "alternating, G first"}

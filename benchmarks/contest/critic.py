@@ -1,4 +1,4 @@
-"""The critic's update, which `minigan bench --critic` measures: WGAN-GP (Gulrajani et al. 2017), one update of D alone.
+"""The critic's update, `critic` of this contest: WGAN-GP (Gulrajani et al. 2017), one update of D alone.
 
     D   784-512-256-1, LeakyReLU(0.2), Adam(1e-4, 0.5, 0.9)
     descends  E f(fake) − E f(real) + 10 E(‖∇f(x̂)‖ − 1)²,   x̂ = fake + ε (real − fake),   ε ~ U(0, 1) for each sample
@@ -17,14 +17,17 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..backend import Backend, Purpose, Stream
-from ..gan import GAN, Fakes
-from ..nn import Dense, Layer, LeakyReLU, Sequential
-from ..optim import Adam
-from ..penalties import GradientPenalty
-from . import work
-from .step import PIXELS, SLOPE, Operation, backward, forward, sizes
-from .work import FLOAT, Work
+import numpy as np
+
+from minigan.backend import Backend, Purpose, Stream
+from minigan.bench import work
+from minigan.bench.step import PIXELS, SLOPE, Operation, backward, forward, sizes
+from minigan.bench.subject import CHECKED_STEPS, Start, Subject
+from minigan.bench.work import FLOAT, Work
+from minigan.gan import GAN, Fakes
+from minigan.nn import Dense, Layer, LeakyReLU, Sequential
+from minigan.optim import Adam
+from minigan.penalties import MIX, GradientPenalty
 
 Array = Any
 
@@ -49,8 +52,20 @@ def build(width: float = 1.0, backend: Backend | str | None = None, seed: int = 
     )
 
 
-def update(gan: GAN, real: Array, fake: Array) -> Callable[[], dict[str, Array]]:
-    """One update of D on these samples, as a function; it returns the metrics."""
+def start(batch: int, width: float = 1.0) -> Start:
+    """Weights, real samples and fakes, and the ε that minigan draws first."""
+    gan, rng = build(width), np.random.default_rng(0)
+    real, fake = (rng.uniform(-1, 1, (batch, PIXELS)).astype(np.float32) for _ in range(2))
+    drawn = np.empty((CHECKED_STEPS, batch, 1), np.float32)
+    for t, epsilon in enumerate(drawn):
+        gan.backend.uniform(epsilon, Stream(gan.seed, Purpose.PENALTY, t, MIX))
+    return Start("critic", width, {}, gan.D.state_dict(), real, fake / 2, drawn)
+
+
+def play(start: Start, gan: GAN) -> Callable[[], dict[str, Array]]:
+    """One update of D on those samples, as a function; it returns the metrics."""
+    gan.D.load_state_dict(start.D)
+    real, fake = gan.backend.asarray(start.real), gan.backend.asarray(start.fake)
     samples, back = gan.G(fake)
     fakes = Fakes(fake, samples, back, False, Stream(gan.seed, Purpose.G_FOR_D))
     return lambda: gan.update_discriminator(real, fakes)
@@ -89,3 +104,17 @@ def critic_work(batch: int, width: float = 1.0) -> Work:
     size = batch * PIXELS
     penalty = Work(0, 6 * size, FLOAT * 6 * size)  # x̂ from real and fake: 3 an element; ‖g‖: 2; u from g: 1
     return work.total([*(op.work for op in operations(batch, width)), penalty])
+
+
+CRITIC = Subject(
+    "critic",
+    "update of a critic (WGAN-GP)",
+    "One update of a critic (WGAN-GP): real and fakes, the gradient at points between them, that gradient's own "
+    "gradient, Adam",
+    build,
+    start,
+    play,
+    critic_work,
+    ("d_loss", "d_penalty", "d_grad_norm"),
+    "loss, penalty and gradient's norm",
+)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from minigan.bench.step import sizes
+from minigan.bench.subject import Losses, Start
+
 from .critic import ADAM_EPS, BETA1, BETA2, LR, WEIGHT
-from .opponents import Losses, Start
-from .opponents_torch import Player, network
-from .step import sizes
+from .step_torch import Player, network
 
 
 class Critic(Player):

@@ -1,12 +1,12 @@
-"""The step of a small DCGAN, which `minigan bench --dcgan` measures: convolutions with all that stands around them.
+"""The step of a small DCGAN, `dcgan` of this contest: convolutions with all that stands around them.
 
     G   100 – Dense 1024 – Dense 7 x 7 x 128 – 14 x 14 x 64 – 28 x 28 x 1      BatchNorm, ReLU; tanh at the end
     D   28 x 28 x 1 – 14 x 14 x 64 – 7 x 7 x 128 – Dense 1024 – 1              BatchNorm, LeakyReLU(0.2)
 
-with the convolutions of conv.py (4 x 4, stride 2) and the update rule of step.py. One step on a batch of B: latents;
-one pass of G; D over the real samples and, apart, over the fakes, since its batchnorm mixes samples; back, and D's
-Adam; D over the same fakes, back through a D that is held fixed, back through G, and G's Adam. `width` multiplies all
-sizes but those of latents and images.
+with the convolutions of conv.py (4 x 4, stride 2) and the update rule of the canonical step. One step on a batch of B:
+latents; one pass of G; D over the real samples and, apart, over the fakes, since its batchnorm mixes samples; back, and
+D's Adam; D over the same fakes, back through a D that is held fixed, back through G, and G's Adam. `width` multiplies
+all sizes but those of latents and images.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..backend import Backend
-from ..gan import GAN
-from ..optim import Adam
-from ..recipes.networks import Head, conv_discriminator, conv_generator
-from . import conv, work
-from .step import ADAM_EPS, BETA1, BETA2, LATENT, LR
-from .work import FLOAT, Work
+from minigan.backend import Backend
+from minigan.bench import step, work
+from minigan.bench.step import ADAM_EPS, BETA1, BETA2, LATENT, LR
+from minigan.bench.subject import Subject
+from minigan.bench.work import FLOAT, Work
+from minigan.gan import GAN
+from minigan.optim import Adam
+from minigan.recipes.networks import Head, conv_discriminator, conv_generator
+
+from . import conv
 
 SHAPE = (28, 28, 1)
 CHANNELS, DENSE = 64, 16  # at half the size of an image, twice as many at a quarter; units of a Dense for each of them
@@ -125,3 +128,16 @@ def _backward(blocks: Sequence[Block], n: int, params: bool, inputs: bool) -> It
         if block.norm:
             yield work.batchnorm_grad(n * places, features)
         yield from [block.product(n)] * (params + (inputs or i > 0))
+
+
+DCGAN = Subject(
+    "dcgan",
+    "step of a small DCGAN",
+    "One step of a small DCGAN: a pass of G, passes of D over real and fake and for G, two Adam updates",
+    build,
+    lambda batch, width: step.start("dcgan", build(width), batch, width),
+    step.play,
+    dcgan_work,
+    ("d_loss", "g_loss", "g_grad_norm"),
+    "losses and the norm of G's gradient",
+)

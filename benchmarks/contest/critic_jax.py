@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from minigan.bench.subject import Start
+
 from .critic import ADAM_EPS, BETA1, BETA2, LR, WEIGHT
-from .opponents import Start
-from .opponents_jax import judge, update, with_moments
+from .step_jax import judge, update, with_moments
 
 Array = Any
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from minigan.bench.subject import Losses, Start, UnavailableError
+
 from . import conv
-from .opponents import Losses, Start, UnavailableError
 
 
 class Convolutions:
     """The passes of a subject, with fresh gradients in each call.
 
     best: arrays with the channels last in memory (`torch.channels_last`), which is quicker for most sizes; otherwise
-    PyTorch's default, channels first. On a GPU cuDNN computes in float32 or TF32, see `opponents_torch.allow_tf32`.
+    PyTorch's default, channels first. On a GPU cuDNN computes in float32 or TF32, see `guests_torch.allow_tf32`.
     """
 
     def __init__(self, start: Start, device: Any, best: bool) -> None:

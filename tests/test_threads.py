@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from minigan import Sequential, get_backend
 from minigan.backend.numpy_backend import NumpyBackend
-from minigan.backend.team import Team, blas_threads, cut
+from minigan.backend.threads import Team, blas_threads, cut
 from minigan.recipes import gan as recipe
 
 
@@ -132,7 +132,7 @@ def test_helpers_work_under_the_callers_error_state() -> None:
 def test_blas_keeps_to_one_thread_during_a_job_and_gets_its_threads_back() -> None:
     code = """
 import numpy as np, threading
-from minigan.backend.team import Team, blas_threads
+from minigan.backend.threads import Team, blas_threads
 from minigan import get_backend
 before = blas_threads.count()
 assert blas_threads._get is None or before == blas_threads._get() == 2, before

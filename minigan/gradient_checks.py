@@ -1,7 +1,7 @@
 """Every layer under every loss, on every backend and in every dtype: are the gradients right?
 
 In float64 the hand-derived gradients are compared with finite differences (see gradcheck.py). float32 is too coarse
-for differences; there the gradients are compared with the float64 ones, which have just been proved. Each layer
+for differences; there the gradients are compared with the float64 ones, which have just been checked. Each layer
 stands between two dense ones, so that gradients must arrive, pass through and leave; all parameters are random,
 γ and β of batchnorm too, since γ = 1 and β = 0 hide mistakes.
 """

@@ -1,6 +1,6 @@
-"""The canonical step in PyTorch: as most people write it, at its best, compiled, and as one CUDA graph.
+"""The canonical step in PyTorch, and what every step in PyTorch has in common.
 
-critic_torch.py has the critic's update, dcgan_torch.py the step of a DCGAN, conv_torch.py the convolutions.
+As most people write it, at its best, compiled, or as one CUDA graph.
 """
 
 from __future__ import annotations
@@ -8,107 +8,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from . import conv
-from .opponents import Losses, Opponent, Start, UnavailableError, precision
-from .step import ADAM_EPS, BETA1, BETA2, EPS, LR, MOMENTUM, SLOPE, operations, sizes
-from .step import products as step_products
-
-if TYPE_CHECKING:
-    from .conv_torch import Convolutions
-    from .critic_torch import Critic
+from minigan.bench.step import ADAM_EPS, BETA1, BETA2, EPS, LR, MOMENTUM, SLOPE, sizes
+from minigan.bench.subject import Losses, Start
 
 
-def make(name: str, device: str, start: Start) -> Opponent:
-    """One of torch-eager, torch-best, torch-compiled, torch-cudagraph and torch-tf32 on "cpu" or "gpu".
-
-    Raises UnavailableError or ImportError with the reason if PyTorch or its GPU is missing.
-    """
-    try:
-        torch = _torch()
-    except ImportError:
-        raise UnavailableError("PyTorch is not installed") from None
-    if device == "gpu" and not torch.cuda.is_available():
-        raise UnavailableError(f"PyTorch {torch.__version__} finds no CUDA device")
-    where = torch.device("cuda" if device == "gpu" else "cpu")
-    choose_algorithms(name)
-    kind: type[Step | Critic | Convolutions] = Step
-    if start.subject in conv.SUBJECTS:
-        from .conv_torch import Convolutions as kind
-    if start.subject == "critic":
-        from .critic_torch import Critic as kind
-    if start.subject == "dcgan":
-        from .dcgan_torch import Dcgan as kind
-    step = kind(start, where, best=name != "torch-eager")
-    if name == "torch-compiled":
-        step.compile()
-    if name == "torch-cudagraph" or (name == "torch-tf32" and start.subject not in conv.SUBJECTS):
-        step.capture()
-    given = iter(torch.from_numpy(start.drawn).to(where))
-    about = f"torch {torch.__version__}"
-    if device == "gpu":
-        about += f" on {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, {precision(name)}"
-    else:
-        about += f", {torch.get_num_threads()} threads"
-
-    def checked() -> Losses:
-        step.drawn.copy_(next(given))
-        step.run()
-        return step.numbers()
-
-    def timed() -> None:
-        step.draw()
-        step.run()
-        if name == "torch-eager":
-            step.losses()
-
-    synchronize = torch.cuda.synchronize if device == "gpu" else lambda: None
-    return Opponent(checked, timed, synchronize, lambda: about)
-
-
-def choose_algorithms(name: str) -> None:
-    """For this contestant: TF32 or not, and whether cuDNN may try its algorithms and keep the quickest."""
-    allow_tf32(precision(name) == "tf32")
-    _torch().backends.cudnn.benchmark = name != "torch-eager"
-
-
-def allow_tf32(allowed: bool) -> None:
-    """Whether a GPU may round the factors of float32 products and convolutions to 10 bits, from now on.
-
-    PyTorch's default is no for products and yes for convolutions: beside float32, that would be no comparison.
-    """
-    backends = _torch().backends
-    backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = allowed
-
-
-def products(device: str, batch: int, width: float) -> tuple[Callable[[], None], Callable[[], object]]:
-    """The products of one step by PyTorch alone, and how to wait for them: what its BLAS makes of the same shapes.
-
-    Raises ArithmeticError, naming the shape, if one of them is wrong.
-    """
-    torch = _torch()
-    allow_tf32(False)
-    rng, calls = np.random.default_rng(0), []
-    for m, k, n in step_products(operations(batch, width)):
-        a, b = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n)))
-        left, right = (torch.from_numpy(x).to("cuda" if device == "gpu" else "cpu") for x in (a, b))
-        out = torch.mm(left, right)
-        expected = a @ b
-        if not np.allclose(out.cpu().numpy(), expected, rtol=0, atol=2e-3 * np.abs(expected).max()):
-            raise ArithmeticError(f"the product {m} x {k} x {n} of torch is wrong; it is not timed")
-        calls.append((left, right, out))
-
-    def run() -> None:
-        for left, right, out in calls:
-            torch.mm(left, right, out=out)
-
-    return run, torch.cuda.synchronize if device == "gpu" else lambda: None
-
-
-def _torch() -> Any:
+def pytorch() -> Any:
     """PyTorch, as a module without types: most who check this package do not have it."""
     return import_module("torch")
 
@@ -121,7 +27,7 @@ class Player:
 
     def __init__(self, nets: dict[Any, dict[str, Any]], settings: dict[str, Any], drawn: Any, best: bool) -> None:
         """nets: networks and their states. settings: of Adam. drawn: of the shape and on the device of the numbers."""
-        torch = _torch()
+        torch = pytorch()
 
         self.nets, self.settings, self.drawn, self.best = list(nets), settings, drawn, best
         for net, state in nets.items():
@@ -132,7 +38,7 @@ class Player:
 
     def new_optimizers(self, options: dict[str, Any]) -> None:
         """One for each network, with these options of Adam."""
-        Adam = _torch().optim.Adam
+        Adam = pytorch().optim.Adam
         self.optimizers = [Adam(net.parameters(), **self.settings | options) for net in self.nets]
 
     def eager(self) -> None:
@@ -161,7 +67,7 @@ class Player:
         The steps that warm up and the capture need real memory and real optimizer state; what they changed is put
         back in place afterwards, for a graph knows its arrays by address.
         """
-        torch = _torch()
+        torch = pytorch()
 
         self.new_optimizers({"fused": True, "capturable": True})
         before = [{name: t.clone() for name, t in net.state_dict().items()} for net in self.nets]
@@ -191,12 +97,12 @@ class Step(Player):
 
     def __init__(self, start: Start, device: Any, best: bool) -> None:
         G_sizes, D_sizes = sizes(start.width)
-        real = _torch().from_numpy(start.real).to(device)
+        real = pytorch().from_numpy(start.real).to(device)
         self.play(network(G_sizes, generator=True), network(D_sizes), start, real, best)
 
     def play(self, G: Any, D: Any, start: Start, real: Any, best: bool) -> None:
         """With these networks, on these samples."""
-        torch, device = _torch(), real.device
+        torch, device = pytorch(), real.device
         self.G, self.D, self.real = G, D, real
         self.call_G, self.call_D = G, D  # as they are, or compiled
         ones, zeros = torch.ones(start.batch, 1, device=device), torch.zeros(start.batch, 1, device=device)
@@ -228,14 +134,14 @@ class Step(Player):
 
     def loss_of_D(self, fake: Any) -> Any:
         """Real samples and fakes pass D as one batch."""
-        logits = self.call_D(_torch().cat([self.real, fake]))
+        logits = self.call_D(pytorch().cat([self.real, fake]))
         return 2 * self.bce(logits, self.real_then_fake)  # 2 ×: minigan adds the means of two halves
 
     def losses(self) -> Losses:
         return self.d_loss.item(), self.g_loss.item()
 
     def compile(self) -> None:
-        torch = _torch()
+        torch = pytorch()
 
         torch.compiler.reset()  # after 8 versions of one function it would stop compiling without a word
         self.call_G = torch.compile(self.G, dynamic=False)
@@ -244,7 +150,7 @@ class Step(Player):
 
 def network(sizes: tuple[int, ...], generator: bool = False) -> Any:
     """The layers of `step.build`, G's or D's."""
-    nn = _torch().nn
+    nn = pytorch().nn
 
     layers: list[Any] = []
     for n_in, n_out in itertools.pairwise(sizes[:-1]):

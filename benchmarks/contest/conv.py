@@ -1,4 +1,4 @@
-"""The convolutions of a small DCGAN, which `minigan bench --conv` measures: each layer alone, and all four together.
+"""The convolutions of a small DCGAN, `conv` of this contest: each layer alone, and all four together.
 
     D1   Conv2D            28 x 28 x 1  → 14 x 14 x 64        G1   ConvTranspose2D   7 x 7 x 128  → 14 x 14 x 64
     D2   Conv2D            14 x 14 x 64 → 7 x 7 x 128         G2   ConvTranspose2D   14 x 14 x 64 → 28 x 28 x 1
@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Backend, get_backend
-from ..nn import Conv2D, ConvTranspose2D, Sequential
-from . import work
-from .work import Work
+from minigan.backend import Backend, get_backend
+from minigan.bench import work
+from minigan.bench.subject import CHECKED_STEPS, Start, Subject
+from minigan.bench.work import Work
+from minigan.nn import Conv2D, ConvTranspose2D, Sequential
 
 Array = Any
 
 KERNEL, STRIDE, PADDING = 4, 2, 1
 LAYERS = ("D1", "D2", "G1", "G2")
 PASSES = ("forward", "forward and back")
-SUBJECTS = tuple(f"{what}, {how}" for what in (*LAYERS, "all four") for how in PASSES)
 CHECKED = ("output", "product", "dx", "weight", "bias")
 
 
@@ -49,7 +50,7 @@ class Shape(NamedTuple):
 
 
 def shapes(subject: str, width: float = 1.0) -> list[Shape]:
-    """Of the layers of a subject, which is one of SUBJECTS."""
+    """Of the layers of a subject, by its name."""
     c, d = (max(1, round(width * n)) for n in (64, 128))
     all_four = {
         "D1": Shape(14, 1, c, False), "D2": Shape(7, c, d, False), "G1": Shape(7, c, d, True),
@@ -84,9 +85,15 @@ def arrays(subject: str, batch: int, width: float = 1.0) -> dict[str, np.ndarray
     return found
 
 
-def play(subject: str, given: dict[str, Any], nets: Sequence[Sequential]) -> Callable[[], list[Any]]:
-    """The passes of a subject on these arrays, as a function; it returns (y, dx, network) for each layer."""
-    backend = nets[0].backend
+def start(subject: str, batch: int, width: float = 1.0) -> Start:
+    """Where everyone begins: D has the arrays, and there is nothing else, nothing random either."""
+    none = np.zeros((CHECKED_STEPS, 1, 1), np.float32)
+    return Start(subject, width, {}, arrays(subject, batch, width), none[0].repeat(batch, 0), none[0], none)
+
+
+def play(start: Start, nets: Sequence[Sequential]) -> Callable[[], list[Any]]:
+    """The passes of a subject, as a function; it returns (y, dx, network) for each layer."""
+    subject, given, backend = start.subject, start.D, nets[0].backend
     arena = backend.arena()
     for i, net in enumerate(nets):
         net.load_state_dict({f"0.{name}": given[f"{i}.{name}"] for name in ("weight", "bias")})
@@ -129,3 +136,21 @@ def conv_work(subject: str, batch: int, width: float = 1.0) -> Work:
         parts += [product] * (3 if goes_back(subject) else 1)
         parts += [Work(0, batch * pixels_out)] * (2 if goes_back(subject) else 1)
     return work.total(parts)
+
+
+def _subject(name: str) -> Subject:
+    return Subject(
+        name,
+        "convolution",
+        "Convolutions of a small DCGAN: 28, 14 and 7 pixels, 1, 64 and 128 channels; kernel 4, stride 2, padding 1",
+        partial(build, name),
+        partial(start, name),
+        play,
+        partial(conv_work, name),
+        CHECKED,
+        "sizes of output and gradients, and a product of them,",
+        lambda start, results: numbers(start.D, results, results[0][2].backend.to_numpy),
+    )
+
+
+SUBJECTS = {name: _subject(name) for name in (f"{what}, {how}" for what in (*LAYERS, "all four") for how in PASSES)}

@@ -1,66 +1,19 @@
-"""The canonical step in JAX: plain functions, one jit for all of it, donated buffers.
-
-Products are asked for in full float32, which is what the others compute; on a GPU JAX's default would be TF32.
-critic_jax.py has the critic's update.
-"""
+"""The canonical step in JAX, plain functions and one jit for all of it with donated buffers; and what steps share."""
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import Any
 
-from . import conv
-from .opponents import Losses, Opponent, Start, UnavailableError
-from .step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, MOMENTUM, SLOPE, sizes
+from minigan.bench.step import ADAM_EPS, BETA1, BETA2, EPS, LATENT, LR, MOMENTUM, SLOPE, sizes
+from minigan.bench.subject import Start
 
 Array = Any
 
 ADAM = (LR, BETA1, BETA2, ADAM_EPS)
 
 
-def make(name: str, device: str, start: Start) -> Opponent:
-    """JAX on "cpu" or "gpu". Raises UnavailableError with the reason if JAX or its GPU is missing."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or it would take most of the GPU's memory
-    try:
-        jax = _jax()
-    except ImportError:
-        raise UnavailableError("JAX is not installed") from None
-    try:
-        where = jax.devices(device)[0]
-    except RuntimeError:
-        raise UnavailableError(f"JAX {jax.__version__} finds no {device.upper()}") from None
-    jax.config.update("jax_default_device", where)
-    jax.config.update("jax_default_matmul_precision", "highest")
-    begin = _steps
-    if start.subject in ("dcgan", *conv.SUBJECTS):
-        raise UnavailableError("convolutions are measured beside PyTorch only")
-    if start.subject == "critic":
-        from .critic_jax import steps as begin
-    initial, step, timed_step = begin(start)
-    samples = [jax.device_put(array, where) for array in (start.real, start.fake) if len(array)]
-    given = iter(start.drawn)
-    state = jax.device_put(initial, where)
-    key = jax.device_put(jax.random.key(0), where)
-
-    def checked() -> Losses:
-        nonlocal state
-        state, *losses = step(state, *samples, next(given))
-        return tuple(map(float, losses))
-
-    def timed() -> None:
-        nonlocal state, key
-        state, key = timed_step(state, *samples, key)
-
-    return Opponent(
-        checked,
-        timed,
-        lambda: jax.block_until_ready((state, key)),
-        lambda: f"jax {jax.__version__} on {where.device_kind}, threads as XLA chooses",
-    )
-
-
-def _jax() -> Any:
+def jax_library() -> Any:
     """JAX, as a module without types: most who check this package do not have it."""
     import_module("jax.numpy")
     return import_module("jax")
@@ -68,7 +21,7 @@ def _jax() -> Any:
 
 def with_moments(nets: dict[str, dict[str, Array]]) -> dict[str, Any]:
     """The state of a step: networks, Adam's moments of each, and the count of updates."""
-    jax, jnp = _jax(), _jax().numpy
+    jax, jnp = jax_library(), jax_library().numpy
     m, v = (jax.tree.map(jnp.zeros_like, nets) for _ in range(2))
     return {**nets, "m": m, "v": v, "t": jnp.zeros((), jnp.int32)}
 
@@ -82,7 +35,7 @@ def judge(p: dict[str, Array], x: Array) -> Array:
     """D's output."""
     last = len(p) - 2  # weight and bias of every second layer
     for i in range(0, last, 2):
-        x = _jax().nn.leaky_relu(dense(p, i, x), SLOPE)
+        x = jax_library().nn.leaky_relu(dense(p, i, x), SLOPE)
     return dense(p, last, x)
 
 
@@ -90,7 +43,7 @@ def update(
     state: dict[str, Any], net: str, grads: dict[str, Array], lr: float, beta1: float, beta2: float, eps: float
 ) -> None:
     """Adam's update number state["t"] of one network, written into the state."""
-    jnp, t = _jax().numpy, state["t"]
+    jnp, t = jax_library().numpy, state["t"]
     for name, g in grads.items():
         m = beta1 * state["m"][net][name] + (1 - beta1) * g
         v = beta2 * state["v"][net][name] + (1 - beta2) * g * g
@@ -99,9 +52,9 @@ def update(
         state[net][name], state["m"][net][name], state["v"][net][name] = p, m, v
 
 
-def _steps(start: Start) -> tuple[Any, Any, Any]:
+def steps(start: Start) -> tuple[Any, Any, Any]:
     """The state at the beginning, the step on given latents, which returns the losses, and one that draws its own."""
-    jax, jnp = _jax(), _jax().numpy
+    jax, jnp = jax_library(), jax_library().numpy
 
     G_sizes = sizes(start.width)[0]
     G, D = ({name: jnp.asarray(array) for name, array in state.items()} for state in (start.G, start.D))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from minigan.bench.step import LATENT, SLOPE
+from minigan.bench.subject import Losses, Start
+
 from .conv import KERNEL, PADDING, STRIDE
 from .dcgan import DENSE, SHAPE, channels
-from .opponents import Losses, Start
-from .opponents_torch import Step
-from .step import LATENT, SLOPE
+from .step_torch import Step
 
 _BATCHNORM_EPS = 1e-5  # both libraries' default
 
