@@ -14,12 +14,10 @@ import numpy as np
 from . import __version__
 from .backend import Backend, absent, get_backend, threads
 
-_LIBRARIES = ("torch", "jax", "numba")  # beside NumPy and CuPy, what an opponent or a backend runs on
-
 
 def facts() -> dict[str, str]:
     """Names and versions of everything a figure depends on. Never the name of the host."""
-    installed = {name: version(name) for name in _LIBRARIES}
+    installed = {name: version(name) for name in ("torch", "jax", "numba")}
     return {
         "minigan": __version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",

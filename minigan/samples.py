@@ -12,8 +12,6 @@ from .datasets import to_uint8
 from .gan import GAN
 from .nonfinite import NonFiniteError, first_nonfinite
 
-__all__ = ["images_of", "in_turn", "require_finite", "sample_images"]
-
 
 def sample_images(
     gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True, label: Any = None
