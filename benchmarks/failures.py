@@ -2,7 +2,7 @@
 
     python benchmarks/failures.py                    ten seeds
     python benchmarks/failures.py --seeds 110 111    fewer
-    python benchmarks/readme_tables.py               update the README
+    python benchmarks/readme_tables.py               update the pages
 
 The settings of minigan/theory were chosen with other seeds, below 110. Figures go to benchmarks/results/failures.json.
 """

@@ -3,7 +3,7 @@
     python -u benchmarks/first_gpu.py smoke OUT         is it right?      at most 230 s
     python -u benchmarks/first_gpu.py measure OUT       how fast is it?   at most 430 s
     python benchmarks/first_gpu.py dry OUT              the checks in small, over the tests' stand-in, without a GPU
-    python benchmarks/readme_tables.py --add OUT ...    keep what was found, and say it in the README
+    python benchmarks/readme_tables.py --add OUT ...    keep what was found, and say it in the pages
 
 Each call is a list of phases. A phase is a process group that is killed at a limit of its own; whatever fails or hangs,
 the others go on, and the whole call keeps to its `--seconds`: a phase for which there is no time left is not begun. OUT
@@ -18,7 +18,7 @@ the JSON lines of its checks, see gpu_checks.py), and
               ncu.csv          duration, grid and block of every node of the step
 
 Phases that measure no time may run side by side, as calls of their own on `--only` some of them, each with `env`; the
-README takes the folders of them all. The exit code is 0 if all phases went well, else 1. Where something does not work,
+pages take the folders of them all. The exit code is 0 if all phases went well, else 1. Where something does not work,
 there is a way around to try, as options of either call (see minigan/backend/workarounds.py):
 
     --mode threadlocal|global     how a stream records, instead of relaxed

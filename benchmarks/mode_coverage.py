@@ -2,7 +2,7 @@
 
     python benchmarks/mode_coverage.py                              every method: an hour and a half on two cores
     python benchmarks/mode_coverage.py --methods "R1 + R2" --toys grid --updates 32000      the longer game
-    python benchmarks/readme_tables.py                              update the README
+    python benchmarks/readme_tables.py                              update the pages
 
 Lin et al. (2018), section 4.1, with G of four layers of 200 instead of 400 units, D of three layers of 100 instead of
 200 maxout units, and fewer updates than their 400,000, with a learning rate to match. A game lasts so many updates of D

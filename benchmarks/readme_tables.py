@@ -1,13 +1,14 @@
-"""Write the README's tables from benchmarks/results: step times, a file for each machine, and how good recipes are.
+"""Write the tables of README.md and benchmarks/README.md from benchmarks/results: step times, a file for each machine,
+and how good recipes are.
 
     python benchmarks/contest --out runs/bench                        measure
-    python benchmarks/readme_tables.py --add runs/bench/bench.json    keep that for this machine, update the README
+    python benchmarks/readme_tables.py --add runs/bench/bench.json    keep that for this machine, update the pages
     python benchmarks/readme_tables.py --add SMOKE MEASURE            the same for two folders of first_gpu.py
     python benchmarks/recipes.py --data mnist --out runs/recipes      train and judge every recipe
-    python benchmarks/readme_tables.py                                update the README
-    python benchmarks/readme_tables.py --check                        fail if the README says something else
+    python benchmarks/readme_tables.py                                update the pages
+    python benchmarks/readme_tables.py --check                        fail if one of them says something else
 
-Each table stands between two comments in the README, such as `<!-- bench: begin -->` and `<!-- bench: end -->`. What
+Each table stands between two comments in its page, such as `<!-- bench: begin -->` and `<!-- bench: end -->`. What
 stands there for a GPU stays as it is until there are results of one.
 """
 
@@ -31,11 +32,14 @@ from minigan import console, environment
 from minigan.archive import write_atomically
 from minigan.bench import report, tables
 from minigan.bench.report import Figure, Report
+from minigan.bench.statistics import Timing
 from minigan.bench.subject import is_ours
+from minigan.recipes import get_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
-README, RESULTS, PICTURES = ROOT / "README.md", ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
-BATCHES = (32, 128, 512, 4096)  # what the README shows of a sweep
+README, MEASURED = ROOT / "README.md", ROOT / "benchmarks" / "README.md"
+RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
+BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
     "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz",
 )  # fmt: skip
@@ -61,10 +65,12 @@ LIBRARIES = ("numpy", "BLAS", "torch", "jax", "cupy", "numba")
 
 def bench_section(results: Path) -> list[str]:
     """Step times: a table for each machine."""
-    reports = [
-        report.load(path) for path in sorted(results.glob("*.json")) if path.stem.partition("-")[0] not in OTHERS
-    ]
-    return [text for found in reports for text in machine(found)]
+    return [text for found in steps_of(results) for text in machine(found)]
+
+
+def steps_of(results: Path) -> list[Report]:
+    """What `minigan bench` or the contest has found of the canonical step, on each machine."""
+    return [report.load(path) for path in sorted(results.glob("*.json")) if path.stem.partition("-")[0] not in OTHERS]
 
 
 def critic_section(results: Path) -> list[str]:
@@ -123,13 +129,101 @@ def told(name: str) -> Callable[[Path], list[str]]:
     return section
 
 
-SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {
+def games_section(results: Path) -> list[str]:
+    """What each recipe is, and one figure of its samples."""
+    return [text for path in sorted(results.glob("recipes-*.json")) for text in games(json.loads(path.read_text()))]
+
+
+def speed_section(results: Path) -> list[str]:
+    """A row for everybody who has played the step, a column for each batch."""
+    reports = steps_of(results)
+    if not reports:
+        return []
+    rows = []
+    for found in reports:
+        times = {(f.device, f.who, f.batch): f.timing for f in shown(found)}
+        for device, who in dict.fromkeys((f.device, f.who) for f in shown(found) if f.who != "reference"):
+            row = [times.get((device, who, batch)) for batch in BATCHES]
+            rows.append([hardware(found, device), tables.label(who), *map(milliseconds, row)])
+    head = ["on", "who", *(f"batch {batch:,}" for batch in BATCHES)]
+    note = "\\* unstable: quartiles, or first and last third, more than 15 % apart"
+    when = ", ".join(sorted(found.when for found in reports))
+    commands = " and ".join(dict.fromkeys(f"`{command(found)}`" for found in reports))
+    return [console.table(head, rows, left=(0, 1)), f"*(ms a step, medians; {note}. {commands}, {when} UTC.)*"]
+
+
+def hardware_section(results: Path) -> list[str] | None:
+    """The key figures of each GPU in some sentences; None if there was none yet."""
+    files = sorted(results.glob("gpu-*.json"))
+    return [in_short(json.loads(file.read_text(encoding="utf-8")), results) for file in files] or None
+
+
+SHORT: dict[str, Callable[[Path], list[str] | None]] = {  # in README.md
+    "speed": speed_section, "hardware": hardware_section, "games": games_section,
+}  # fmt: skip
+SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/README.md
     "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "conv": conv_section,
     "dcgan": dcgan_section, "gpu": gpu_section, "bench": bench_section, "mode-coverage": told("mode-coverage"),
     "failures": told("failures"),
     "diagnostics-cost": told("diagnostics-cost"),
     "fuzz": told("fuzz"),
 }  # fmt: skip
+
+
+def games(found: dict[str, Any]) -> list[str]:
+    """A row for each recipe: its docstring's first line, and the mean of its Fréchet distances."""
+    rows = []
+    for recipe, group in groupby(found["rows"], key=lambda row: row["recipe"]):
+        about = (get_recipe(recipe).__doc__ or "").splitlines()[0].rstrip(".")
+        rows.append([f"`{recipe}`", about, f"{statistics.fmean(run['frechet'] for run in group):.2f}"])
+    rows.append(["", "real test images, the floor", f"{found['floor']['frechet']:.2f}"])
+    when = ", ".join(sorted({run["when"] for run in found["rows"]}))
+    note = (
+        f"*({found['rows'][0]['n']:,} samples against the {found['images']:,} training images of {found['data']}; less "
+        f"is better. `python benchmarks/recipes.py --data {found['data']} --out runs/recipes`, {when}.)*"
+    )
+    return [console.table(["recipe", "what it is", "Fréchet distance"], rows, left=(0, 1)), note]
+
+
+def hardware(found: Report, device: str) -> str:
+    """What a report was measured on, as short as it goes."""
+    facts = found.environment
+    cores = f"{facts['CPU']}, {facts['cores']} cores".replace("(R)", "").replace(" Processor", "")
+    return facts["GPU"].partition(",")[0] if device == "gpu" else cores
+
+
+def milliseconds(timing: Timing | None) -> str:
+    """A median, with a star if it is not to be relied upon."""
+    return "–" if timing is None else f"{1e3 * timing.median:.2f}" + ("\\*" if timing.unstable else "")
+
+
+def in_short(found: dict[str, Any], results: Path) -> str:
+    """The key figures of one GPU: its steps, a DCGAN, and how many phases of first_gpu.py went well."""
+    facts, phases = found["environment"], found["phases"]
+    checks = {check["check"]: check for line in phases.values() for check in line.get("checks", [])}
+    said = [f"On one {facts['GPU']}:"]
+    if (graph := checks.get("the graph of the step")) and graph["ok"]:
+        said.append(f"the classic step is one CUDA graph of {graph['nodes']} operations;")
+    name = environment.slug(facts)
+    if (results / f"{name}.json").exists():
+        steps = {(f.who, f.batch): f.timing for f in shown(report.load(results / f"{name}.json")) if f.device == "gpu"}
+        for ours, theirs, about in (("cupy", "torch-cudagraph", "in float32"), ("cupy-tf32", "torch-tf32", "in TF32")):
+            batches = [batch for batch in BATCHES if (ours, batch) in steps and (theirs, batch) in steps]
+            ends = list(dict.fromkeys(batches[:1] + batches[-1:]))
+            if ends:
+                its = " and ".join(f"{milliseconds(steps[ours, batch])} ms at batch {batch:,}" for batch in ends)
+                those = " and ".join(milliseconds(steps[theirs, batch]) for batch in ends)
+                said.append(f"{about} it takes {its} (PyTorch's, as one graph: {those});")
+    if "evaluation" in found and phases.get("train", {}).get("ended") == 0:
+        floor, judged = found["evaluation"]["rows"][0], found["evaluation"]["rows"][-1]
+        said.append(
+            f"{PROVED['train']} takes {phases['train']['seconds']:.0f} s, and its samples' Fréchet distance is "
+            f"{judged['frechet']:.2f} (real images {floor['frechet']:.2f});"
+        )
+    tried = [phases[name] for name in PROVED if name in phases]
+    well = [line for line in tried if line["ended"] == 0 and all(check["ok"] for check in line.get("checks", []))]
+    said.append(f"{len(well)} of {len(tried)} phases of checks went well.")
+    return f"{' '.join(said)} *(`python -u benchmarks/first_gpu.py smoke OUT`, then `measure`, {found['when']} UTC.)*"
 
 
 def asked(found: dict[str, Any]) -> list[str]:
@@ -225,7 +319,7 @@ def proved(found: dict[str, Any]) -> list[str]:
         "their phases in several calls"
     )
     about = checks.get("backend", {}).get("about", facts["GPU"])
-    pictures = [f"![{title}](benchmarks/pictures/{name})" for name, title in found["pictures"].items()]
+    pictures = [f"![{title}](pictures/{name})" for name, title in found["pictures"].items()]
     return [
         f"On hardware: {facts['GPU']}.",
         console.table(["what", "found", "seconds"], rows, left=(0, 1)),
@@ -242,15 +336,12 @@ def machine(found: Report) -> list[str]:
     libraries = ", ".join(f"{n} {facts[n]}" for n in LIBRARIES if n in facts and facts[n] != "not installed")
     notes = [f"{facts['CPU']}, {facts['cores']} cores{gpu}; {libraries}; Python {facts['python'].split()[0]}"]
     notes += [f"{who}: {about}" for who, about in found.about.items() if "minigan" not in about]
-    steps, what = shown(found), subject(found)
-    command = f"python benchmarks/contest{'' if what == 'step' else f' {what}'}"
-    if what == "step" and all(is_ours(f.who) for f in found.figures):
-        command = "minigan bench"
+    steps = shown(found)
     if any(f.timing.unstable for f in steps):
         notes.append("* unstable: quartiles, or first and last third, more than 15 % apart")
     return [
-        conv_table(steps) if what == "conv" else step_table(found, steps),
-        f"*({'; '.join(notes)}. `{command}`, {found.when} UTC.)*".replace("* un", "\\* un"),
+        conv_table(steps) if subject(found) == "conv" else step_table(found, steps),
+        f"*({'; '.join(notes)}. `{command(found)}`, {found.when} UTC.)*".replace("* un", "\\* un"),
     ]
 
 
@@ -260,8 +351,16 @@ def subject(found: Report) -> str:
     return next(name for name, family in FAMILIES.items() if first in [subject.name for subject in family])
 
 
+def command(found: Report) -> str:
+    """What makes such a report: minigan alone measures no more than the canonical step on its own backends."""
+    what = subject(found)
+    if what == "step" and all(is_ours(f.who) for f in found.figures):
+        return "minigan bench"
+    return "python benchmarks/contest" + ("" if what == "step" else f" {what}")
+
+
 def shown(found: Report) -> list[Figure]:
-    """The steps of width 1, at the batch sizes of the README if they were measured, else at all."""
+    """The steps of width 1, at the batch sizes of the pages if they were measured, else at all."""
     steps = [f for f in found.steps() if f.width == 1]
     return [f for f in steps if f.batch in BATCHES and f.subject == "step"] or steps
 
@@ -358,34 +457,37 @@ def _ways_around(options: str) -> str:
     return re.sub(r"--(only|seconds|data)( (?!--)\S+)+ ?", "", options).strip()
 
 
-def rewritten(readme: str) -> str:
-    """The README's text with new sections. Raises ValueError unless each stands between its two comments once."""
-    for name, section in SECTIONS.items():
+def rewritten(page: str, sections: dict[str, Callable[[Path], list[str] | None]]) -> str:
+    """A page's text with new sections. Raises ValueError unless each stands between its two comments once."""
+    for name, section in sections.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        if readme.count(begin) != 1 or readme.count(end) != 1 or readme.index(begin) > readme.index(end):
-            raise ValueError(f"the README must have {begin} and {end} once each, in this order")
+        if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
+            raise ValueError(f"the page must have {begin} and {end} once each, in this order")
         if (texts := section(RESULTS)) is not None:
-            before, after = readme.partition(begin)[0], readme.partition(end)[2]
-            readme = before + "\n\n".join([begin, *texts, end]) + after
-    return readme
+            before, after = page.partition(begin)[0], page.partition(end)[2]
+            page = before + "\n\n".join([begin, *texts, end]) + after
+    return page
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--add", metavar="FILE", nargs="+", type=Path, default=[],
                         help="a bench.json to keep in benchmarks/results, or a folder of first_gpu.py")  # fmt: skip
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if the README differs")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a page differs")
     args = parser.parse_args()
     for path in args.add:
         add(path)
-    readme = README.read_text(encoding="utf-8")
-    new = rewritten(readme)
-    if args.check:
-        if new != readme:
-            print("README.md differs from benchmarks/results: run python benchmarks/readme_tables.py", file=sys.stderr)
-        return int(new != readme)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    differs = False
+    for page, sections in ((README, SHORT), (MEASURED, SECTIONS)):
+        text = page.read_text(encoding="utf-8")
+        if (new := rewritten(text, sections)) == text:
+            continue
+        if args.check:
+            print(f"{page} differs from benchmarks/results: run python benchmarks/readme_tables.py", file=sys.stderr)
+            differs = True
+        else:
+            page.write_text(new, encoding="utf-8")
+    return int(differs)
 
 
 if __name__ == "__main__":

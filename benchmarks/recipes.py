@@ -1,8 +1,8 @@
-"""Train recipes by their names alone, judge them side by side, and keep the figures for the README.
+"""Train recipes by their names alone, judge them side by side, and keep the figures for the pages.
 
     python benchmarks/recipes.py --data mnist --out runs/recipes                          every recipe, seed 0
     python benchmarks/recipes.py --data mnist --out runs/recipes classic --seeds 0 1 2    one of them, three seeds
-    python benchmarks/readme_tables.py                                                    update the README
+    python benchmarks/readme_tables.py                                                    update the pages
 
 A run that is finished is not made again, so this can be stopped and called again. Figures go to
 benchmarks/results/recipes-DATA.json, where rows of other recipes and seeds stay, if they come from the same evaluator.

@@ -52,8 +52,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
 def main(argv: Sequence[str] | None = None, run: Callable[[list[str]], int] | None = None) -> int:
     """Run one command and return its exit code. argv: the words after `minigan`; default: those of this process.
 
-    run: what is done with them instead, by a program that is to end as the commands do.
-    """
+    run: what is done with them instead, by a program that is to end as the commands do."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # there may be none, or another kind, or it is closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

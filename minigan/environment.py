@@ -7,7 +7,6 @@ import os
 import platform
 import re
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,10 @@ import numpy as np
 from . import __version__
 from .backend import Backend, absent, get_backend, threads
 
-_LIBRARIES = ("torch", "jax", "numba")  # beside NumPy and CuPy, what an opponent or a backend runs on
-
 
 def facts() -> dict[str, str]:
     """Names and versions of everything a figure depends on. Never the name of the host."""
-    installed = {name: version(name) for name in _LIBRARIES}
+    installed = {name: version(name) for name in ("torch", "jax", "numba")}
     return {
         "minigan": __version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
@@ -90,24 +87,6 @@ def cpu() -> str:
         if found:
             return " ".join(found[1].split())
     return platform.processor() or platform.machine() or "unknown"
-
-
-def cpu_features() -> set[str]:
-    """The instruction sets that NumPy has found, by its names."""
-    try:
-        features = import_module("numpy._core._multiarray_umath").__cpu_features__
-    except (ImportError, AttributeError):  # a private name: some NumPy may lack it
-        return set()
-    return {name for name, present in features.items() if present}
-
-
-def highest_clock() -> float | None:
-    """The highest clock of any core in Hz, where the system tells (Linux)."""
-    clocks = []
-    for core in range(os.cpu_count() or 1):
-        with suppress(OSError, ValueError), open(f"/sys/devices/system/cpu/cpu{core}/cpufreq/cpuinfo_max_freq") as file:
-            clocks.append(1e3 * int(file.read()))
-    return max(clocks, default=None)
 
 
 def memory() -> str:

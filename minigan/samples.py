@@ -12,8 +12,6 @@ from .datasets import to_uint8
 from .game.update import NonFiniteError, first_nonfinite
 from .gan import GAN
 
-__all__ = ["images_of", "in_turn", "require_finite", "sample_images"]
-
 
 def sample_images(
     gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True, label: Any = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 import sys
+import types
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,12 @@ import fake_cupy
 import numpy as np
 import pytest
 from figures import figure, full, sample
+from scripts import script
 
 from minigan import environment
 from minigan.backend import Backend, get_backend
 from minigan.backend.numpy_backend import NumpyBackend
-from minigan.bench import ceilings, growth, parts, peak, plots, profile, report, step, tables, turns, work
+from minigan.bench import ceilings, command, growth, parts, peak, plots, profile, report, step, tables, turns, work
 from minigan.bench.ceilings import Ceilings
 from minigan.bench.measure import Guest, Plan, measure
 from minigan.bench.report import Report
@@ -292,7 +295,7 @@ def test_the_machine_has_a_name_that_is_not_the_hosts() -> None:
         )
         == "intel-xeon-4-cores-tesla-t4"
     )
-    assert isinstance(environment.cpu_features(), set)
+    assert isinstance(peak.cpu_features(), set)
 
 
 # --- precision -------------------------------------------------------------------------------------------------
@@ -615,8 +618,6 @@ def test_a_measurement_that_is_stopped_leaves_what_it_has_found(
 
 def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What each flag makes of the plan, without measuring."""
-    from minigan.commands import bench
-
     plans: list[tuple[list[str], Plan]] = []
 
     def note(backends: Any, plan: Plan, progress: Any, keep: Any) -> Report:
@@ -624,7 +625,7 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return dataclasses.replace(full(), wrong={"numpy": "is wrong"} if plan.pace.rounds == 7 else {})
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "measure", note)
+    monkeypatch.setattr(command, "measure", note)
     monkeypatch.setattr(plots, "unavailable", lambda: "they need Matplotlib")
     assert main(["bench"]) == 0
     assert main(["bench", "--sweep", "--backend", "numpy"]) == 0
@@ -665,6 +666,97 @@ def test_bad_values_are_one_sentence(
     assert text == ""
     assert error.startswith("minigan: ")
     assert error.count("\n") == 1
+
+
+# --- the README --------------------------------------------------------------------------------------------------
+
+
+_FIGURES = {"n": 10, "frechet": 0.2, "precision": 0.8, "recall": 0.9, "least": 0.09, "kl": 0.0, "confidence": 0.99,
+            "nearest": 1.0, "copies": 0.01}  # fmt: skip
+_RUN = {"recipe": "gan", "seed": 0, "steps": 10, "batch": 8, "seconds": 60, "backend": "numpy",
+        "cpu": "Made-up", "cores": "2", "threads": "2", "versions": {}, "when": "2026-01-01"}  # fmt: skip
+RECIPES_JUDGED = {
+    "data": "mnist", "images": 100, "evaluator": "abc", "accuracy": 0.98, "floor": _FIGURES,
+    "rows": [_RUN | _FIGURES | {"frechet": 2.0}, _RUN | _FIGURES | {"frechet": 4.0, "seed": 1}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def readme_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """benchmarks/readme_tables.py, for pages and results of our own."""
+    found = script("readme_tables")
+    monkeypatch.setattr(found, "README", tmp_path / "README.md")
+    monkeypatch.setattr(found, "MEASURED", tmp_path / "measured.md")
+    monkeypatch.setattr(found, "RESULTS", tmp_path / "results")
+    return found
+
+
+def test_the_readmes_table_is_generated(
+    readme_tables: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, readme = tmp_path / "README.md", tmp_path / "measured.md"
+    for page, sections in ((short, readme_tables.SHORT), (readme, readme_tables.SECTIONS)):
+        marks = [f"<!-- {name}: begin -->\nold\n<!-- {name}: end -->" for name in sections]
+        page.write_text("\n\n".join(["before", *marks, "after\n"]), encoding="utf-8")
+    report.save(tmp_path / "bench.json", full())
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "recipes-mnist.json").write_text(json.dumps(RECIPES_JUDGED), encoding="utf-8")
+    told = {"environment": {"CPU": "Made-up", "cores": "2"}, "backend": "numpy", "when": "1999-12-31", "table": "| a |",
+            "note": "Seeds 3."}  # fmt: skip
+    (tmp_path / "results" / "failures.json").write_text(json.dumps(told), encoding="utf-8")
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["readme_tables.py", *words])
+        code: int = readme_tables.main()
+        return code
+
+    assert run("--check") == 1
+    assert run("--add", str(tmp_path / "bench.json")) == 0
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {
+        "made-up-2-cores.json", "recipes-mnist.json", "failures.json",
+    }  # fmt: skip
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n\n<!-- recipes: begin -->")
+    assert text.endswith("<!-- fuzz: begin -->\n\n<!-- fuzz: end -->\n\nafter\n")
+    assert "| a |\n\n*(Seeds 3. Made-up, 2 cores; backend numpy. `python benchmarks/failures.py" in text
+    assert "3.00 (2.00 to 4.00)" in text
+    assert "| real test images |" in text
+    assert text.count("old") == 1
+    assert "<!-- gpu: begin -->\nold\n<!-- gpu: end -->" in text  # nothing is claimed before there are results
+    assert "|   512 | CPU    | torch-best        |" in text
+    assert "Made-up (R) CPU @ 3 GHz, 2 cores" in text
+    begun = short.read_text(encoding="utf-8")
+    assert re.search(r"\| `gan` *\| The GAN of 2014 .* \| +3.00 \|", begun)
+    assert re.search(r"\| Made-up  CPU @ 3 GHz, 2 cores \| minigan numpy *\| +[0-9.]+", begun)
+    assert "<!-- hardware: begin -->\nold\n<!-- hardware: end -->" in begun
+    assert run("--check") == 0
+    assert run() == 0
+    assert readme.read_text(encoding="utf-8") == text
+    short.write_text(begun.replace("3.00", "2.00"), encoding="utf-8")
+    assert run("--check") == 1
+    assert run() == 0
+    assert short.read_text(encoding="utf-8") == begun
+    readme.write_text(text.replace("torch-best", "torch-beast"), encoding="utf-8")
+    assert run("--check") == 1
+    readme.write_text("no comments", encoding="utf-8")
+    with pytest.raises(ValueError, match="once each, in this order"):
+        run()
+
+
+def test_the_pages_agree_with_the_results() -> None:
+    results, written = sorted((ROOT / "benchmarks" / "results").glob("*.json")), script("readme_tables")
+    for page, sections in ((written.README, written.SHORT), (written.MEASURED, written.SECTIONS)):
+        text = page.read_text(encoding="utf-8")
+        assert written.rewritten(text, sections) == text, (
+            f"{page} differs from benchmarks/results: run python benchmarks/readme_tables.py"
+        )
+    kinds = "critic", "dcgan", "conv"
+    machines = [path for path in results if path.stem.partition("-")[0] not in {*written.OTHERS} - {*kinds}]
+    assert machines
+    for path in machines:
+        subject = re.fullmatch(rf"((?:{'|'.join(kinds)})-|)(.+)", path.stem)
+        assert subject is not None
+        assert subject[2] == environment.slug(report.load(path).environment)
 
 
 # --- the GPU's side, on a stand-in -----------------------------------------------------------------------------

@@ -431,7 +431,8 @@ def test_only_names_that_exist_are_proposed(word: str, known: list[str]) -> None
 def test_nobody_is_told_to_install_minigan_by_its_name() -> None:
     """It is not registered: the command would fail today, and bring a stranger's code tomorrow."""
     assert how_to_install("cuda12", "cuda13").endswith('pip install ".[cuda12]" or pip install ".[cuda13]"')
-    for path in [*(ROOT / "minigan").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), ROOT / "README.md"]:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "minigan").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+    for path in [*(ROOT / "minigan").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), *pages]:
         text = path.read_text("utf-8")
         assert not re.search(r"pip install[^\n]*minigan\b", text), path
         if path.suffix == ".py" and path.parts[-2] != "benchmarks" and path.name != "extras.py":

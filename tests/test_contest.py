@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-import types
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,13 @@ from contest.dcgan import DCGAN
 from contest.guests import GUESTS, SUBJECTS, make_opponent
 from contest.worker import Worker
 from figures import full
-from scripts import FOLDER, script
+from scripts import FOLDER
 
 from minigan import environment
 from minigan.backend import NAMES, Backend, get_backend
 from minigan.backend.graph import WARM_UP
 from minigan.backend.numpy_backend import NumpyBackend
-from minigan.bench import parts, plots, profile, report, step, tables, work
+from minigan.bench import command, parts, plots, profile, report, step, tables, work
 from minigan.bench.measure import Plan
 from minigan.bench.report import Report
 from minigan.bench.subject import (
@@ -42,7 +40,6 @@ from minigan.bench.subject import (
     save_start,
 )
 from minigan.bench.turns import Pace, take_turns
-from minigan.commands import bench
 from minigan.penalties import GradientPenalty
 
 ROOT = Path(__file__).parent.parent
@@ -408,7 +405,7 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return full()
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "measure", note)
+    monkeypatch.setattr(command, "measure", note)
     monkeypatch.setattr(plots, "unavailable", lambda: "they need Matplotlib")
     for words in ("", "--sweep --against all --backend numpy", "--against jax --no-parts", "critic", "dcgan"):
         assert main(words.split()) == 0
@@ -454,89 +451,6 @@ def test_bad_values_are_one_sentence(words: str, capsys: pytest.CaptureFixture[s
     assert text == ""
     assert error.startswith("minigan: ")
     assert error.count("\n") == 1
-
-
-# --- the README --------------------------------------------------------------------------------------------------
-
-
-_FIGURES = {"n": 10, "frechet": 0.2, "precision": 0.8, "recall": 0.9, "least": 0.09, "kl": 0.0, "confidence": 0.99,
-            "nearest": 1.0, "copies": 0.01}  # fmt: skip
-_RUN = {"recipe": "gan", "seed": 0, "steps": 10, "batch": 8, "seconds": 60, "backend": "numpy",
-        "cpu": "Made-up", "cores": "2", "threads": "2", "versions": {}, "when": "2026-01-01"}  # fmt: skip
-RECIPES_JUDGED = {
-    "data": "mnist", "images": 100, "evaluator": "abc", "accuracy": 0.98, "floor": _FIGURES,
-    "rows": [_RUN | _FIGURES | {"frechet": 2.0}, _RUN | _FIGURES | {"frechet": 4.0, "seed": 1}],
-}  # fmt: skip
-
-
-@pytest.fixture
-def readme_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """benchmarks/readme_tables.py, for a README and results of our own."""
-    found = script("readme_tables")
-    monkeypatch.setattr(found, "README", tmp_path / "README.md")
-    monkeypatch.setattr(found, "RESULTS", tmp_path / "results")
-    return found
-
-
-def test_the_readmes_table_is_generated(
-    readme_tables: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readme = tmp_path / "README.md"
-    marks = [f"<!-- {name}: begin -->\nold\n<!-- {name}: end -->" for name in readme_tables.SECTIONS]
-    readme.write_text("\n\n".join(["before", *marks, "after\n"]), encoding="utf-8")
-    report.save(tmp_path / "bench.json", full())
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "recipes-mnist.json").write_text(json.dumps(RECIPES_JUDGED), encoding="utf-8")
-    told = {"environment": {"CPU": "Made-up", "cores": "2"}, "backend": "numpy", "when": "1999-12-31", "table": "| a |",
-            "note": "Seeds 3."}  # fmt: skip
-    (tmp_path / "results" / "failures.json").write_text(json.dumps(told), encoding="utf-8")
-
-    def run(*words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["readme_tables.py", *words])
-        code: int = readme_tables.main()
-        return code
-
-    assert run("--check") == 1
-    assert run("--add", str(tmp_path / "bench.json")) == 0
-    assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        "made-up-2-cores.json", "recipes-mnist.json", "failures.json",
-    }  # fmt: skip
-    text = readme.read_text(encoding="utf-8")
-    assert text.startswith("before\n\n<!-- recipes: begin -->")
-    assert text.endswith("<!-- fuzz: begin -->\n\n<!-- fuzz: end -->\n\nafter\n")
-    assert "| a |\n\n*(Seeds 3. Made-up, 2 cores; backend numpy. `python benchmarks/failures.py" in text
-    assert "3.00 (2.00 to 4.00)" in text
-    assert "| real test images |" in text
-    assert text.count("old") == 1
-    assert "<!-- gpu: begin -->\nold\n<!-- gpu: end -->" in text  # nothing is claimed before there are results
-    assert "|   512 | CPU    | torch-best        |" in text
-    assert "Made-up (R) CPU @ 3 GHz, 2 cores" in text
-    assert run("--check") == 0
-    assert run() == 0
-    assert readme.read_text(encoding="utf-8") == text
-    readme.write_text(text.replace("torch-best", "torch-beast"), encoding="utf-8")
-    assert run("--check") == 1
-    readme.write_text("no comments", encoding="utf-8")
-    with pytest.raises(ValueError, match="once each, in this order"):
-        run()
-
-
-def test_the_readme_agrees_with_the_results() -> None:
-    readme, results = ROOT / "README.md", sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    if not results or "<!-- bench: begin -->" not in text:
-        pytest.skip("the README has no generated table, or there are no results")
-    written = script("readme_tables")
-    assert written.rewritten(text) == text, (
-        "the README differs from benchmarks/results: run python benchmarks/readme_tables.py"
-    )
-    kinds = "critic", "dcgan", "conv"
-    machines = [path for path in results if path.stem.partition("-")[0] not in {*written.OTHERS} - {*kinds}]
-    assert machines
-    for path in machines:
-        subject = re.fullmatch(rf"((?:{'|'.join(kinds)})-|)(.+)", path.stem)
-        assert subject is not None
-        assert subject[2] == environment.slug(report.load(path).environment)
 
 
 # --- the GPU's side, on a stand-in -------------------------------------------------------------------------------

@@ -158,10 +158,10 @@ def test_a_collapsed_gan_is_precise_and_recalls_nothing() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 50, (37, 3)), rng.integers(0, 50, (41, 3))
-    whole = precision_recall(a, b), nearest_neighbours(a, b), Manifold(a, 2).radii
+    whole = precision_recall(a, b), nearest_neighbours(a, b), Manifold(a, 2)._squares
     for size in (1, 64, 200):
         monkeypatch.setattr(metrics.points, "BLOCK", size)
-        again = precision_recall(a, b), nearest_neighbours(a, b), Manifold(a, 2).radii
+        again = precision_recall(a, b), nearest_neighbours(a, b), Manifold(a, 2)._squares
         assert again[0] == whole[0]
         np.testing.assert_array_equal(again[1].indices, whole[1].indices)
         np.testing.assert_array_equal(again[2], whole[2])
@@ -302,7 +302,7 @@ def test_equal_points_are_at_no_distance_wherever_they_lie(seed: int, width: int
     rng = np.random.default_rng(seed)
     few = rng.standard_normal((4, width)) + offset
     real = np.repeat(few, 5, axis=0)
-    assert Manifold(real, k=3).radii.tolist() == [0.0] * 20
+    assert Manifold(real, k=3)._squares.tolist() == [0.0] * 20
     fakes = np.concatenate([np.repeat(few[:2], 4, axis=0), few[:2] + 0.5])
     found = precision_recall(real, rng.permutation(fakes))
     assert found.precision == 0.8

@@ -16,7 +16,11 @@ import minigan
 
 ROOT = Path(minigan.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-README = Path(__file__).parents[1] / "README.md"
+HOME = ROOT.parent
+PAGES = [
+    *HOME.glob("*.md"),
+    *(page for name in ("minigan", "tests", "benchmarks") for page in (HOME / name).rglob("*.md")),
+]
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
     ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "atomic"),
@@ -82,7 +86,15 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
 
 def test_every_module_has_a_floor() -> None:
     unknown = {part(name) for name in MODULES if name != "minigan"} - FLOOR.keys()
-    assert not unknown, f"put {unknown} on a floor in this file, and in the design"
+    assert not unknown, f"put {unknown} on a floor in this file, and in minigan/README.md"
+
+
+def test_the_map_has_the_same_floors() -> None:
+    """The table in minigan/README.md, whose rows are `| height | `part` `part` | in words |`, the top floor first."""
+    rows = re.findall(r"^\| *(\d+) \|((?: `\w+`)+) \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    table = {int(height): set(re.findall(r"`(\w+)`", parts)) for height, parts in rows}
+    assert table == {height: set(parts) for height, parts in enumerate(FLOORS)}
+    assert [int(height) for height, _ in rows] == list(reversed(range(len(FLOORS))))
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "minigan"])
@@ -166,10 +178,10 @@ def test_no_module_seeds_or_draws_from_numpys_global_generator() -> None:
     assert not [path.name for path in FILES if legacy.search(path.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("path", [*FILES, README], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*FILES, *PAGES], ids=lambda path: str(path.relative_to(HOME)))
 def test_a_file_that_is_pointed_at_is_there(path: Path) -> None:
     named = re.findall(r"\b(?:minigan|tests|benchmarks)/[\w/-]+\.\w+", path.read_text("utf-8"))
-    assert [name for name in named if not (README.parent / name).exists()] == []
+    assert [name for name in named if not (HOME / name).exists()] == []
 
 
 def test_the_version_is_a_version() -> None:

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from minigan import cli
+from minigan.bench import command
 from minigan.bench.step import STEP
-from minigan.commands import bench
 
 from .guests import FAMILIES, GUESTS
 from .worker import COMMAND
@@ -23,7 +23,12 @@ own; they take turns.
   python benchmarks/contest dcgan      the step of a small DCGAN
   python benchmarks/contest conv       its convolutions, layer by layer
 """
-BATCHES: dict[str, Sequence[int]] = {"step": bench.BATCHES, "critic": (64, 512), "dcgan": (64, 128), "conv": (64, 128)}
+BATCHES: dict[str, Sequence[int]] = {
+    "step": command.BATCHES,
+    "critic": (64, 512),
+    "dcgan": (64, 128),
+    "conv": (64, 128),
+}
 QUICK = ("torch-eager", "torch-best", "torch-cudagraph", "jax")  # all but the one that compiles for half a minute
 TORCH = ("torch-eager", "torch-best", "torch-cudagraph")  # those that have convolutions
 
@@ -35,25 +40,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     args = parser().parse_args(argv)
-    event = event_of(args)
-    return bench.play(args, event)
+    return command.play(args, event_of(args))
 
 
 def parser() -> cli.Parser:
     """Of the words after the command."""
-    made = cli.Parser(prog="contest", description=_DESCRIPTION, formatter_class=cli.Help, allow_abbrev=False)
+    made = cli.Parser(
+        prog="python benchmarks/contest", description=_DESCRIPTION, formatter_class=cli.Help, allow_abbrev=False
+    )
     made.add_argument("what", nargs="?", choices=FAMILIES, default="step", metavar="WHAT",
                       help=f"of {', '.join(FAMILIES)} (default: step)")  # fmt: skip
     made.add_argument("--against", nargs="+", choices=(*GUESTS, "all", "none"), metavar="NAME",
                       help=f"of {', '.join(GUESTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
-    more = "; ".join(f"{bench.words(BATCHES[name])} of {name}" for name in FAMILIES)
-    bench.flags(made, more, "contest, critic, dcgan or conv")
+    more = "; ".join(f"{command.words(BATCHES[name])} of {name}" for name in FAMILIES)
+    command.flags(made, more, "contest, critic, dcgan or conv")
     return made
 
 
-def event_of(args: argparse.Namespace) -> bench.Event:
+def event_of(args: argparse.Namespace) -> command.Event:
     """What these arguments ask for. Raises ValueError with a sentence if it cannot be measured."""
-    bench.check(args)
+    command.check(args)
     subjects = FAMILIES[args.what]
     if len(subjects) > 1 and (args.profile or args.sweep):
         raise ValueError(f"{args.what} is a measurement of its own; leave out --profile and --sweep")
@@ -64,4 +70,4 @@ def event_of(args: argparse.Namespace) -> bench.Event:
         raise ValueError("--against takes names, or all, or none, not a mixture")
     names = {"all": list(GUESTS), "none": []}.get(against[0], against)
     name = "contest" if args.what == "step" else args.what
-    return bench.Event(name, subjects, BATCHES[args.what], {name: GUESTS[name] for name in names}, COMMAND)
+    return command.Event(name, subjects, BATCHES[args.what], {name: GUESTS[name] for name in names}, COMMAND)

@@ -69,8 +69,3 @@ class Arena(Heap):
         """Start the next step: every array handed out so far may be overwritten from now on."""
         self._next = 0
         self.stamp += 1
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return sum(int(a.nbytes) for a in self._arrays)

@@ -28,8 +28,7 @@ Pair = tuple[int, int]  # along the height and the width of an image
 
 
 class Repeat:
-    """A step that is played again and again. On a GPU a subclass records what it asks of the device, and replays that
-    (graph.py)."""
+    """A step that is played again and again. On a GPU a subclass (graph.py) records what it asks for and replays it."""
 
     def __init__(self, step: Callable[[], Any]) -> None:
         self._step = step

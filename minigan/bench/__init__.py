@@ -9,7 +9,7 @@ turns.py        contestants take turns
 statistics.py   medians, quartiles, and when not to believe them
 ceilings.py     the fastest product and the fastest copy that can be measured here
 peak.py         what the hardware cannot exceed; a figure above it is refused
-measure.py      the whole measurement
+measure.py      the whole measurement; command.py: its flags, and what is printed and written
 report.py       its results as JSON, and back
 growth.py       the crossover of CPU and GPU, and cliffs
 tables.py       as text

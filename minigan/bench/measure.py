@@ -15,7 +15,7 @@ from ..backend import Backend
 from . import tables
 from .ceilings import Ceilings
 from .parts import PARTS, part_work
-from .peak import Peak, cpu_peak, gpu_peak
+from .peak import Peak, cpu_features, cpu_peak, gpu_peak, highest_clock
 from .report import SCHEMA, Figure, Report
 from .statistics import summarise
 from .step import STEP
@@ -122,7 +122,7 @@ def _ceilings(worker: WorkerProcess, pace: Pace) -> Ceilings:
 def _peaks(device: str, backends: Mapping[str, Backend], names: Iterable[str]) -> dict[str, Peak]:
     """The peak of a device, and those of the lower precisions that these contestants on it compute in."""
     if device == "cpu":
-        features, clock = environment.cpu_features(), environment.highest_clock()
+        features, clock = cpu_features(), highest_clock()
         return {device: cpu_peak(environment.usable_cores(), features, clock)}
     there = next(backend for backend in backends.values() if environment.device(backend) == "gpu")
     properties = environment.gpu_properties(there)[0]

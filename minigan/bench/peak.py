@@ -11,7 +11,9 @@ import os
 import platform
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from .work import Work
@@ -67,6 +69,24 @@ def gpu_peak(properties: dict[str, Any], precisions: Collection[str] = ()) -> Pe
     name, factor = max(((p, f) for p, f in {"fp32": 1, "tf32": 8, "bf16": 16}.items() if p in used), key=lambda x: x[1])
     how = f"{processors} multiprocessors x {256 * factor} FLOPs a cycle ({name}) x {hertz / 1e9:.2f} GHz"
     return Peak(256.0 * factor * processors * hertz, 256.0 * processors * hertz, how)
+
+
+def cpu_features() -> set[str]:
+    """The instruction sets that NumPy has found, by its names."""
+    try:
+        features = import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):  # a private name: some NumPy may lack it
+        return set()
+    return {name for name, present in features.items() if present}
+
+
+def highest_clock() -> float | None:
+    """The highest clock of any core in Hz, where the system tells (Linux)."""
+    clocks = []
+    for core in range(os.cpu_count() or 1):
+        with suppress(OSError, ValueError), open(f"/sys/devices/system/cpu/cpu{core}/cpufreq/cpuinfo_max_freq") as file:
+            clocks.append(1e3 * int(file.read()))
+    return max(clocks, default=None)
 
 
 def check(what: str, work: Work, seconds: float, peak: Peak) -> None:

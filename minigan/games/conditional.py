@@ -65,7 +65,8 @@ class Conditional(GAN):
             penalty = seen.back()
         return {
             **dict(zip(JUDGEMENT, judgement, strict=True)),
-            "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm, "d_codes": self._or_nothing(codes),
+            "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
+            "d_codes": self._or_nothing(codes),
         }  # fmt: skip
 
     def descend(self, up: Update, fakes: Fakes, real: Array | None = None, labels: Array | None = None) -> Array:

@@ -7,18 +7,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .points import Floats, as_points, same_width, squared_distances
+from .points import as_points, same_width, squared_distances
 
 
 class Manifold:
     """Where a set of points lives, as far as its points can tell: a ball around each, up to its k-th neighbour.
 
-    points: (N, F) with N > k ≥ 1. `radii` (N,): distance of each point to its k-th nearest among the others.
+    points: (N, F) with N > k ≥ 1.
     Raises ValueError for another shape, too few points, or what is not finite. Memory: the points, as float64.
 
     >>> line = Manifold([[0.0], [1.0], [2.0]], k=1)
-    >>> line.radii.tolist(), line.contains([[0.5], [2.9], [3.1]]).tolist()
-    ([1.0, 1.0, 1.0], [True, True, False])
+    >>> line.contains([[0.5], [2.9], [3.1]]).tolist()
+    [True, True, False]
     """
 
     def __init__(self, points: ArrayLike, k: int = 3) -> None:
@@ -30,10 +30,6 @@ class Manifold:
         for rows, distances in squared_distances(self.points, self.points):
             distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf  # no neighbour of itself
             self._squares[rows] = np.partition(distances, self.k - 1, axis=1)[:, self.k - 1]
-
-    @property
-    def radii(self) -> Floats:
-        return np.sqrt(self._squares)
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Whether each of the points (M, F) lies in one of the balls, borders included: booleans (M,)."""

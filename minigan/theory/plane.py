@@ -11,8 +11,8 @@ many samples lie where there is no data. The same networks, those of PacGAN (rec
 Two figures say how well, see minigan/metrics: modes covered, with the share of samples that lie within 3 standard
 deviations of one; and the divergence of Jensen and Shannon between samples and truth on a grid of cells, which is 0 for
 a perfect generator and log 2 = 0.693 for one that is wrong everywhere. The row of the data itself says how good samples
-can look. This is a short game on small networks; the table of mode coverage in the README has longer ones on larger
-networks, with ten seeds each.
+can look. This is a short game on small networks; the table of mode coverage in benchmarks/README.md has longer ones on
+larger networks, with ten seeds each.
 """
 
 from __future__ import annotations
