@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .codes import Category
 from .datasets import to_uint8
+from .game.game import Game
 from .game.update import NonFiniteError, first_nonfinite
 from .gan import GAN
 
@@ -27,14 +27,15 @@ def images_of(gan: GAN, latents: Any, shape: Iterable[int], averaged: bool = Tru
     return to_uint8(samples).reshape(len(samples), *shape)
 
 
-def in_turn(gan: GAN, n: int) -> np.ndarray[Any, Any] | None:
-    """A label for each of n samples, 0, 1, 2 and so on; None for a GAN that cannot be asked for one."""
-    category = next((code for code in gan.codes if isinstance(code, Category)), None)
-    return None if category is None else np.arange(n) % category.k
+def images_shown(game: Game, n: int, shape: Iterable[int]) -> np.ndarray[Any, Any]:
+    """What a game shows of itself (`Game.show`), as uint8 images (n, *shape). NonFiniteError if it is not finite."""
+    samples = game.show(n)
+    require_finite(game, {"the samples": samples})
+    return to_uint8(samples).reshape(len(samples), *shape)
 
 
-def require_finite(gan: GAN, arrays: dict[str, Any]) -> None:
-    """Raises NonFiniteError, naming the first of these arrays of the GAN that is not finite."""
-    if found := first_nonfinite(((name, gan.backend.asarray(a)) for name, a in arrays.items()), gan.backend):
+def require_finite(game: Game, arrays: dict[str, Any]) -> None:
+    """Raises NonFiniteError, naming the first of these arrays of a game that is not finite."""
+    if found := first_nonfinite(((name, game.backend.asarray(a)) for name, a in arrays.items()), game.backend):
         name, what = found
-        raise NonFiniteError(gan.steps, name, f"{name} of the GAN of step {gan.steps} are not finite: {what}")
+        raise NonFiniteError(game.steps, name, f"{name} of the GAN of step {game.steps} are not finite: {what}")

@@ -22,7 +22,7 @@ from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.walks import WALKS
-from ..samples import images_of, in_turn, sample_images
+from ..samples import images_of, sample_images
 from . import add_import, whole
 
 _DESCRIPTION = """\
@@ -134,7 +134,7 @@ def sample(
     elif grid == "samples":
         columns = columns_of(100 if n is None else n, classes) if label is None else None
         n = whole_rows(100, columns) if n is None else n
-        blocks = [sample_images(gan, n, shape, seed, averaged, in_turn(gan, n) if label is None else label)]
+        blocks = [sample_images(gan, n, shape, seed, averaged, gan.in_turn(n) if label is None else label)]
     else:
         rows = {"interpolation": 10, "traversal": 5}[grid] if n is None else n
         blocks = [images_of(gan, latents, shape, averaged) for latents in WALKS[grid](gan, rows, seed, label)]
@@ -202,7 +202,7 @@ def _latents(gan: GAN, file: StrPath, seed: int | None, label: int | None) -> ND
     if not np.isfinite(z).all():
         raise ValueError(f"{where} holds numbers that are not finite")
     if z.shape[1] == noise < width:
-        drawn = gan.latents(len(z), seed, in_turn(gan, len(z)) if label is None else label)
+        drawn = gan.latents(len(z), seed, gan.in_turn(len(z)) if label is None else label)
         drawn[:, :noise] = z
         return drawn
     if seed is not None or label is not None:

@@ -328,6 +328,10 @@ class Game(Spec, abstract=True):
         game: Own = saved.build_game(cls, description, backend, states)
         return game
 
+    def __repr__(self) -> str:
+        nets = "".join(f"    {name}: {net.size:,} parameters\n" for name, net in self.networks.items())
+        return f"{type(self).__name__}(  # after {self.steps:,} steps, {self.dtype}, {self.backend.name}\n{nets})"
+
     def __eq__(self, other: object) -> bool:
         return self is other
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..atomic import atomically
 from ..backend import Heap, Purpose, Stream
-from ..codes import Code, Codes
+from ..codes import Category, Code, Codes
 from ..limits import check_budget, samples_at_once
 from ..names import not_one_of
 from ..nn import Sequential
@@ -182,7 +182,13 @@ class Pair(Game, abstract=True):
     # --- samples -----------------------------------------------------------------------------------------------
 
     def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
-        return self.sample(n, seed)
+        """n samples, of the classes in turn where there are some."""
+        return self.sample(n, seed, label=self.in_turn(n))
+
+    def in_turn(self, n: int) -> np.ndarray[Any, Any] | None:
+        """A label for each of n samples, 0, 1, 2 and so on; None for a game that cannot be asked for one."""
+        category = next((code for code in self.codes if isinstance(code, Category)), None)
+        return None if category is None else np.arange(n) % category.k
 
     def sample(self, n: int, seed: int | None = None, averaged: bool = True, label: Any = None) -> np.ndarray[Any, Any]:
         """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets import to_uint8
-from ..samples import in_turn
 from . import pictures
 
 if TYPE_CHECKING:
@@ -78,10 +77,10 @@ class Bar:
 
 def shown(gan: GAN) -> str:
     """A GAN as HTML: what it is, and sixteen samples if they are images and Pillow is there to draw them."""
-    text, shape = f"<pre>{escape(repr(gan))}</pre>", _image_shape(gan.sample_shape)
+    text, shape = f"<pre>{escape(repr(gan))}</pre>", _image_shape(getattr(gan, "sample_shape", ()))
     if shape is None:
         return text
-    samples = gan.sample(_SAMPLES, label=in_turn(gan, _SAMPLES))
+    samples = gan.show(_SAMPLES)
     if not np.isfinite(samples).all():
         return f"{text}<p>its samples are not finite</p>"
     try:
