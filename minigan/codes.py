@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Backend, Heap, Stream
+from .backend import Backend, FreshArena, Stream
 from .datasets.labels import as_numbers
 from .objectives import softmax
 from .spec import Spec, number, whole
@@ -43,7 +43,7 @@ class Code(Spec, abstract=True):
     width: int
     weight: float
 
-    def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
+    def draw(self, n: int, dtype: Any, arena: FreshArena, stream: Stream) -> Array:
         """n random codes (n, width)."""
         raise NotImplementedError
 
@@ -73,13 +73,13 @@ class Category(Code):
         self.k = self.width = whole("k", k, least=2)
         self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
-    def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
-        be, u = heap.backend, heap.empty((n, 1), dtype)
+    def draw(self, n: int, dtype: Any, arena: FreshArena, stream: Stream) -> Array:
+        be, u = arena.backend, arena.empty((n, 1), dtype)
         be.uniform(u, stream)
         u *= self.k
         be.xp.floor(u, out=u)
         be.xp.minimum(u, self.k - 1, out=u)  # k (1 − 2^−24) may have been rounded to k
-        return _one_hot(u, self.k, heap)
+        return _one_hot(u, self.k, arena)
 
     def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
         shifted = said - said.max(axis=1, keepdims=True)
@@ -142,9 +142,9 @@ class Continuous(Code):
         self.m = self.width = whole("m", m)
         self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
-    def draw(self, n: int, dtype: Any, heap: Heap, stream: Stream) -> Array:
-        numbers = heap.empty((n, self.m), dtype)
-        heap.backend.uniform(numbers, stream)
+    def draw(self, n: int, dtype: Any, arena: FreshArena, stream: Stream) -> Array:
+        numbers = arena.empty((n, self.m), dtype)
+        arena.backend.uniform(numbers, stream)
         numbers *= 2
         numbers -= 1
         return numbers
@@ -197,11 +197,11 @@ class Codes:
                 return code, columns
         raise ValueError("G cannot be asked for a label: its codes have no Label and no Category")
 
-    def draw(self, out: Array, heap: Heap, stream: Stream, labels: Array | None) -> None:
+    def draw(self, out: Array, arena: FreshArena, stream: Stream, labels: Array | None) -> None:
         """Random codes into `out` (N, width). labels: one-hot (N, k), for a Label; random without them."""
         for i, (code, columns) in enumerate(self.placed):
             given = labels if code is self.label else None
-            drawn = code.draw(len(out), out.dtype, heap, stream._replace(lane=i + 1)) if given is None else given
+            drawn = code.draw(len(out), out.dtype, arena, stream._replace(lane=i + 1)) if given is None else given
             out[:, columns] = drawn
 
     def loss(self, said: Array, asked: Array, grad: Array, be: Backend, real: bool) -> Array:
@@ -215,8 +215,8 @@ class Codes:
         return total
 
 
-def _one_hot(index: Array, k: int, heap: Heap) -> Array:
+def _one_hot(index: Array, k: int, arena: FreshArena) -> Array:
     """index (n, 1), whole numbers as floats."""
-    xp, out = heap.backend.xp, heap.empty((len(index), k), index.dtype)
+    xp, out = arena.backend.xp, arena.empty((len(index), k), index.dtype)
     xp.equal(index, xp.arange(k, dtype=index.dtype), out=out)
     return out

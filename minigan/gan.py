@@ -46,7 +46,7 @@ METRICS = (
     "d_codes",  # the loss of what D says of codes, 0 where there are none
     "g_codes",  # and G's
 )
-JUDGEMENT = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")  # as `Objective.judge` returns them
+VERDICTS = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")  # as `Objective.verdicts` returns them
 
 
 class Fakes(NamedTuple):
@@ -119,8 +119,9 @@ class GAN(Pair):
         self.d = Player("D", self.d_optimizer, D, clip=clip, backend=G.backend)
         self.g = Player("G", self.optimizer, G, average=average)
         seen = {"penalties": penalties, "instance_noise": instance_noise, "packing": packing}
-        self.judge = Judging(D, self.g.updates, **seen)  # type: ignore[arg-type]
-        self.penalties, self.instance_noise, self.packing = self.judge.penalties, self.judge.noise, self.judge.packing
+        self.judging = Judging(D, self.g.updates, **seen)  # type: ignore[arg-type]
+        self.penalties, self.packing = self.judging.penalties, self.judging.packing
+        self.instance_noise = self.judging.noise
         self.clip, self.average = self.d.clip, average
         self.d_steps = whole("d_steps", d_steps)
         self.reuse_fakes = reuse_fakes
@@ -149,11 +150,11 @@ class GAN(Pair):
         with self.update(self.d) as up:  # only D learns in here
             up.batches.append(("the real batch", real))
             fakes = self.fakes_of(up, fakes, len(real), labels)
-            seen = self.judge(up, real, fakes.samples)
-            up.loss, judgement = self.objective.classify(seen.real, seen.fakes, up.arena, seen.grads)
+            seen = self.judging(up, real, fakes.samples)
+            up.loss, verdicts = self.objective.classify(seen.real, seen.fakes, up.arena, seen.grads)
             penalty = seen.back()
         return {
-            **dict(zip(JUDGEMENT, judgement, strict=True)),
+            **dict(zip(VERDICTS, verdicts, strict=True)),
             "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm, "d_codes": self._nothing,
         }  # fmt: skip
 
@@ -185,7 +186,7 @@ class GAN(Pair):
         own = up.player is self.g
         latent, passed = (Purpose.LATENT_G, Purpose.G_FOR_G) if own else (Purpose.LATENT_D, Purpose.G_FOR_D)
         z = self.draw_latents(n, up.stream(latent), up.arena, labels)
-        room = self.judge.room(n, self.sample_shape) if self.reuse_fakes or not own else None  # where D will see them
+        room = self.judging.room(n, self.sample_shape) if self.reuse_fakes or not own else None  # where D will see them
         samples, back = up.run(self.G, z, passed, out=None if room is None else room.fakes)
         return Fakes(z, samples, back, up.passes[-1])
 
@@ -201,7 +202,7 @@ class GAN(Pair):
         self, up: Update, samples: Array, purpose: int, on: str, condition: Array | None = None
     ) -> tuple[Array, Back]:
         """What D says of samples in G's update, or its features if the objective wants those."""
-        shown, depth = self.judge.shown(up, samples, purpose), self.objective.depth(self.D)
+        shown, depth = self.judging.shown(up, samples, purpose), self.objective.depth(self.D)
         return up.run(self.D, shown, purpose, on=on, depth=depth, beside=condition)
 
     def _or_nothing(self, term: Array | None) -> Array:
@@ -211,7 +212,7 @@ class GAN(Pair):
         """Take over the update rules and the instance noise of another GAN, from the next step on; raises as above."""
         super().follow(plan)
         self.optimizer, self.d_optimizer = plan.optimizer, plan.d_optimizer
-        self.instance_noise = self.judge.noise = plan.instance_noise
+        self.instance_noise = self.judging.noise = plan.instance_noise
 
     def updates_of(self, player: Player) -> int:
         return self.d_steps if player is self.d else 1

@@ -74,7 +74,7 @@ def gradcheck(
     x = net.backend.asarray(net.backend.to_numpy(net.backend.asarray(x)), np.float64)
     stream = Stream(seed, Purpose.CHECK)
     arrays: dict[str, Any] = {"input": x}
-    arrays |= {name: p.published(p.data) for name, p in net.parameters.items()}
+    arrays |= {name: p.as_state(p.data) for name, p in net.parameters.items()}
 
     def forward() -> tuple[Any, Any]:
         return net(x, train=train, track=False, stream=stream)
@@ -168,10 +168,10 @@ def _derivatives(
         for h in (1e-3, 1e-4, 1e-5):
             up, down, half_up, half_down = at(h), at(-h), at(h / 2), at(-h / 2)
             coarse, fine = (up - down) / (2 * h), (half_up - half_down) / h
-            bend, half_bend = (up - 2 * centre + down) / h, 4 * (half_up - 2 * centre + half_down) / h
+            curvature, half_curvature = (up - 2 * centre + down) / h, 4 * (half_up - 2 * centre + half_down) / h
             rounding = 64 * trembling / h  # few samples of a tremble, so with a margin
             allowed = tolerance * max(scale, abs(fine))
-            if abs(fine - coarse) <= allowed + rounding and abs(half_bend - bend) <= 0.1 * allowed + rounding:
+            if abs(fine - coarse) <= allowed + rounding and abs(half_curvature - curvature) <= 0.1 * allowed + rounding:
                 yield (4 * fine - coarse) / 3, float(rounding)
     finally:
         array[...] = original
@@ -222,7 +222,7 @@ def to_random_point(net: Sequential, rng: np.random.Generator) -> None:
         else:
             buffer += net.backend.asarray(rng.standard_normal(buffer.shape))
     for _, _, layer in net.chain.leaves():
-        arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
+        arrays = {name: p.as_state(p.data) for name, p in layer.parameters.items()} | layer.buffers
         values = {name: net.backend.to_numpy(array) for name, array in arrays.items()}
         layer.begin(values, rng)
         for name, buffer in layer.buffers.items():

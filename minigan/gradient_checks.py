@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backend import Backend, Heap, Purpose, Stream, get_backend
+from .backend import Backend, FreshArena, Purpose, Stream, get_backend
 from .gradcheck import GradientError, gradcheck
 from .nn import (
     AvgPool2D,
@@ -116,21 +116,21 @@ def matrix(
 
 def losses(be: Backend) -> dict[str, tuple[int, Loss]]:
     """Each loss by name: how many outputs it takes, and the function from outputs to (value, gradient)."""
-    heap = Heap(be)
+    arena = FreshArena(be)
     labels = np.arange(SAMPLES) % 3
     target = np.sin(np.arange(3.0 * SAMPLES)).reshape(SAMPLES, 3)
     half = SAMPLES // 2
 
     def discriminator(logits: Any) -> tuple[Any, Any]:
-        loss, parts = Minimax(real_target=0.9).discriminator(logits[:half], logits[half:], heap)
+        loss, parts = Minimax(real_target=0.9).discriminator(logits[:half], logits[half:], arena)
         return loss, be.xp.concatenate(parts)
 
     return {
         "D": (1, discriminator),
-        "G minimax": (1, lambda y: Minimax().generator(y, heap)),
-        "G non-saturating": (1, lambda y: NonSaturating().generator(y, heap)),
-        "cross-entropy": (3, lambda y: softmax_cross_entropy(y, labels, heap)),
-        "squared error": (3, lambda y: mean_squared_error(y, target, heap)),
+        "G minimax": (1, lambda y: Minimax().generator(y, arena)),
+        "G non-saturating": (1, lambda y: NonSaturating().generator(y, arena)),
+        "cross-entropy": (3, lambda y: softmax_cross_entropy(y, labels, arena)),
+        "squared error": (3, lambda y: mean_squared_error(y, target, arena)),
     }
 
 

@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Backend, Heap, get_backend
+from .backend import Backend, FreshArena, get_backend
 from .names import unknown
 from .nn import Dense, Sequential
 from .spec import Spec, number
@@ -68,7 +68,7 @@ class Objective(Spec, abstract=True):
 
     @_quietly
     def discriminator(
-        self, real: Array, fake: Array, arena: Heap | None = None, out: tuple[Array, Array] | None = None
+        self, real: Array, fake: Array, arena: FreshArena | None = None, out: tuple[Array, Array] | None = None
     ) -> tuple[Array, tuple[Array, Array]]:
         """D's loss and its gradient with respect to the logits of real and of fake samples.
 
@@ -77,21 +77,21 @@ class Objective(Spec, abstract=True):
         >>> round(float(loss), 4), float(dreal[0, 0]), float(dfake[0, 0])
         (1.3863, -0.125, 0.125)
         """
-        arena = arena or _heap()
+        arena = arena or _fresh()
         dreal, dfake = out or (arena.empty(real.shape, real.dtype), arena.empty(fake.shape, fake.dtype))
         loss = self.real(real, dreal, arena.backend)
         loss += self.fake(fake, dfake, arena.backend)
         return loss, (dreal, dfake)
 
     def classify(
-        self, real: Array, fake: Array, arena: Heap, out: tuple[Array, Array]
+        self, real: Array, fake: Array, arena: FreshArena, out: tuple[Array, Array]
     ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-        """D's loss, its gradient into `out`, as of `discriminator`, and with it what `judge` says."""
+        """D's loss, its gradient into `out`, as of `discriminator`, and with it what `verdicts` says."""
         loss, _ = self.discriminator(real, fake, arena, out)
-        return loss, self.judge(real, fake, arena.backend)
+        return loss, self.verdicts(real, fake, arena.backend)
 
     @_quietly
-    def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
+    def generator(self, fake: Array, arena: FreshArena | None = None, real: Array | None = None) -> tuple[Array, Array]:
         """G's loss and its gradient with respect to D's outputs on fakes.
 
         real: D's outputs on as many real samples, for an objective that `compares`.
@@ -101,7 +101,7 @@ class Objective(Spec, abstract=True):
         >>> bool(abs(dlogits).max() < 1e-8)
         True
         """
-        arena = arena or _heap()
+        arena = arena or _fresh()
         grad = arena.empty(fake.shape, fake.dtype)
         return self.fool(fake, grad, arena.backend), grad
 
@@ -110,12 +110,12 @@ class Objective(Spec, abstract=True):
         return len(D)
 
     @_quietly
-    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         """Metrics: what D says of real samples and of fakes, on average, and the share of each that it gets right.
 
         What it says is a probability where there is one (`probability`), else the score.
         """
-        return be.judge(real, fake)
+        return be.verdicts(real, fake)
 
     @_quietly
     def probability(self, logits: Array, xp: Any) -> Array:
@@ -145,9 +145,9 @@ class Minimax(Objective):
         return be.logistic(logits, 0.0, grad)
 
     def classify(
-        self, real: Array, fake: Array, arena: Heap, out: tuple[Array, Array]
+        self, real: Array, fake: Array, arena: FreshArena, out: tuple[Array, Array]
     ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-        terms = ("real", "fake", "discriminator", "judge")
+        terms = ("real", "fake", "discriminator", "verdicts")
         if any(getattr(type(self), name) is not getattr(Minimax, name) for name in terms):
             return super().classify(real, fake, arena, out)  # a class of somebody's own, which plays otherwise
         return arena.backend.classify(real, fake, self.real_target, *out)
@@ -195,7 +195,7 @@ class LeastSquares(Objective):
         return _half_square(logits, 1, grad, be)
 
     @_quietly
-    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(self.probability(real, be.xp), self.probability(fake, be.xp), 0.5)
 
     @_quietly
@@ -214,7 +214,7 @@ class Critic(Objective, abstract=True):
         raise ValueError(f"under {self} D gives scores, not probabilities: look at GAN.score")
 
     @_quietly
-    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(real, fake, (real.mean() + fake.mean()) / 2)
 
     def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
@@ -248,7 +248,7 @@ class Hinge(Critic):
         return _hinge(logits, 1, grad, be)
 
     @_quietly
-    def judge(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
         return _means_and_shares(real, fake, 0.0)
 
     def equilibrium(self) -> dict[str, float]:
@@ -269,17 +269,17 @@ class Relativistic(Critic):
 
     @_quietly
     def discriminator(
-        self, real: Array, fake: Array, arena: Heap | None = None, out: tuple[Array, Array] | None = None
+        self, real: Array, fake: Array, arena: FreshArena | None = None, out: tuple[Array, Array] | None = None
     ) -> tuple[Array, tuple[Array, Array]]:
-        arena = arena or _heap()
+        arena = arena or _fresh()
         dreal, dfake = out or (arena.empty(real.shape, real.dtype), arena.empty(fake.shape, fake.dtype))
         loss = _logistic_of_difference(real, fake, dreal, arena)
         arena.backend.xp.negative(dreal, out=dfake)
         return loss, (dreal, dfake)
 
     @_quietly
-    def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
-        arena = arena or _heap()
+    def generator(self, fake: Array, arena: FreshArena | None = None, real: Array | None = None) -> tuple[Array, Array]:
+        arena = arena or _fresh()
         grad = arena.empty(fake.shape, fake.dtype)
         return _logistic_of_difference(fake, _opponents(self, fake, real), grad, arena), grad
 
@@ -306,8 +306,8 @@ class FeatureMatching(NonSaturating):
         return dense[-1]
 
     @_quietly
-    def generator(self, fake: Array, arena: Heap | None = None, real: Array | None = None) -> tuple[Array, Array]:
-        arena = arena or _heap()
+    def generator(self, fake: Array, arena: FreshArena | None = None, real: Array | None = None) -> tuple[Array, Array]:
+        arena = arena or _fresh()
         xp, grad = arena.backend.xp, arena.empty(fake.shape, fake.dtype)
         gap = fake.mean(axis=0) - _opponents(self, fake, real).mean(axis=0)
         xp.multiply(gap, 2 / (gap.size * len(fake)), out=grad)  # the same for every sample
@@ -363,7 +363,7 @@ def _hinge(logits: Array, sign: int, grad: Array, be: Backend) -> Array:
     return loss
 
 
-def _logistic_of_difference(winner: Array, loser: Array, grad: Array, arena: Heap) -> Array:
+def _logistic_of_difference(winner: Array, loser: Array, grad: Array, arena: FreshArena) -> Array:
     """mean softplus(−(w − l)); the gradient is that of w, and minus that of l."""
     difference = arena.empty(winner.shape, winner.dtype)
     arena.backend.xp.subtract(winner, loser, out=difference)
@@ -386,7 +386,7 @@ def _means_and_shares(real: Array, fake: Array, boundary: Array | float) -> tupl
 
 
 @_quietly
-def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = None) -> tuple[Array, Array]:
+def softmax_cross_entropy(logits: Array, labels: Array, arena: FreshArena | None = None) -> tuple[Array, Array]:
     """Classification: mean of −log softmax(logits)[label], and its gradient with respect to the logits.
 
     logits (N, K); labels (N,) integers in [0, K), or t (N, K), each row one-hot, or any probabilities. With the largest
@@ -403,7 +403,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = Non
     >>> round(float(loss), 4), dlogits.round(4).tolist()
     (0.1269, [[-0.1192, 0.1192]])
     """
-    arena = arena or _heap()
+    arena = arena or _fresh()
     xp, (target, grad) = arena.backend.xp, (arena.empty(logits.shape, logits.dtype) for _ in range(2))
     _one_hot(labels, logits, target, arena)
     shifted = xp.subtract(logits, logits.max(axis=1, keepdims=True))
@@ -417,7 +417,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, arena: Heap | None = Non
     return loss, grad
 
 
-def _one_hot(labels: Any, logits: Array, target: Array, arena: Heap) -> None:
+def _one_hot(labels: Any, logits: Array, target: Array, arena: FreshArena) -> None:
     """target (N, K) = what the labels say, looked at where they are on the host."""
     xp = arena.backend.xp
     if not isinstance(labels, (np.ndarray, xp.ndarray)):
@@ -444,17 +444,17 @@ def softmax(logits: Array, xp: Any) -> Array:
 
 
 @_quietly
-def mean_squared_error(prediction: Array, target: Array, arena: Heap | None = None) -> tuple[Array, Array]:
+def mean_squared_error(prediction: Array, target: Array, arena: FreshArena | None = None) -> tuple[Array, Array]:
     """Regression: mean of (prediction − target)² over all elements, and its gradient 2 (prediction − target)/n.
 
     Raises ValueError if the shapes differ.
     """
     if prediction.shape != np.shape(target):
         raise ValueError(f"prediction and target must have one shape, got {prediction.shape} and {np.shape(target)}")
-    be = (arena or _heap()).backend
+    be = (arena or _fresh()).backend
     difference = prediction - be.asarray(target, prediction.dtype)
     return (difference * difference).mean(), difference * (2 / difference.size)
 
 
-def _heap() -> Heap:
-    return Heap(get_backend("numpy"))
+def _fresh() -> FreshArena:
+    return FreshArena(get_backend("numpy"))

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Heap, Stream
+from .backend import FreshArena, Stream
 from .nn import Sequential
 from .nn.joint import joint_gradient
 from .spec import Spec, number
@@ -37,44 +37,44 @@ class Penalty(Spec, abstract=True):
     def __init__(self, weight: float = 10.0) -> None:
         self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
-    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+    def points(self, real: Array, fake: Array, arena: FreshArena, stream: Stream) -> Array:
         """Where the gradient is taken, (N, ...)."""
         raise NotImplementedError
 
-    def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
+    def measure(self, g: Array, arena: FreshArena) -> tuple[Array, Array]:
         """P, and u = ∂P/∂g, which may overwrite g (N, features)."""
         raise NotImplementedError
 
     def add(
-        self, D: Sequential, real: Array, fake: Array, heap: Heap, stream: Stream, beside: Array | None = None
+        self, D: Sequential, real: Array, fake: Array, arena: FreshArena, stream: Stream, beside: Array | None = None
     ) -> tuple[Array, Array]:
         """Add dP/dθ to the gradients of D. Returns P (0-d) and the points.
 
-        real, fake: (N, ...), as D sees them. heap: where arrays live. stream: random numbers, of points and of D.
+        real, fake: (N, ...), as D sees them. arena: where arrays live. stream: random numbers, of points and of D.
         beside: what D is told with each pair, numbers or images; P is of the gradient with respect to samples alone.
         Raises ValueError for a D with layers that cannot be differentiated twice, such as BatchNorm.
         """
-        points = self.points(real, fake, heap, stream)
-        _, g, push = D.input_gradient(points, arena=heap, stream=stream, outputs=1, beside=beside)
-        value, u = self.measure(g.reshape(len(g), -1), heap)
+        points = self.points(real, fake, arena, stream)
+        _, g, push = D.input_gradient(points, arena=arena, stream=stream, outputs=1, beside=beside)
+        value, u = self.measure(g.reshape(len(g), -1), arena)
         push(u.reshape(points.shape))
         return value, points
 
 
-def judge_together(
-    D: Sequential, samples: Array, points: Sequence[tuple[Penalty, Array]], heap: Heap, stream: Stream
+def joint_pass(
+    D: Sequential, samples: Array, points: Sequence[tuple[Penalty, Array]], arena: FreshArena, stream: Stream
 ) -> tuple[Array, list[Array], Callable[[Array], None]]:
     """D of the samples, and penalties at their points, in one pass of a D that is `piecewise_linear`.
 
     Returns the samples' logits, each P, and back(dlogits), which adds the gradients of loss and penalties to those of
     D: what a pass for the samples and `Penalty.add` would do. points: (N, ...) for each penalty.
     """
-    n, batch = len(samples), heap.stacked([samples, *(x for _, x in points)], D.dtype)
-    logits, g, push = joint_gradient(D, batch, n, arena=heap, stream=stream, outputs=1)
+    n, batch = len(samples), arena.stacked([samples, *(x for _, x in points)], D.dtype)
+    logits, g, push = joint_gradient(D, batch, n, arena=arena, stream=stream, outputs=1)
     values, end = [], 0
     for penalty, x in points:
         part, end = g[end : end + len(x)].reshape(len(x), -1), end + len(x)
-        value, u = penalty.measure(part, heap)
+        value, u = penalty.measure(part, arena)
         if u is not part:
             part[...] = u
         values.append(value)
@@ -84,9 +84,9 @@ def judge_together(
 class _Slope(Penalty, abstract=True):
     """λ E(‖g‖ − 1)²."""
 
-    def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
-        xp = heap.backend.xp
-        norm = xp.sqrt(_squares(g, heap).sum(axis=1, keepdims=True))
+    def measure(self, g: Array, arena: FreshArena) -> tuple[Array, Array]:
+        xp = arena.backend.xp
+        norm = xp.sqrt(_squares(g, arena).sum(axis=1, keepdims=True))
         excess = norm - 1
         value = (excess * excess).mean() * float(self.weight)
         # u = 2λ (r − 1)/(N r) g; at g = 0 there is no direction to go, and u is 0. No smaller r has a square
@@ -99,9 +99,9 @@ class _Slope(Penalty, abstract=True):
 class GradientPenalty(_Slope):
     """WGAN-GP (Gulrajani et al. 2017): D's slope is 1 between real samples and fakes. weight: λ, 10 in the paper."""
 
-    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
-        be = heap.backend
-        epsilon, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
+    def points(self, real: Array, fake: Array, arena: FreshArena, stream: Stream) -> Array:
+        be = arena.backend
+        epsilon, x = _one_a_sample(real, arena, stream), arena.empty(real.shape, real.dtype)
         be.xp.subtract(real, fake, out=x)
         x *= epsilon
         x += fake
@@ -120,11 +120,11 @@ class DRAGAN(_Slope):
         super().__init__(weight)
         self.spread = number("spread", spread, "(0, inf)", of="DRAGAN")
 
-    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
-        alpha, x = _one_a_sample(real, heap, stream), heap.empty(real.shape, real.dtype)
-        xp = heap.backend.xp
-        std = xp.sqrt(_squares(xp.subtract(real, real.mean(), out=x), heap).mean())
-        heap.backend.uniform(x, stream._replace(lane=NOISE))
+    def points(self, real: Array, fake: Array, arena: FreshArena, stream: Stream) -> Array:
+        alpha, x = _one_a_sample(real, arena, stream), arena.empty(real.shape, real.dtype)
+        xp = arena.backend.xp
+        std = xp.sqrt(_squares(xp.subtract(real, real.mean(), out=x), arena).mean())
+        arena.backend.uniform(x, stream._replace(lane=NOISE))
         x *= std * self.spread
         x *= alpha
         x += real
@@ -134,8 +134,8 @@ class DRAGAN(_Slope):
 class _Flatness(Penalty, abstract=True):
     """γ/2 E‖g‖²."""
 
-    def measure(self, g: Array, heap: Heap) -> tuple[Array, Array]:
-        value = _squares(g, heap).sum() * (float(self.weight) / 2 / len(g))
+    def measure(self, g: Array, arena: FreshArena) -> tuple[Array, Array]:
+        value = _squares(g, arena).sum() * (float(self.weight) / 2 / len(g))
         g *= float(self.weight) / len(g)
         return value, g
 
@@ -146,26 +146,26 @@ class R1(_Flatness):
     weight: γ, 10 in the paper's experiments.
     """
 
-    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+    def points(self, real: Array, fake: Array, arena: FreshArena, stream: Stream) -> Array:
         return real
 
 
 class R2(_Flatness):
     """R2 (the same): D is flat at the fakes. weight: γ. R3GAN needs both."""
 
-    def points(self, real: Array, fake: Array, heap: Heap, stream: Stream) -> Array:
+    def points(self, real: Array, fake: Array, arena: FreshArena, stream: Stream) -> Array:
         return fake
 
 
 MIX, NOISE = -1, -2  # lanes of a pass's stream that no layer has
 
 
-def _squares(g: Array, heap: Heap) -> Array:
-    return heap.backend.xp.multiply(g, g, out=heap.empty(g.shape, g.dtype))
+def _squares(g: Array, arena: FreshArena) -> Array:
+    return arena.backend.xp.multiply(g, g, out=arena.empty(g.shape, g.dtype))
 
 
-def _one_a_sample(x: Array, heap: Heap, stream: Stream) -> Array:
+def _one_a_sample(x: Array, arena: FreshArena, stream: Stream) -> Array:
     """A number in [0, 1) for each sample, (N, 1, ...)."""
-    numbers = heap.empty((len(x), *(1 for _ in x.shape[1:])), x.dtype)
-    heap.backend.uniform(numbers, stream._replace(lane=MIX))
+    numbers = arena.empty((len(x), *(1 for _ in x.shape[1:])), x.dtype)
+    arena.backend.uniform(numbers, stream._replace(lane=MIX))
     return numbers

@@ -1,4 +1,4 @@
-"""Every backend is the reference, operation by operation; random numbers are those of the published generator."""
+"""Every backend is the reference, operation by operation; random numbers are those of the as_state generator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from networks import normals, seeds, uniforms
 
 from minigan import LeakyReLU, ReLU, Sigmoid, Softplus, Tanh, get_backend
-from minigan.backend import Arena, Backend, Heap, Purpose, Stream, absent, numba_backend, numpy_backend, philox
+from minigan.backend import Arena, Backend, FreshArena, Purpose, Stream, absent, numba_backend, numpy_backend, philox
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.numba_backend import NumbaBackend
 from minigan.backend.numpy_backend import NumpyBackend
@@ -319,7 +319,7 @@ def test_a_batch_of_more_than_a_thousand(backend: Backend, f: int) -> None:
     b.same(lambda be, x: be.norm(x), x)
     if f == 1:
         b.same(lambda be, logits, grad: be.logistic(logits, 0.9, grad), x, b.junk(n, 1))
-        b.same(lambda be, real, fake: be.judge(real, fake), x, dy)
+        b.same(lambda be, real, fake: be.verdicts(real, fake), x, dy)
 
 
 @given(benches, st.integers(2, 9), sides, st.floats(0, 0.99), st.booleans())
@@ -339,9 +339,9 @@ def test_logistic_and_judge(backend: Backend, bench: tuple[int, str], n: int, m:
     b = Bench(backend, *bench)
     logits, others = (b.draw(k, 1) * b.rng.choice([1, 30, 1000]).astype(b.dtype) for k in (n, m))
     b.same(lambda be, logits, grad: be.logistic(logits, target, grad), logits, b.junk(n, 1))
-    b.same(lambda be, real, fake: be.judge(real, fake), logits, others)
+    b.same(lambda be, real, fake: be.verdicts(real, fake), logits, others)
     b.same(lambda be, wide, grad: be.logistic(wide[:, :1], target, grad[:, 1:]), b.draw(n, 2), b.draw(n, 2))
-    b.same(lambda be, wide: be.judge(wide[:, 1:], wide[:, :1]), b.draw(n, 2))  # not contiguous
+    b.same(lambda be, wide: be.verdicts(wide[:, 1:], wide[:, :1]), b.draw(n, 2))  # not contiguous
 
 
 @given(benches, sides, sides, st.floats(0, 1))
@@ -361,7 +361,7 @@ def test_classify_is_logistic_of_both_sides_and_judge(
 def test_judge_counts_logits_on_the_right_side(backend: Backend) -> None:
     values = np.array([-1000, -0.01, 0, 0.01, 1000], np.float32).reshape(-1, 1)
     both = backend.asarray(values)
-    d_real, d_fake, right_real, right_fake = (float(x) for x in backend.judge(both, both[1:4] * 200))
+    d_real, d_fake, right_real, right_fake = (float(x) for x in backend.verdicts(both, both[1:4] * 200))
     assert d_real == pytest.approx(0.5)
     assert d_fake == pytest.approx((1 / (1 + math.exp(-2)) + 0.5 + 1 / (1 + math.exp(2))) / 3)
     assert right_real == pytest.approx(2 / 5)
@@ -646,6 +646,6 @@ def test_an_arena_follows_a_change_of_shapes(backend: Backend, before: list[Any]
 
 
 def test_a_heap_never_repeats_itself(backend: Backend) -> None:
-    heap = Heap(backend)
-    assert heap.empty((2,), "float32") is not heap.empty((2,), "float32")
-    assert heap.stamp == 0
+    arena = FreshArena(backend)
+    assert arena.empty((2,), "float32") is not arena.empty((2,), "float32")
+    assert arena.stamp == 0

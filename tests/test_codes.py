@@ -30,7 +30,7 @@ from minigan import (
     Sequential,
     datasets,
 )
-from minigan.backend import Backend, Heap, Purpose, Stream, get_backend
+from minigan.backend import Backend, FreshArena, Purpose, Stream, get_backend
 from minigan.codes import Code, Codes
 from minigan.spec import build
 
@@ -63,7 +63,7 @@ def data(n: int = 6, classes: int = 2) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("code", [Category(5), Label(3, told=False), Continuous(3)], ids=str)
 def test_codes_are_drawn_evenly(backend: Backend, code: Code) -> None:
-    drawn = backend.to_numpy(code.draw(6000, np.dtype("float32"), Heap(backend), Stream(1, 2, 3)))
+    drawn = backend.to_numpy(code.draw(6000, np.dtype("float32"), FreshArena(backend), Stream(1, 2, 3)))
     assert drawn.shape == (6000, code.width)
     assert drawn.dtype == np.float32
     if isinstance(code, Category):
@@ -349,7 +349,7 @@ def test_beside_is_no_input_to_differentiate() -> None:
 def test_the_purpose_of_each_number_is_its_own() -> None:
     """No code shares its random numbers with the noise or with another."""
     gan = play("category and continuous")
-    z = gan.draw_latents(1000, Stream(1, Purpose.LATENT_D), Heap(get_backend("numpy")))
+    z = gan.draw_latents(1000, Stream(1, Purpose.LATENT_D), FreshArena(get_backend("numpy")))
     correlation = np.corrcoef(z[:, 2:].T) - np.eye(6)
     assert abs(correlation[3:, 3:]).max() < 0.1
     assert abs(np.corrcoef(z.T)[:2, 2:]).max() < 0.1

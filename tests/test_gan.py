@@ -371,7 +371,7 @@ def test_d_sees_one_batch_unless_it_mixes_samples(kind: Callable[[], Any], apart
     D = Spy(Dense(3, 4), layer, Dense(5 if isinstance(layer, minigan.MinibatchStdDev) else 4, 1), dtype="float64")
     gan = GAN(Sequential(Dense(2, 3), dtype="float64"), D, **RULES[rule])
     assert D.mixes_samples == apart
-    assert (gan.judge.room(4, (3,)) is None) == apart
+    assert (gan.judging.room(4, (3,)) is None) == apart
     D.seen.clear()
     gan.update_discriminator(data(4, dtype="float64"))
     first, second = (*D.seen, (np.empty((0, 3)), None))[:2]
@@ -719,7 +719,7 @@ def test_metrics_are_those_of_the_objective(objective: str) -> None:
     gan, D = watched(objective=objective, optimizer=SGD(1e-30), apart=True)
     metrics = gan.step(data(8, dtype="float64"))
     real, fake = (D(x, train=False)[0] for x, _ in D.seen[:2])
-    expected = [float(value) for value in get_objective(objective).judge(real, fake, gan.backend)]
+    expected = [float(value) for value in get_objective(objective).verdicts(real, fake, gan.backend)]
     names = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
     assert [metrics[name] for name in names] == pytest.approx(expected, rel=1e-12)
 

@@ -594,7 +594,7 @@ def test_gradcheck_fails_every_gradient_that_is_a_thousandth_off(case: Case, tra
     value, gradient = quadratic(case.rng, y.shape)
     net.zero_grad()
     dx = back(gradient(y))
-    arrays = {"input": x, **{name: p.published(p.data) for name, p in net.parameters.items()}}
+    arrays = {"input": x, **{name: p.as_state(p.data) for name, p in net.parameters.items()}}
     right = {"input": dx, **net.grad_dict()}
 
     def f() -> float:

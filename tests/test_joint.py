@@ -27,7 +27,7 @@ from minigan import (
     Tanh,
     WeightNorm,
 )
-from minigan.backend import Backend, Heap, Purpose, Stream
+from minigan.backend import Backend, FreshArena, Purpose, Stream
 from minigan.gan import Fakes
 from minigan.nn.joint import joint_gradient, piecewise_linear
 from minigan.penalties import MIX
@@ -222,9 +222,9 @@ def test_gradients_that_are_there_are_added_to() -> None:
 @pytest.mark.parametrize("penalty", [GradientPenalty(), DRAGAN(), R1()], ids=str)
 def test_a_critic_that_is_flat_somewhere_is_not_moved_there(penalty: Any, dtype: str) -> None:
     """There is no direction in which ‖g‖ = 0 would grow: u is 0 and not 0/0."""
-    heap = Heap(Backend())
+    arena = FreshArena(Backend())
     g = np.array([[0, 0, 0], [3, 0, 4]], dtype)
-    value, u = penalty.measure(g, heap)
+    value, u = penalty.measure(g, arena)
     assert u[0].tolist() == [0, 0, 0]
     assert np.isfinite(u).all()
     assert np.isfinite(value)

@@ -288,7 +288,7 @@ def test_a_new_game_is_loaded_however_well_it_is_compressed(tmp_path: Path, monk
 def test_recipes_stay_far_within_the_budget(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> None:
     gan = RECIPES[name].build(shape, **options)
     nets = {"G": gan.G, "D": gan.D}
-    shapes = {part: {name: p.published_shape for name, p in net.parameters.items()} for part, net in nets.items()}
+    shapes = {part: {name: p.state_shape for name, p in net.parameters.items()} for part, net in nets.items()}
     limits.check_budget(gan.describe(), shapes)
     with pytest.MonkeyPatch.context() as patch:  # a quarter would do
         patch.setattr(limits, "NUMBERS", limits.NUMBERS // 4)

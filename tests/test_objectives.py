@@ -278,7 +278,7 @@ def test_losses_and_gradients_keep_their_dtype_and_their_arguments(
     out = backend.empty((2, 1), dtype), backend.empty((2, 1), dtype)
     d, given = objective.discriminator(real, fake, backend.arena(), out=out)
     g, dfake = objective.generator(fake, backend.arena(), real)
-    said = objective.judge(real, fake, backend)
+    said = objective.verdicts(real, fake, backend)
     assert {a.dtype for a in (d, *given, g, dfake, *said)} == {np.dtype(dtype)}
     assert all(np.ndim(a) == 0 for a in (d, g, *said))
     assert given[0] is out[0]
@@ -302,7 +302,7 @@ def test_outputs_of_any_size_give_finite_answers(
         on_real, on_fake = backend.asarray(real, dtype), backend.asarray(values, dtype)
         d, gradients = objective.discriminator(on_real, on_fake, backend.arena())
         g, dfake = objective.generator(on_fake, backend.arena(), on_real)
-        answers = [float(d), float(g), *(float(value) for value in objective.judge(on_real, on_fake, backend))]
+        answers = [float(d), float(g), *(float(value) for value in objective.verdicts(on_real, on_fake, backend))]
         arrays = [backend.to_numpy(array) for array in (*gradients, dfake)]
         assert np.isfinite(answers).all()
         assert all(np.isfinite(array).all() for array in arrays)
@@ -325,7 +325,7 @@ def test_what_d_says_and_how_often_it_is_right(
     backend: Backend, real: np.ndarray, fake: np.ndarray, objective: Objective
 ) -> None:
     """Means of the probability where there is one, else of the score; shares on either side of the boundary."""
-    said = objective.judge(backend.asarray(real), backend.asarray(fake), backend)
+    said = objective.verdicts(backend.asarray(real), backend.asarray(fake), backend)
     boundary = BOUNDARIES.get(type(objective).__name__, (real.mean() + fake.mean()) / 2)
     means = [real.mean(), fake.mean()]
     if not isinstance(objective, Critic):
@@ -341,7 +341,7 @@ def test_on_the_boundary_d_takes_nothing_for_real() -> None:
     be = get_backend("numpy")
     for objective, boundary in ((NonSaturating(), 0.0), (LeastSquares(), 0.5), (Hinge(), 0.0), (Wasserstein(), 3.0)):
         at = np.full((4, 1), boundary)
-        assert [float(share) for share in objective.judge(at, at, be)[2:]] == [0, 1]
+        assert [float(share) for share in objective.verdicts(at, at, be)[2:]] == [0, 1]
 
 
 @every_objective
@@ -367,7 +367,7 @@ def test_at_equilibrium_the_metrics_are_those_that_are_said(objective: Objective
     d, (dreal, dfake) = objective.discriminator(at, at)
     np.testing.assert_allclose(dreal + dfake, 0, atol=1e-15)
     g, _ = objective.generator(at, real=at)
-    d_real, d_fake, _, _ = objective.judge(at, at, be)
+    d_real, d_fake, _, _ = objective.verdicts(at, at, be)
     metrics = {"d_loss": float(d), "g_loss": float(g), "d_real": float(d_real), "d_fake": float(d_fake)}
     known = objective.equilibrium()
     assert known

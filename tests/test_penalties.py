@@ -30,7 +30,7 @@ from minigan import (
     Tanh,
     Wasserstein,
 )
-from minigan.backend import Backend, Heap, Purpose, Stream, get_backend
+from minigan.backend import Backend, FreshArena, Purpose, Stream, get_backend
 from minigan.optim import Linear
 from minigan.penalties import Penalty
 from minigan.spec import build
@@ -51,7 +51,7 @@ def add(penalty: Penalty, D: Sequential, real: Array, fake: Array, stream: Strea
     """The penalty and its points; D's gradients are then those of the penalty alone."""
     be = D.backend
     D.zero_grad()
-    return penalty.add(D, be.asarray(real, D.dtype), be.asarray(fake, D.dtype), Heap(be), stream)
+    return penalty.add(D, be.asarray(real, D.dtype), be.asarray(fake, D.dtype), FreshArena(be), stream)
 
 
 def samples(n: int = 5, *shape: int, seed: int = 0) -> tuple[Array, Array]:
@@ -73,7 +73,7 @@ def smooth_d(dtype: str = "float64", backend: Backend | None = None) -> Sequenti
 def test_wgan_gp_looks_between_each_pair_at_a_fraction_of_its_own(backend: Backend, shape: tuple[int, ...]) -> None:
     real, fake = samples(1000, *shape)
     points = backend.to_numpy(
-        GradientPenalty().points(backend.asarray(real), backend.asarray(fake), Heap(backend), STREAM)
+        GradientPenalty().points(backend.asarray(real), backend.asarray(fake), FreshArena(backend), STREAM)
     )
     fractions = ((points - fake) / (real - fake)).reshape(1000, -1)
     one_each = fractions[:, 0]
@@ -88,7 +88,7 @@ def test_wgan_gp_looks_between_each_pair_at_a_fraction_of_its_own(backend: Backe
 def test_dragan_looks_beside_real_samples_as_far_as_the_batch_is_wide(backend: Backend) -> None:
     real, fake = samples(1000, 4)
     points = backend.to_numpy(
-        DRAGAN(spread=0.5).points(backend.asarray(real), backend.asarray(fake), Heap(backend), STREAM)
+        DRAGAN(spread=0.5).points(backend.asarray(real), backend.asarray(fake), FreshArena(backend), STREAM)
     )
     step = (points - real) / real.std()
     assert step.min() >= 0
@@ -178,7 +178,7 @@ def test_it_is_a_mean_over_the_batch_and_is_added_to_what_is_there(kind: type[Pe
         assert float(twice) == pytest.approx(float(value))
         np.testing.assert_allclose(D.flat_grad, alone, rtol=1e-9, atol=1e-12)
     add(kind(), D, real, fake)
-    kind().add(D, real, fake, Heap(D.backend), STREAM)
+    kind().add(D, real, fake, FreshArena(D.backend), STREAM)
     np.testing.assert_allclose(D.flat_grad, 2 * alone, rtol=1e-12)
     weighted, _ = add(kind(30.0), D, real, fake)
     assert float(weighted) == pytest.approx(3 * float(value))
@@ -262,7 +262,7 @@ def test_a_d_that_is_nearly_dead_is_not_torn_up(backend: Backend, kind: type[Pen
 @every_penalty
 @pytest.mark.parametrize("weight", [np.float64(2.0), 2, np.int64(2)])
 def test_float32_stays_float32(kind: type[Penalty], weight: Any) -> None:
-    class Watched(Heap):
+    class Watched(FreshArena):
         def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
             assert np.dtype(dtype) == np.float32
             return super().empty(shape, dtype)
@@ -271,7 +271,7 @@ def test_float32_stays_float32(kind: type[Penalty], weight: Any) -> None:
     real, fake = (x.astype("float32") for x in samples())
     value, points = penalty.add(D, real, fake, Watched(D.backend), STREAM)
     _, g, _ = D.input_gradient(points)
-    kept = [value, points, D.flat_grad, *penalty.measure(g, Heap(get_backend("numpy")))]
+    kept = [value, points, D.flat_grad, *penalty.measure(g, FreshArena(get_backend("numpy")))]
     assert {np.asarray(array).dtype for array in kept} == {np.dtype("float32")}
     exact, _ = add(kind(2.0), smooth_d(), *samples())
     assert float(value) == pytest.approx(float(exact), rel=1e-3)
@@ -332,4 +332,4 @@ def test_making_the_gan_leaves_no_trace_in_d() -> None:
 def test_the_base_says_that_it_is_only_a_base() -> None:
     real, fake = samples()
     with pytest.raises(NotImplementedError):
-        Penalty().add(smooth_d(), real, fake, Heap(get_backend("numpy")), STREAM)
+        Penalty().add(smooth_d(), real, fake, FreshArena(get_backend("numpy")), STREAM)

@@ -508,7 +508,7 @@ class Kernel(Layer):
 
         def back(dy: Any, params: bool, inputs: bool) -> Any:
             if params:
-                dW, accumulate = weight.claim_grad()
+                dW, accumulate = weight.grad_to_write()
                 dW[...] = accumulate * dW + np.tensordot(dy, x, (0, 0))
                 weight.pull(dW)
             return np.tensordot(dy, weight.data, (1, 0))

@@ -24,11 +24,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..names import unknown
-from .arena import Arena, Heap
+from .arena import Arena, FreshArena
 from .philox import Purpose, Stream
 from .reference import Backend
 
-__all__ = ["Arena", "Backend", "Heap", "Purpose", "Stream", "absent", "get_backend"]
+__all__ = ["Arena", "Backend", "FreshArena", "Purpose", "Stream", "absent", "get_backend"]
 
 _CUPY: dict[str, dict[str, Any]] = {  # what each name asks of CupyBackend
     "cupy": {},

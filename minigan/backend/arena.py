@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = Any
 
 
-class Heap:
+class FreshArena:
     """The trivial arena: every request is a fresh array, nothing is ever overwritten."""
 
     stamp = 0
@@ -39,7 +39,7 @@ class Heap:
         return whole
 
 
-class Arena(Heap):
+class Arena(FreshArena):
     """Hands out the same arrays for the same sequence of requests.
 
     >>> from minigan import get_backend

@@ -508,10 +508,10 @@ class CupyBackend(Backend):
         return loss
 
     @kernel
-    def judge(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
         d_real, d_fake, right_real, right_fake = self._result(real.dtype, 4)
         block = 1, power_of_two(max(real.size, fake.size), THREADS)
-        self._launch("judge", real, (1,), block, real, int32(real.size), fake, int32(fake.size), d_real)
+        self._launch("verdicts", real, (1,), block, real, int32(real.size), fake, int32(fake.size), d_real)
         return d_real, d_fake, right_real, right_fake
 
     @kernel

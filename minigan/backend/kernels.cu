@@ -563,7 +563,7 @@ __device__ REAL logistic_sum(const REAL *logits, REAL target, REAL *grad, int n)
     return sum;
 }
 
-__device__ void judge_side(const REAL *logits, int n, int fake, REAL *probability, REAL *share) {
+__device__ void verdicts_of(const REAL *logits, int n, int fake, REAL *probability, REAL *share) {
     REAL sum = 0, right = 0;
     for (int i = threadIdx.y; i < n; i += blockDim.y) {
         REAL tail = exp(-fabs(logits[i]));
@@ -579,20 +579,20 @@ __global__ void logistic(const REAL *logits, REAL target, REAL *grad, REAL *loss
     if (threadIdx.y == 0) *loss = sum;
 }
 
-__global__ void judge(const REAL *real, int n_real, const REAL *fake, int n_fake, REAL *says) {
-    judge_side(real, n_real, 0, says, says + 2);
-    judge_side(fake, n_fake, 1, says + 1, says + 3);
+__global__ void verdicts(const REAL *real, int n_real, const REAL *fake, int n_fake, REAL *says) {
+    verdicts_of(real, n_real, 0, says, says + 2);
+    verdicts_of(fake, n_fake, 1, says + 1, says + 3);
 }
 
-// D's loss on both, its gradients, and what `judge` says.
+// D's loss on both, its gradients, and what `verdicts` says.
 __global__ void classify(
     const REAL *real, int n_real, const REAL *fake, int n_fake, REAL target, REAL *dreal, REAL *dfake, REAL *says
 ) {
     REAL sum = logistic_sum(real, target, dreal, n_real);
     sum += logistic_sum(fake, 0, dfake, n_fake);
     if (threadIdx.y == 0) says[0] = sum;
-    judge_side(real, n_real, 0, says + 1, says + 3);
-    judge_side(fake, n_fake, 1, says + 2, says + 4);
+    verdicts_of(real, n_real, 0, says + 1, says + 3);
+    verdicts_of(fake, n_fake, 1, says + 2, says + 4);
 }
 
 // √Σx², in double, in which no float can overflow: each block leaves its sum in `partial`, and the one that comes

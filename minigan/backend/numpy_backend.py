@@ -310,7 +310,7 @@ class NumpyBackend(ConvOnCpu):
             np.add(new, tmp, out=new)
             np.copyto(running, new, where=np.isfinite(new, out=finite))
 
-    def judge(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
         (d_real, right), (d_fake, wrong) = self._says_real(real), self._says_real(fake)
         return d_real, d_fake, right, 1 - wrong
 

@@ -363,7 +363,7 @@ class Backend:
         one = logits.dtype.type(1)
         return ((xp.where(positive, one - target, one * target) * size + xp.log1p(tail)) / n).sum()
 
-    def judge(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
+    def verdicts(self, real: Array, fake: Array) -> tuple[Array, Array, Array, Array]:
         """What D says: the means of σ(real) and σ(fake), and the shares that are right, real > 0 and fake ≤ 0."""
         d_real, d_fake = (1 / (1 + self.xp.exp(-self.xp.clip(logits, -80, 80))) for logits in (real, fake))
         right_real, right_fake = ((real > 0).mean(dtype=real.dtype), (fake <= 0).mean(dtype=fake.dtype))
@@ -374,11 +374,11 @@ class Backend:
     ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
         """D's loss as a classifier, `logistic` of real logits against `target` plus that of fakes against 0.
 
-        dreal, dfake: where the gradients go. Returns the loss, and what `judge` says.
+        dreal, dfake: where the gradients go. Returns the loss, and what `verdicts` says.
         """
         loss = self.logistic(real, target, dreal)
         loss += self.logistic(fake, 0.0, dfake)
-        return loss, self.judge(real, fake)
+        return loss, self.verdicts(real, fake)
 
     # --- update rules ------------------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ def logistic(n: int) -> Work:
     return Work(0, 11 * n, FLOAT * 2 * n)
 
 
-def judge(n: int) -> Work:
+def verdicts(n: int) -> Work:
     """e^−l, 1 +, 1 /, sum, l > 0, sum."""
     return Work(0, 6 * n, FLOAT * n)
 
@@ -224,8 +224,8 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "batchnorm_grad": lambda a: batchnorm_grad(*a["x"].shape),
     "track": lambda a: track(a["mean"].size),
     "logistic": lambda a: logistic(a["logits"].size),
-    "judge": lambda a: judge(a["real"].size + a["fake"].size),
-    "classify": lambda a: total(f(a["real"].size + a["fake"].size) for f in (logistic, judge)),
+    "verdicts": lambda a: verdicts(a["real"].size + a["fake"].size),
+    "classify": lambda a: total(f(a["real"].size + a["fake"].size) for f in (logistic, verdicts)),
     "adam": lambda a: adam(a["p"].size),
     "sgd": lambda a: sgd(a["p"].size),
     "rmsprop": lambda a: rmsprop(a["p"].size),

@@ -70,7 +70,7 @@ def gradcheck_game(
     for number, (player, _, gradients) in enumerate(tried()):
         names = {id(net): name for name, net in twin.networks.items()}
         arrays = {
-            f"{names[id(net)]}.{name}": p.published(p.data) for net in player.nets for name, p in net.parameters.items()
+            f"{names[id(net)]}.{name}": p.as_state(p.data) for net in player.nets for name, p in net.parameters.items()
         }
         prefix = f"update {number + 1}, of {player.name}: "
         worst |= check_gradients(

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..backend import Heap, Purpose, Stream
+from ..backend import FreshArena, Purpose, Stream
 from ..backend.counter import Counter
 from ..nn import Sequential
 from ..nn.joint import piecewise_linear
 from ..optim import Schedule
-from ..penalties import Penalty, judge_together
+from ..penalties import Penalty, joint_pass
 from ..spec import number, whole
 from .update import Pass, Update
 
@@ -88,7 +88,7 @@ class Judging:
         if penalties and condition is None and piecewise_linear(D):  # their points join the batch
             stream = up.stream(purpose)
             points = [(p, p.points(shown[:n], shown[n:], up.arena, drawn)) for p, drawn in penalties]
-            outputs, values, way = judge_together(D, shown, points, up.arena, stream)
+            outputs, values, way = joint_pass(D, shown, points, up.arena, stream)
             up.passes.append(Pass(D, shown, "real and fake samples", True, stream, None))
             up.passes += [Pass(D, x, _points_of(p), True, stream, None) for p, x in points]
             up.terms += values
@@ -169,7 +169,7 @@ class Judging:
         """Raises ValueError for penalties that cannot be put on this D."""
         for penalty in self.penalties:
             try:
-                penalty.add(self.D, shown, shown, Heap(self.D.backend), Stream(seed, Purpose.PENALTY), condition)
+                penalty.add(self.D, shown, shown, FreshArena(self.D.backend), Stream(seed, Purpose.PENALTY), condition)
             except ValueError as error:
                 raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
         self.D.zero_grad()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..atomic import atomically
-from ..backend import Heap, Purpose, Stream
+from ..backend import FreshArena, Purpose, Stream
 from ..codes import Category, Code, Codes
 from ..limits import check_budget, samples_at_once
 from ..names import not_one_of
@@ -44,7 +44,7 @@ class Pair(Game, abstract=True):
     D: Sequential
     d: Player
     g: Player
-    judge: Judging
+    judging: Judging
     objective: Objective
     d_steps: int
     update_discriminator: Callable[..., dict[str, Array]]
@@ -123,11 +123,11 @@ class Pair(Game, abstract=True):
         return {"real": (images,) if rows is None else (images, rows)}
 
     def size(self, source: str, batch: int) -> int:
-        self.judge.check_batch(batch)
+        self.judging.check_batch(batch)
         return batch
 
     def place(self, source: str, n: int, shape: tuple[int, ...]) -> Array | None:
-        room = self.judge.room(n, shape)
+        room = self.judging.room(n, shape)
         return None if room is None else room.real
 
     def one_hot(self, labels: Any, n: int) -> Array | None:
@@ -166,7 +166,7 @@ class Pair(Game, abstract=True):
         if len(real) % self.d_steps:
             raise ValueError(f"expected d_steps = {self.d_steps} minibatches of one size, got {len(real)} samples")
         n = len(real) // self.d_steps
-        self.judge.check_batch(n)
+        self.judging.check_batch(n)
         parts = [slice(k * n, (k + 1) * n) for k in range(self.d_steps)]
         return Given([(real[part],) if rows is None else (real[part], rows[part]) for part in parts])
 
@@ -205,13 +205,13 @@ class Pair(Game, abstract=True):
         n = whole("the number of samples", n)
         stream = Stream(whole("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
         with self.backend.explained():
-            z = self.backend.to_numpy(self.draw_latents(n, stream, Heap(self.backend)))
+            z = self.backend.to_numpy(self.draw_latents(n, stream, FreshArena(self.backend)))
         if label is not None:
             code, columns = self._codes.category()
             z[:, self.latent :][:, columns] = code.encode(label, n)
         return z
 
-    def draw_latents(self, n: int, stream: Stream, arena: Heap, labels: Array | None = None) -> Array:
+    def draw_latents(self, n: int, stream: Stream, arena: FreshArena, labels: Array | None = None) -> Array:
         """n random latents. labels: one-hot, for codes that have a Label."""
         noise = arena.empty((n, self.latent), self.G.dtype)
         if self.prior == "normal":
@@ -263,10 +263,10 @@ class Pair(Game, abstract=True):
 
     def _outputs(self, samples: Array, labels: Any) -> Array:
         samples = self.samples(samples)
-        self.judge.check_batch(len(samples))
-        condition = None if self._codes.told is None else self.judge.packs(self.one_hot(labels, len(samples)))
+        self.judging.check_batch(len(samples))
+        condition = None if self._codes.told is None else self.judging.packs(self.one_hot(labels, len(samples)))
         with self._atomic.look():
-            return self.D(self.judge.packs(samples), train=False, beside=condition)[0]
+            return self.D(self.judging.packs(samples), train=False, beside=condition)[0]
 
     def samples(self, x: Array) -> Array:
         """Samples in the shape that G makes them."""
@@ -283,7 +283,7 @@ class Pair(Game, abstract=True):
 
         Returns the shape of a sample; raises ValueError for a mismatch.
         """
-        G, D, packing = self.G, self.D, self.judge.packing
+        G, D, packing = self.G, self.D, self.judging.packing
         if G.backend.xp is not D.backend.xp:
             raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
         if G.dtype != D.dtype:
@@ -291,7 +291,7 @@ class Pair(Game, abstract=True):
         codes, zeros = self._codes, partial(G.backend.zeros, dtype=G.dtype)
         fakes, _ = G(zeros((2 * packing, self.latent + codes.width)), train=False)
         shape: tuple[int, ...] = tuple(fakes.shape[1:])
-        shown = self.judge.packs(fakes)
+        shown = self.judging.packs(fakes)
         condition = None if codes.told is None else zeros((2, packing * codes.told.k))
         try:
             outputs, _ = D(shown, train=False, beside=condition)
@@ -307,7 +307,7 @@ class Pair(Game, abstract=True):
             raise ValueError(
                 f"{self.objective} looks at a hidden layer of D, but {codes.codes} at what D says: take another"
             )
-        self.judge.check(shown, condition, self.seed)
+        self.judging.check(shown, condition, self.seed)
         return shape
 
     def __repr__(self) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..atomic import atomically
-from ..backend import Heap, Purpose, Stream
+from ..backend import FreshArena, Purpose, Stream
 from ..codes import Code, Codes
 from ..game.update import Update
-from ..gan import GAN, JUDGEMENT, Fakes
+from ..gan import GAN, VERDICTS, Fakes
 from ..nn import Sequential
 
 Array = Any
@@ -53,25 +53,25 @@ class Conditional(GAN):
         with self.update(self.d) as up:
             up.batches.append(("the real batch", real))
             fakes = self.fakes_of(up, fakes, len(real), labels)
-            seen = self.judge(up, real, fakes.samples, self._condition(labels))
+            seen = self.judging(up, real, fakes.samples, self._condition(labels))
             on_real, on_fakes = self._logits(up, seen.real), self._logits(up, seen.fakes)
             dlogits = self._rooms(up, seen.grads)
             codes = self._codes_loss(up, seen.real, labels, seen.grads[0], real=True)
             codes = self._sum(codes, self._codes_loss(up, seen.fakes, self._asked(fakes), seen.grads[1], real=False))
-            up.loss, judgement = self.objective.classify(on_real, on_fakes, up.arena, dlogits)
+            up.loss, verdicts = self.objective.classify(on_real, on_fakes, up.arena, dlogits)
             for grad, part in zip(seen.grads, dlogits, strict=True):
                 if grad is not part:
                     grad[:, :1] = part
             penalty = seen.back()
         return {
-            **dict(zip(JUDGEMENT, judgement, strict=True)),
+            **dict(zip(VERDICTS, verdicts, strict=True)),
             "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm,
             "d_codes": self._or_nothing(codes),
         }  # fmt: skip
 
     def descend(self, up: Update, fakes: Fakes, real: Array | None = None, labels: Array | None = None) -> Array:
         """G's losses on fakes, and their gradient: that D takes them for real, and says what they are."""
-        condition = None if self._condition(labels) is None else self.judge.packs(self._condition(labels))
+        condition = None if self._condition(labels) is None else self.judging.packs(self._condition(labels))
         outputs, back_D = self.ask_D(up, fakes.samples, Purpose.D_FOR_G, "fakes", condition)
         on_fakes, on_real = self._logits(up, outputs), None
         grad = up.arena.empty(outputs.shape, outputs.dtype) if self._codes.outputs else None
@@ -89,7 +89,7 @@ class Conditional(GAN):
 
     # --- codes -------------------------------------------------------------------------------------------------
 
-    def draw_latents(self, n: int, stream: Stream, arena: Heap, labels: Array | None = None) -> Array:
+    def draw_latents(self, n: int, stream: Stream, arena: FreshArena, labels: Array | None = None) -> Array:
         """Noise, and behind it the codes."""
         noise = super().draw_latents(n, stream, arena)
         if not self.codes:

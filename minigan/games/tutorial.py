@@ -13,7 +13,7 @@ from ..atomic import atomically
 from ..backend import Purpose
 from ..game.player import Player
 from ..game.update import Update
-from ..gan import GAN, JUDGEMENT, Fakes
+from ..gan import GAN, VERDICTS, Fakes
 from ..nn import Sequential
 from ..objectives import Objective
 from ..optim import Optimizer, Schedule
@@ -76,13 +76,13 @@ class Tutorial(GAN):
             on_fakes, up.loss = self._half(up, fakes.samples, Purpose.D_FAKE, self.objective.fake, "fakes")
         loss += up.loss
         norm = self.backend.xp.hypot(norm, up.norm, out=up.arena.empty((), self.D.dtype))
-        judgement = self.objective.judge(on_real, on_fakes, self.backend)
+        verdicts = self.objective.verdicts(on_real, on_fakes, self.backend)
         zeros = {"d_penalty": self._nothing, "d_codes": self._nothing}
-        return {"d_loss": loss, "d_grad_norm": norm, **dict(zip(JUDGEMENT, judgement, strict=True)), **zeros}
+        return {"d_loss": loss, "d_grad_norm": norm, **dict(zip(VERDICTS, verdicts, strict=True)), **zeros}
 
     def _half(self, up: Update, samples: Array, purpose: int, term: Any, on: str) -> tuple[Array, Array]:
         """D's outputs, and its loss on these samples alone, with the gradient."""
-        shown = self.judge.shown(up, samples, purpose)
+        shown = self.judging.shown(up, samples, purpose)
         outputs, back = up.run(self.D, shown, purpose, on=on, track=purpose == Purpose.D_REAL)
         dlogits = up.arena.empty(outputs.shape, outputs.dtype)
         up.loss = term(outputs, dlogits, self.backend)

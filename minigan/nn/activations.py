@@ -71,7 +71,7 @@ class Activation(Layer, abstract=True):
             return self.times_slope(y, dy, run), lambda xdot: push(dy, xdot)
 
         def push(dy: Array, xdot: Array) -> tuple[Array, Back]:
-            return self.times_slope(y, xdot, run), lambda dy2: self.bend(y, dy, xdot, dy2, run)
+            return self.times_slope(y, xdot, run), lambda dy2: self.second_order(y, dy, xdot, dy2, run)
 
         return y, back
 
@@ -81,7 +81,7 @@ class Activation(Layer, abstract=True):
         run.backend.bias_act_grad(g, y, self, out)
         return out
 
-    def bend(self, y: Array, dy: Array, xdot: Array, dy2: Array | None, run: Pass) -> Array | None:
+    def second_order(self, y: Array, dy: Array, xdot: Array, dy2: Array | None, run: Pass) -> Array | None:
         """φ″ ẋ dy + φ′ dy₂, or None where all of it is zero."""
         out = None if dy2 is None else self.times_slope(y, dy2, run)
         if self.curved:

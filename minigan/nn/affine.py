@@ -81,7 +81,7 @@ class Affine(Layer, abstract=True):
         """dy ← g = φ′ dy, and its column sums are added to the gradient of b, if `params`. Returns g."""
         bias, rows = self.parameters.get("bias"), _rows(dy)
         if params and bias is not None:
-            db, add = bias.claim_grad()
+            db, add = bias.grad_to_write()
             run.backend.bias_act_grad(rows, _rows(y), act, out=rows, dbias=db, accumulate=add)
         elif act is not None:
             run.backend.bias_act_grad(rows, _rows(y), act, out=rows)
@@ -90,7 +90,7 @@ class Affine(Layer, abstract=True):
     def _sum_to_bias(self, h: Array, run: Pass) -> None:
         """Add the column sums of h to the gradient of b."""
         if (bias := self.parameters.get("bias")) is not None:
-            run.backend.column_sum(_rows(h), *bias.claim_grad())
+            run.backend.column_sum(_rows(h), *bias.grad_to_write())
 
 
 def times_slope(act: Activation | None, y: Array, g: Array, run: Pass) -> Array:
@@ -98,9 +98,11 @@ def times_slope(act: Activation | None, y: Array, g: Array, run: Pass) -> Array:
     return g if act is None else act.times_slope(y, g, run)
 
 
-def bend(act: Activation | None, y: Array, dy: Array, adot: Array, dy2: Array | None, run: Pass) -> Array | None:
-    """h = φ″ ȧ dy + φ′ dy₂, or None where it is zero: see `Activation.bend`."""
-    return dy2 if act is None else act.bend(y, dy, adot, dy2, run)
+def second_order(
+    act: Activation | None, y: Array, dy: Array, adot: Array, dy2: Array | None, run: Pass
+) -> Array | None:
+    """h = φ″ ȧ dy + φ′ dy₂, or None where it is zero: see `Activation.second_order`."""
+    return dy2 if act is None else act.second_order(y, dy, adot, dy2, run)
 
 
 def _rows(a: Array) -> Array:

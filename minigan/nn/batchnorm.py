@@ -83,7 +83,7 @@ class BatchNorm(Layer):
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             fresh = params and gamma.is_zero and beta.is_zero  # then the sums are the gradients, else added to them
-            dgamma, dbeta = (p.claim_grad()[0] if fresh else run.empty(mean.shape) for p in (gamma, beta))
+            dgamma, dbeta = (p.grad_to_write()[0] if fresh else run.empty(mean.shape) for p in (gamma, beta))
             g = dy.reshape(x.shape)
             # dβ = Σ g,   dγ = Σ g x̂,   and over g:   γ/s · (g − dβ/N − x̂ dγ/N), or γ/s · g with running statistics
             be.batchnorm_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)

@@ -27,7 +27,7 @@ from typing import Any
 
 from ..spec import whole
 from .activations import Activation
-from .affine import Affine, bend, times_slope
+from .affine import Affine, second_order, times_slope
 from .init import Initializer
 from .layer import Back, Pass
 from .weights import Weight, WeightFunction
@@ -77,7 +77,7 @@ class Dense(Affine):
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             g, products, dx = self._bias_back(dy, y, act, params, run), [], None  # db = column sums of g
             if params:
-                dw, add = weight.claim_grad()
+                dw, add = weight.grad_to_write()
                 products.append((g.T, x, dw, add))  # dW = gᵀ x
             if inputs:
                 dx = run.empty(x.shape)
@@ -103,8 +103,8 @@ class Dense(Affine):
                 be.gemm(xdot, W.T, out=adot)  # ȧ = ẋ Wᵀ
 
                 def pull(dy2: Array | None) -> Array | None:
-                    h, dx2 = bend(act, y, dy, adot, dy2, run), None
-                    dw, add = weight.claim_grad()
+                    h, dx2 = second_order(act, y, dy, adot, dy2, run), None
+                    dw, add = weight.grad_to_write()
                     be.gemm(g.T, xdot, dw, add)  # dW = gᵀ ẋ
                     if h is not None:
                         dx2 = run.empty(x.shape)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..backend import Heap, Stream
+from ..backend import FreshArena, Stream
 from .activations import Activation
 from .dense import Dense
 from .layer import Pass
@@ -39,7 +39,7 @@ def joint_gradient(
     x: Array,
     n: int,
     *,
-    arena: Heap | None = None,
+    arena: FreshArena | None = None,
     stream: Stream | None = None,
     outputs: int | None = None,
 ) -> tuple[Array, Array, Callable[[Array, Array], None]]:
@@ -109,9 +109,9 @@ def _joint(layer: Dense, x: Array, run: Pass, act: Activation | None, n: int) ->
         be.xp.copyto(y[n:], ydot)
 
     def pull(dy: Array, inputs: bool) -> Array | None:
-        db, accumulate = (None, False) if bias is None else bias.claim_grad()
+        db, accumulate = (None, False) if bias is None else bias.grad_to_write()
         be.bias_act_grad(dy, y[:n], act, out=g[:n], dbias=db, accumulate=accumulate)
-        dw, accumulate = weight.claim_grad()
+        dw, accumulate = weight.grad_to_write()
         dx, products = None, [(g.T, x, dw, accumulate)]
         if inputs:
             dx = run.empty(x[:n].shape)

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Backend, Heap, Stream
+from ..backend import Backend, FreshArena, Stream
 from ..spec import Spec
 from .init import Initializer
 
@@ -57,12 +57,12 @@ class Parameter:
             )
         return self.__dict__
 
-    def published(self, array: Array) -> Array:
+    def as_state(self, array: Array) -> Array:
         """A view of `data`, or of another array of this shape, with the axes that everybody else sees."""
         return array.transpose(self.axes)
 
     @property
-    def published_shape(self) -> tuple[int, ...]:
+    def state_shape(self) -> tuple[int, ...]:
         """The shape by which everybody else knows it."""
         return tuple(self.shape[axis] for axis in self.axes)
 
@@ -93,7 +93,7 @@ class Parameter:
         """Forget the gradient. The memory is cleared only if somebody reads it before it is written."""
         self._empty = True
 
-    def claim_grad(self) -> tuple[Array, bool]:
+    def grad_to_write(self) -> tuple[Array, bool]:
         """Where to write a gradient, and whether to add to what is there.
 
         The first gradient after `zero_grad` overwrites, which saves clearing the memory and reading it again.
@@ -103,7 +103,7 @@ class Parameter:
 
     def add_grad(self, part: Array) -> None:
         """Add a gradient that was computed elsewhere."""
-        grad, accumulate = self.claim_grad()
+        grad, accumulate = self.grad_to_write()
         if accumulate:
             grad += part
         else:
@@ -113,7 +113,7 @@ class Parameter:
 class Pass:
     """What one call of a network hands to each of its layers: memory, mode and random numbers."""
 
-    def __init__(self, arena: Heap, dtype: Any, train: bool, track: bool, stream: Stream) -> None:
+    def __init__(self, arena: FreshArena, dtype: Any, train: bool, track: bool, stream: Stream) -> None:
         self.arena = arena
         self.backend: Backend = arena.backend
         self.dtype = dtype

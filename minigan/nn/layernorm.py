@@ -122,9 +122,9 @@ class LayerNorm(Layer):
         """Add Σ_n dy x̂ to the gradient of γ, and Σ_n dy to that of β."""
         be, product = run.backend, run.empty(dy.shape)
         be.xp.multiply(dy, x_hat, out=product)
-        be.column_sum(product, *self.parameters["weight"].claim_grad())
+        be.column_sum(product, *self.parameters["weight"].grad_to_write())
         if bias:
-            be.column_sum(dy, *self.parameters["bias"].claim_grad())
+            be.column_sum(dy, *self.parameters["bias"].grad_to_write())
 
 
 def _dot(a: Array, b: Array, run: Pass) -> Array:

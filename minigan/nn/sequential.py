@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import uninterrupted
-from ..backend import Backend, Heap, Purpose, Stream, get_backend
+from ..backend import Backend, FreshArena, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
 from ..spec import build, classes, whole
 from .chain import Chain, Refusal
@@ -58,7 +58,7 @@ class Sequential:
         self.seed = whole("seed", seed, least=0, bits=64)
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
         self._turns = itertools.count()  # the numbers of these passes, of which no two threads get one
-        self._heap = Heap(self.backend)
+        self._fresh = FreshArena(self.backend)
         self._allocate()
 
     @np.errstate(under="ignore")
@@ -81,8 +81,8 @@ class Sequential:
             for name, p in layer.parameters.items():
                 part = self._places[index]
                 p.bind(self.flat[part].reshape(p.shape), self._flat_grad[part].reshape(p.shape))
-                values[name] = p.published(initial[part].reshape(p.shape))
-                values[name][...] = p.init(p.published_shape, self._rng(index, 0))
+                values[name] = p.as_state(initial[part].reshape(p.shape))
+                values[name][...] = p.init(p.state_shape, self._rng(index, 0))
                 index += 1
             try:
                 layer.begin(values, self._rng(lane, 1))
@@ -105,7 +105,7 @@ class Sequential:
         train: bool = True,
         *,
         track: bool | None = None,
-        arena: Heap | None = None,
+        arena: FreshArena | None = None,
         stream: Stream | None = None,
         depth: int | None = None,
         beside: Array | None = None,
@@ -165,7 +165,7 @@ class Sequential:
         x: Array,
         *,
         train: bool = True,
-        arena: Heap | None = None,
+        arena: FreshArena | None = None,
         stream: Stream | None = None,
         outputs: int | None = None,
         beside: Array | None = None,
@@ -244,11 +244,11 @@ class Sequential:
             raise ValueError(f"{rule} {shape}, got {a.shape}")
         return a
 
-    def _pass(self, train: bool, track: bool, arena: Heap | None, stream: Stream | None) -> Pass:
+    def _pass(self, train: bool, track: bool, arena: FreshArena | None, stream: Stream | None) -> Pass:
         if stream is None:
             stream = Stream(self.seed, Purpose.CALL, next(self._turns))
             self.calls = stream.step + 1
-        return Pass(arena or self._heap, self.dtype, train, track, stream)
+        return Pass(arena or self._fresh, self.dtype, train, track, stream)
 
     def activations(
         self, x: Array, train: bool = False, stream: Stream | None = None, beside: Array | None = None
@@ -324,7 +324,7 @@ class Sequential:
 
     def grad_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the gradients as NumPy arrays, named as in `state_dict`."""
-        return {name: self.backend.to_numpy(p.published(p.grad)) for name, p in self.parameters.items()}
+        return {name: self.backend.to_numpy(p.as_state(p.grad)) for name, p in self.parameters.items()}
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of parameters and running statistics as NumPy arrays, under PyTorch's names and layouts.
@@ -333,7 +333,7 @@ class Sequential:
         """
         state: dict[str, np.ndarray[Any, Any]] = {}
         for place, _, layer in self.chain.leaves():
-            arrays = {name: p.published(p.data) for name, p in layer.parameters.items()} | layer.buffers
+            arrays = {name: p.as_state(p.data) for name, p in layer.parameters.items()} | layer.buffers
             state |= {f"{place}.{name}": self.backend.to_numpy(array) for name, array in arrays.items()}
         return state
 
@@ -345,7 +345,7 @@ class Sequential:
         Raises ValueError, and changes nothing, if a name is missing or unknown, a shape differs or a number is too
         large for the network's dtype.
         """
-        own = {name: p.published(p.data) for name, p in self.parameters.items()} | self.buffers
+        own = {name: p.as_state(p.data) for name, p in self.parameters.items()} | self.buffers
         given = {k: np.asarray(v) for k, v in _unwrapped(state).items() if not k.endswith("num_batches_tracked")}
         if missing := own.keys() - given.keys():
             raise ValueError(f"the state has no {_names(missing)}; it must come from a network of the same layers")
@@ -387,7 +387,7 @@ class Sequential:
         layers = build(description["layers"])
         if state is not None:
             for place, _, layer in Chain(*layers).leaves():
-                shapes = {name: p.published_shape for name, p in layer.parameters.items()}
+                shapes = {name: p.state_shape for name, p in layer.parameters.items()}
                 shapes |= {name: buffer.shape for name, buffer in layer.buffers.items()}
                 for name, shape in shapes.items():
                     if f"{place}.{name}" not in state or np.shape(state[f"{place}.{name}"]) != shape:
@@ -464,7 +464,7 @@ def _remade(
     """What `Sequential.__reduce__` took apart."""
     net = cls.build(description, backend, state)
     for name, grad in (grads or {}).items():
-        net.parameters[name].published(net.parameters[name].grad)[...] = backend.asarray(grad)
+        net.parameters[name].as_state(net.parameters[name].grad)[...] = backend.asarray(grad)
     net.calls, net._turns = calls, itertools.count(calls)
     return net
 

@@ -39,11 +39,11 @@ BEGINNING = 15  # power iterations before the first pass
 class Weight(NamedTuple):
     """A layer's weight in one pass, and what becomes of its gradient.
 
-    Write dL/dW to what `claim_grad` gives, or add it there if that says so, and then call `pull` with it.
+    Write dL/dW to what `grad_to_write` gives, or add it there if that says so, and then call `pull` with it.
     """
 
     data: Array
-    claim_grad: Callable[[], tuple[Array, bool]]
+    grad_to_write: Callable[[], tuple[Array, bool]]
     pull: Callable[[Array], None]
 
 
@@ -79,7 +79,7 @@ class Itself(WeightFunction):
 
     def weight(self, layer: Layer, run: Pass) -> Weight:
         weight = layer.parameters["weight"]
-        return Weight(weight.data, weight.claim_grad, _arrived)
+        return Weight(weight.data, weight.grad_to_write, _arrived)
 
 
 class SpectralNorm(WeightFunction):
@@ -122,7 +122,7 @@ class SpectralNorm(WeightFunction):
         iterate = run.train and run.track
         xp.copyto(u, layer.buffers["weight_u"])
         # buffers are as everybody else sees them: the rest of a convolution's weight is in another order here
-        v_seen, v_buffer = original.published(v.reshape(1, *original.shape[1:])), layer.buffers["weight_v"]
+        v_seen, v_buffer = original.as_state(v.reshape(1, *original.shape[1:])), layer.buffers["weight_v"]
         if iterate:
             be.gemm(u, W0, out=v)
             self._turn(v_buffer, v, v_seen, run)
@@ -136,7 +136,7 @@ class SpectralNorm(WeightFunction):
         xp.divide(W0, sigma, out=_rows(W))
 
         def pull(G: Array) -> None:
-            grad, accumulate = original.claim_grad()
+            grad, accumulate = original.grad_to_write()
             along, scaled = run.empty((1, 1)), run.empty(u.shape)
             be.gemm(G.reshape(1, -1), W.reshape(-1, 1), out=along)
             xp.divide(along, sigma, out=along)

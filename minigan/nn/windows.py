@@ -21,7 +21,7 @@ from typing import Any
 from ..backend import Backend
 from ..spec import whole
 from .activations import Activation
-from .affine import Affine, bend, times_slope
+from .affine import Affine, second_order, times_slope
 from .layer import Back, Pass
 from .weights import Weight
 
@@ -76,7 +76,7 @@ class Windows(Affine, abstract=True):
             g = self._bias_back(dy, y, act, params, run)
             dx = run.empty(x.shape) if inputs else None
             if params:
-                dw, add = weight.claim_grad()
+                dw, add = weight.grad_to_write()
                 if dx is None:
                     self._to_weights(be, g, x, dw, add)
                 else:
@@ -101,8 +101,8 @@ class Windows(Affine, abstract=True):
                 self._apply(be, xdot, W, adot)
 
                 def pull(dy2: Array | None) -> Array | None:
-                    h, dx2 = bend(act, y, dy, adot, dy2, run), None
-                    dw, add = weight.claim_grad()
+                    h, dx2 = second_order(act, y, dy, adot, dy2, run), None
+                    dw, add = weight.grad_to_write()
                     self._to_weights(be, g, xdot, dw, add)
                     if h is not None:
                         dx2 = run.empty(x.shape)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backend import Backend, Heap
+from ..backend import Backend, FreshArena
 from ..datasets.toys import Mixture, get_toy
 from ..gan import GAN
 from ..nn import Dense, LeakyReLU, Sequential
@@ -118,7 +118,7 @@ def gradient_norms(gan: GAN, z: Floats) -> list[float]:
     fakes, back_G = gan.G(z)
     logits, back_D = gan.D(fakes)
     for name in OBJECTIVES:
-        _, dlogits = get_objective(name).generator(logits, Heap(gan.backend))
+        _, dlogits = get_objective(name).generator(logits, FreshArena(gan.backend))
         gan.G.zero_grad()
         back_G(back_D(dlogits, params=False), inputs=False)
         norms.append(float(gan.backend.norm(gan.G.flat_grad)))
