@@ -182,7 +182,7 @@ def test_one_pass_does_what_several_do(kind: str, penalties: str) -> None:
         {"instance_noise": 0.5},
         {"packing": 3, "instance_noise": 0.5},
         {"objective": "relativistic"},
-        {"objective": "non-saturating", "batches": "one"},
+        {"objective": "non-saturating"},
     ],
     ids=str,
 )

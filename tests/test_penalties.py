@@ -200,7 +200,6 @@ games = st.fixed_dictionaries(
     {
         "objective": st.sampled_from([NonSaturating(0.9), Wasserstein(), Relativistic()]),
         "penalties": st.lists(penalties, min_size=1, max_size=3),
-        "batches": st.sampled_from(["one", "two"]),
         "instance_noise": st.sampled_from([0.0, 0.3, Linear(1.0, 0.0, 700)]),
         "packing": st.sampled_from([1, 2]),
         "d_steps": st.sampled_from([1, 2]),

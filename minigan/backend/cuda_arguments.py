@@ -6,10 +6,12 @@ double.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
+from ..spec import Spec
 from .counter import Count
 from .graph import Ahead
 from .philox import MASK64
@@ -22,7 +24,7 @@ THREADS = 1024  # of a block, at most
 BLOCKS = 1024  # of a kernel that goes through a flat array
 NULL, int32, uint64 = np.uint64(0), np.int32, np.uint64
 
-# As numbered in kernels.cu, by `Spec.kind`: a class of somebody's own has another, though it be derived from these.
+# As numbered in kernels.cu, for these very classes: one that is derived from them may be another function.
 ACTIVATIONS = {"LeakyReLU": 1, "ReLU": 1, "Tanh": 2, "Sigmoid": 3, "Softplus": 4}
 
 
@@ -36,9 +38,15 @@ def elements(x: Array) -> tuple[Any, Any]:
     return uint64(x.size), rows_cols(x)[1]
 
 
+@functools.cache
+def activations() -> dict[type, int]:
+    """The numbers of activations by class."""
+    return {Spec.registry[kind]: number for kind, number in ACTIVATIONS.items()}
+
+
 def activation(act: Any, like: Array) -> tuple[Any, Any]:
     """An activation's number, and its slope below zero."""
-    code = 0 if act is None else ACTIVATIONS[act.kind()]
+    code = 0 if act is None else activations()[type(act)]
     return int32(code), like.dtype.type(getattr(act, "negative_slope", 0.0))
 
 

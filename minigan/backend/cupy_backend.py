@@ -24,12 +24,12 @@ from . import factors, fusion, workarounds
 from .counter import Count, Counter, Rate
 from .cublas import Cublas
 from .cuda_arguments import (
-    ACTIVATIONS,
     BLOCKS,
     NULL,
     THREADS,
     Grid,
     activation,
+    activations,
     counted,
     elements,
     flat,
@@ -224,7 +224,7 @@ class CupyBackend(Backend):
         """Whether kernels can take these arguments: contiguous arrays of one kind of floats, activations they know."""
         arrays = [v for v in values if isinstance(v, self.xp.ndarray)]
         floats = {a.dtype for a in arrays if a.dtype.kind == "f"}
-        known = all(v.kind() in ACTIVATIONS for v in values if isinstance(v, Spec))
+        known = all(type(v) in activations() for v in values if isinstance(v, Spec))
         return (
             self._fused
             and known

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..extras import how_to_install
+from ..spec import Spec
 from . import factors, numba_loops, numpy_backend
 from .counter import Count, Rate
 from .numpy_backend import NumpyBackend
@@ -26,8 +27,8 @@ from .threads import cut
 
 Array = Any
 
-# The names of activations in sweeps.py, by `Spec.kind`: a class of somebody's own has another, though it be derived
-# from these. What is not here is array code.
+# The names of activations in sweeps.py, for these very classes: one that is derived from them may be another function.
+# What is not here is array code.
 LOOPS = {"LeakyReLU": "leaky", "ReLU": "leaky", "Tanh": "tanh"}
 
 
@@ -175,7 +176,12 @@ def _lines(x: Array) -> Array:
 
 def _loop(act: Any) -> str | None:
     """The name of an activation's loops, if there are any."""
-    return None if act is None else LOOPS.get(act.kind())
+    return _loops().get(type(act))
+
+
+@functools.cache
+def _loops() -> dict[type, str]:
+    return {Spec.registry[kind]: loop for kind, loop in LOOPS.items()}
 
 
 def _extra(loop: str, act: Any, x: Array) -> tuple[Any, ...]:

@@ -123,8 +123,9 @@ class Chain(Layer):
     def work(self, shape: Shape) -> tuple[int, int]:
         numbers, products = 0, 0
         for layer, before in zip(self.layers, self._shapes(shape), strict=False):
-            more = layer.work(before or ())
-            numbers, products = numbers + more[0], products + more[1]
+            if before is not None:
+                more = layer.work(before)
+                numbers, products = numbers + more[0], products + more[1]
         return numbers, products
 
     def _shapes(self, shape: Shape) -> list[Shape | None]:
