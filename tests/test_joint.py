@@ -83,11 +83,11 @@ def update(gan: GAN, together: bool = True) -> tuple[float, float, dict[str, Arr
     """Loss, penalty and gradient of an update of D."""
     if not together:  # the game does not know what this D is
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("minigan.gan.piecewise_linear", lambda D: False)
+            patch.setattr("minigan.game.judging.piecewise_linear", lambda D: False)
             return update(gan)
     real, fake = (gan.backend.asarray(x) for x in data(str(gan.D.dtype)))
     samples, back = gan.G(fake)
-    metrics = gan.update_discriminator(real, Fakes(fake, samples, back, False, Stream(0, Purpose.G_FOR_D)))
+    metrics = gan.update_discriminator(real, fakes=Fakes(fake, samples, back))
     return float(metrics["d_loss"]), float(metrics["d_penalty"]), gan.D.grad_dict()
 
 
