@@ -122,7 +122,7 @@ class GAN(Pair):
         self.judging = Judging(D, self.g.updates, **seen)  # type: ignore[arg-type]
         self.penalties, self.packing = self.judging.penalties, self.judging.packing
         self.instance_noise = self.judging.noise
-        self.clip, self.average = self.d.clip, average
+        self.clip, self.average = self.d.clip, self.g.average
         self.d_steps = whole("d_steps", d_steps)
         self.reuse_fakes = reuse_fakes
         self.sample_shape: tuple[int, ...] = self.check_networks()

@@ -38,8 +38,8 @@ class Player:
         self.name, self.nets = name, nets
         self.optimizers = [rule.bind(net) for net in nets]
         self.clip = None if clip is None else number("clip", clip, "(0, inf)")
-        decay = number("average", average, "[0, 1)")
-        self.averages = [Average(net, decay) for net in nets] if decay else []
+        self.average = number("average", average, "[0, 1)")
+        self.averages = [Average(net, self.average) for net in nets] if self.average else []
         be = nets[0].backend if backend is None else backend
         self.updates, self.arena = be.counter(), Arena(be)
         self.shift = 0  # of the count, while updates are gone through once more, or tried, without learning
