@@ -27,7 +27,7 @@ from .threads import cut
 
 Array = Any
 
-# The names of activations in sweeps.py, for these very classes: one that is derived from them may be another function.
+# The names of activations in numba_loops.py, for these very classes: one that is derived from them may be another function.
 # What is not here is array code.
 LOOPS = {"LeakyReLU": "leaky", "ReLU": "leaky", "Tanh": "tanh"}
 
