@@ -156,7 +156,7 @@ def test_fakes_for_d_are_made_in_an_unstated_mode(kind: type[GAN], train: bool) 
     G = randomise(Sequential(Dense(2, 3), BatchNorm(3), dtype="float64"), np.random.default_rng(0))
     D, seen, before = plain_d(), list[Array](), G.state_dict()
     gan = kind(G, D)
-    gan.D = gan.judge.D = _Spy(D, seen)  # type: ignore[assignment]
+    gan.D = gan.judging.D = _Spy(D, seen)  # type: ignore[assignment]
     gan.d.nets = (gan.D,)
     gan.update_discriminator(real())
     z = np.empty((4, 2))
