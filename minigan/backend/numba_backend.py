@@ -27,8 +27,8 @@ from .threads import cut
 
 Array = Any
 
-# The names of activations in numba_loops.py, for these very classes: one that is derived from them may be another function.
-# What is not here is array code.
+# The names of activations in numba_loops.py, for these very classes: one that is derived from them may be another
+# function. What is not here is array code.
 LOOPS = {"LeakyReLU": "leaky", "ReLU": "leaky", "Tanh": "tanh"}
 
 

@@ -78,6 +78,7 @@ class Update:
     def __enter__(self) -> Update:
         self._quiet.__enter__()
         self.arena.rewind()
+        self._dry, self._now = self.is_dry, self.player.now()
         for net in self.player.nets:
             net.zero_grad()
         return self
@@ -86,7 +87,7 @@ class Update:
         try:
             if kind is None:
                 self._descend()
-                if self.is_dry:
+                if self._dry:
                     self.player.shift += 1
                 else:
                     self.player.follow()
@@ -101,7 +102,7 @@ class Update:
 
     def stream(self, purpose: int) -> Stream:
         """Random numbers of this update; each purpose has its own."""
-        return Stream(self._game.seed, purpose, self.player.now())
+        return Stream(self._game.seed, purpose, self._now)
 
     def run(
         self,
@@ -121,9 +122,8 @@ class Update:
         name: of the pass, which fixes its random numbers. on: what x is, for the report of what is not finite. track:
         whether the running statistics of a network that learns may move. The rest as of `Sequential.__call__`.
         """
-        learns = any(net is own for own in self.player.nets)
-        stream = self.stream(purpose_of(name))
-        tracked = learns and track and train and not self.is_dry
+        learns, stream = net in self.player.nets, self.stream(purpose_of(name))
+        tracked = learns and track and train and not self._dry
         y, way = net(
             x, train=train, track=tracked, arena=self.arena, stream=stream, depth=depth, beside=beside, out=out
         )
@@ -156,7 +156,7 @@ class Update:
         self.norm, finite = self._gradient_norm()
         if self._game.tries is not None:
             self._game.tries(self)
-        if not self.is_dry:
+        if not self._dry:
             if not finite:
                 raise self._explanation()
             self.player.move()

@@ -50,7 +50,9 @@ class Chain(Layer):
         self.layers = layers
         _require_layers(self)
         self.plan = list(_plan(layers))
-        self._trained = [k for k, (_, layer, _) in enumerate(self.plan) if layer.parameters]
+        trained = (k for k, (_, layer, _) in enumerate(self.plan) if layer.parameters)
+        self._trained = next(trained, len(self.plan))  # where a way back may stop that needs no dL/dx
+        self._fusible = [layer.fusible for _, layer, _ in self.plan]
         self._last = max((i for i, layer, _ in self.plan if not layer.rearranges), default=-1)  # with a y of its own
         self._depth: int = 1 + max((layer._depth for layer in layers if isinstance(layer, Chain)), default=0)
         if self._depth > NESTED:
@@ -149,12 +151,11 @@ class Chain(Layer):
         steps = list(self.steps(x, run, depth))
         y, backs = steps[-1][1] if steps else x, [back for _, _, back in steps]
         self._end(run)
-        trained = [k for k in self._trained if k < len(backs)]
 
         def chained(dy: Array, params: bool, inputs: bool) -> Array | None:
-            stop = 0 if inputs else min(trained if params else [], default=len(backs))
+            stop = 0 if inputs else min(self._trained, len(backs)) if params else len(backs)
             for k in reversed(range(stop, len(backs))):
-                run.backend.fuse(self.plan[k][1].fusible)
+                run.backend.fuse(self._fusible[k])
                 dy = backs[k](dy, params, inputs or k > stop)
                 if dy is not None and not (dy.flags.c_contiguous and getattr(dy.flags, "writeable", True)):
                     dy = run.backend.xp.array(dy, order="C")  # a view, of a layer of somebody's own
@@ -199,11 +200,11 @@ class Chain(Layer):
         operations of neighbours may be held back; whoever reads an output must end that first.
         """
         depth, out, lanes = len(self.layers) if depth is None else depth, run.out, self.lanes(run.lane)
-        for i, layer, act in self.plan:
+        for (i, layer, act), fusible in zip(self.plan, self._fusible, strict=True):
             if i >= depth:
                 return
             run.lane, run.out = lanes[i], out if i == self._last and depth == len(self.layers) else None
-            run.backend.fuse(run.fusing and layer.fusible)
+            run.backend.fuse(run.fusing and fusible)
             together = () if act is None or i + 1 == depth else (act,)
             known = 0 if run.seen is None else len(run.seen)
             try:
