@@ -51,7 +51,6 @@ Factors = factors.Factors
 STRIP = 8  # columns that a block sums: 8 floats are one sector of memory
 CHUNKS = 1024  # blocks that share the rows of all columns together, about
 CHUNK_ROWS, CHUNK_THREADS = 256, 256  # of each of them: many small blocks wait for memory less than few large ones
-WEIGHTS = 4096  # of a convolution of one channel, that a block can keep; as in kernels.cu
 RESULTS = 4096  # results of one number each, before the first is overwritten
 FLAGS = ("--std=c++17", "--fmad=false")  # without fused multiply-add, kernels round as NumPy does
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
@@ -344,11 +343,6 @@ class CupyBackend(Backend):
 
     @kernel
     def conv(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
-        if x.shape[3] == 1 and pixels(len(w))[0] * w[0].size <= WEIGHTS:  # the patches would be all there is to do
-            rows = out.shape[0] * out.shape[1]
-            args = x, w, out, int32(len(w)), *windows(x, w, out, stride, padding)
-            self._launch("conv_one", out, (max(1, rows),), pixels(len(w)), *args)
-            return
         self._conv(self._patches(x, w, out, stride, padding), w, out)
 
     def _conv(self, patches: Array, w: Array, out: Array) -> None:

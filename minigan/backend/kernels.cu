@@ -514,33 +514,6 @@ __global__ void fold(const REAL *patches, REAL *out, WINDOWS) {
     }
 }
 
-// A convolution of images with one channel, without patches: a block makes a row of places, (n, y), with O channels. It
-// keeps the weights of blockDim.x of them, WEIGHTS at most, so that threads beside each other find them side by side.
-#define WEIGHTS 4096
-__global__ void conv_one(const REAL *x, const REAL *w, REAL *out, int O, WINDOWS) {
-    __shared__ REAL kept[WEIGHTS];
-    u64 n = blockIdx.x / oh;
-    int y = blockIdx.x % oh, window = kh * kw, thread = threadIdx.y * blockDim.x + threadIdx.x;
-    for (int first = 0; first < O; first += blockDim.x) {
-        int some = min(O - first, (int)blockDim.x), o = first + threadIdx.x;
-        __syncthreads();  // until nobody needs those before
-        for (int k = thread; k < some * window; k += blockDim.x * blockDim.y)
-            kept[k % window * blockDim.x + k / window] = w[first * window + k];
-        __syncthreads();
-        if (o < O) for (int z = threadIdx.y; z < ow; z += blockDim.y) {
-            REAL sum = 0;
-            for (int i = 0; i < kh; i++) {
-                int h = y * sy + i - py;
-                if (h >= 0 && h < H) for (int j = 0; j < kw; j++) {
-                    int v = z * sx + j - px;
-                    if (v >= 0 && v < W) sum += x[(n * H + h) * W + v] * kept[(i * kw + j) * blockDim.x + threadIdx.x];
-                }
-            }
-            out[(blockIdx.x * (u64)ow + z) * O + o] = sum;
-        }
-    }
-}
-
 // --- losses and metrics; one block each
 
 // Of one logit: the gradient of n times the mean cross-entropy against `target`, and that cross-entropy.
