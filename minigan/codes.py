@@ -3,12 +3,12 @@
 A latent is noise and codes side by side, z = (noise, c), so G is asked for c simply by what it is given. A code is a
 few numbers: a category or a label as one-hot, a continuous code as it is. D meets it in one of two ways:
 
-    told    c stands beside the sample in D's input: is x real, *as a picture of c*?    Label(k)               CGAN
-    asked   D has outputs for c beside its first, with a loss of their own, which       Label(k, told=False)   AC-GAN
-            both players descend: D learns to read c, and G to write it legibly         Category, Continuous   InfoGAN
+    given       c is a part of D's input: is x real, *as a picture of c*?          Label(k)                   CGAN
+    predicted   D has outputs for c behind its first, with a loss of their own,    Label(k, predicted=True)   AC-GAN
+                that both players descend: D learns to read c, G to write it       Category, Continuous       InfoGAN
 
-A label comes with the data: real samples have it too, and fakes are asked for the labels of the real samples they are
-shown beside, so that labels alone give nothing away. The other codes mean nothing until G gives them a meaning; there
+A label comes with the data: real samples have it too, and fakes are asked for the labels of the real samples of the
+same batch, so that labels alone give nothing away. The other codes mean nothing until G gives them a meaning; there
 D's loss on fakes is −E log q(c | G(z, c)), up to a constant, which bounds the mutual information of c and G(z, c) from
 below (Chen et al. 2016, eq. 5).
 
@@ -30,7 +30,7 @@ import numpy as np
 from .backend import Backend, FreshArena, Stream
 from .datasets.labels import as_numbers
 from .objectives import softmax
-from .spec import Spec, number, whole
+from .spec import Spec, integer, number
 
 Array = Any
 _MOST = 1 << 29  # numbers in the one-hot labels of a data set: 4 GiB
@@ -39,7 +39,7 @@ _MOST = 1 << 29  # numbers in the one-hot labels of a data set: 4 GiB
 class Code(Spec, abstract=True):
     """Base class. width: how many numbers of the latent, and of D's outputs, it takes."""
 
-    told = False  # D is told the code, and says nothing about it
+    predicted = True  # by D; or else it is given it
     width: int
     weight: float
 
@@ -47,13 +47,13 @@ class Code(Spec, abstract=True):
         """n random codes (n, width)."""
         raise NotImplementedError
 
-    def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
-        """weight · E −log q(asked | said), both (N, width); its gradient with respect to `said` goes into `grad`."""
+    def loss(self, outputs: Array, codes: Array, grad: Array, xp: Any) -> Array:
+        """weight · E −log q(codes | x), by D's outputs on x, both (N, width); their gradient goes into `grad`."""
         raise NotImplementedError
 
-    def read(self, said: Array, xp: Any) -> Array:
+    def predict(self, outputs: Array, xp: Any) -> Array:
         """What D takes the code for, from its outputs (N, width): the probabilities of categories, or the numbers."""
-        return said
+        return outputs
 
     def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
         """The code of values that a person gives, as float64 (n, width); one value serves for all n.
@@ -64,13 +64,13 @@ class Code(Spec, abstract=True):
 
 
 class Category(Code):
-    """One of k values, all equally likely; D must tell which. weight: of its loss (λ = 1 in InfoGAN).
+    """One of k values, all equally likely; D predicts which. weight: of its loss (λ = 1 in InfoGAN).
 
     Raises ValueError unless k is 2 or more and the weight is positive.
     """
 
     def __init__(self, k: int, weight: float = 1.0) -> None:
-        self.k = self.width = whole("k", k, least=2)
+        self.k = self.width = integer("k", k, least=2)
         self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
     def draw(self, n: int, dtype: Any, arena: FreshArena, stream: Stream) -> Array:
@@ -81,18 +81,18 @@ class Category(Code):
         be.xp.minimum(u, self.k - 1, out=u)  # k (1 − 2^−24) may have been rounded to k
         return _one_hot(u, self.k, arena)
 
-    def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
-        shifted = said - said.max(axis=1, keepdims=True)
+    def loss(self, outputs: Array, codes: Array, grad: Array, xp: Any) -> Array:
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
         share = xp.exp(shifted)
         total = share.sum(axis=1, keepdims=True)
         share /= total
-        xp.subtract(share, asked, out=grad)
-        grad *= self.weight / len(said)
-        shifted *= asked
-        return (xp.log(total).mean() - shifted.sum() / len(said)) * self.weight
+        xp.subtract(share, codes, out=grad)
+        grad *= self.weight / len(outputs)
+        shifted *= codes
+        return (xp.log(total).mean() - shifted.sum() / len(outputs)) * self.weight
 
-    def read(self, said: Array, xp: Any) -> Array:
-        return softmax(said, xp)
+    def predict(self, outputs: Array, xp: Any) -> Array:
+        return softmax(outputs, xp)
 
     def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
         given = np.asarray(values)
@@ -122,24 +122,24 @@ class Label(Category):
 
     Labels are whole numbers, one for each sample, or (N, 1), or one-hot.
 
-    told: D is told the label, beside the sample (CGAN, Mirza and Osindero 2014), or must tell it, of real samples and
-    of fakes (AC-GAN, Odena et al. 2017). weight: of the loss in the second case.
+    predicted: False: D is given the label with each sample (CGAN, Mirza and Osindero 2014); True: it predicts it, of
+    real samples and of fakes (AC-GAN, Odena et al. 2017). weight: of the loss in the second case.
     Raises ValueError unless k is 2 or more and the weight is positive.
     """
 
-    def __init__(self, k: int, told: bool = True, weight: float = 1.0) -> None:
+    def __init__(self, k: int, predicted: bool = False, weight: float = 1.0) -> None:
         super().__init__(k, weight)
-        self.told = told
+        self.predicted = predicted
 
 
 class Continuous(Code):
-    """m numbers from U(−1, 1) that D must tell (InfoGAN, Chen et al. 2016). weight: of its loss.
+    """m numbers from U(−1, 1) that D predicts (InfoGAN, Chen et al. 2016). weight: of its loss.
 
     Raises ValueError unless m is 1 or more and the weight is positive.
     """
 
     def __init__(self, m: int = 1, weight: float = 1.0) -> None:
-        self.m = self.width = whole("m", m)
+        self.m = self.width = integer("m", m)
         self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
     def draw(self, n: int, dtype: Any, arena: FreshArena, stream: Stream) -> Array:
@@ -149,10 +149,10 @@ class Continuous(Code):
         numbers -= 1
         return numbers
 
-    def loss(self, said: Array, asked: Array, grad: Array, xp: Any) -> Array:
-        xp.subtract(said, asked, out=grad)
-        loss = (grad * grad).sum() * (0.5 * self.weight / len(said))
-        grad *= self.weight / len(said)
+    def loss(self, outputs: Array, codes: Array, grad: Array, xp: Any) -> Array:
+        xp.subtract(outputs, codes, out=grad)
+        loss = (grad * grad).sum() * (0.5 * self.weight / len(outputs))
+        grad *= self.weight / len(outputs)
         return loss
 
     def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
@@ -173,7 +173,7 @@ class Codes:
             raise TypeError(f"codes must be a list such as [Label(10)], got {codes!r}")
         self.codes = list(codes)
         self.placed: list[tuple[Code, slice]] = []  # columns behind the noise
-        self.asked: list[tuple[Code, slice, slice]] = []  # that D must tell: columns in latents, and in outputs
+        self.predicted: list[tuple[Code, slice, slice]] = []  # by D: columns in latents, and in outputs
         self.width = self.outputs = 0
         for i, code in enumerate(self.codes):
             if not isinstance(code, Code):
@@ -182,13 +182,13 @@ class Codes:
                 raise ValueError(f"a Label comes first among the codes, and there is one at most; got {self.codes}")
             columns = slice(self.width, self.width + code.width)
             self.placed.append((code, columns))
-            if not code.told:
-                self.asked.append((code, columns, slice(self.outputs, self.outputs + code.width)))
+            if code.predicted:
+                self.predicted.append((code, columns, slice(self.outputs, self.outputs + code.width)))
                 self.outputs += code.width
             self.width = columns.stop
         first = self.codes[0] if self.codes else None
         self.label = first if isinstance(first, Label) else None
-        self.told = self.label if self.label is not None and self.label.told else None
+        self.given = None if self.label is None or self.label.predicted else self.label
 
     def category(self) -> tuple[Category, slice]:
         """The first category or label, and its columns. Raises ValueError if there is none."""
@@ -204,14 +204,14 @@ class Codes:
             drawn = code.draw(len(out), out.dtype, arena, stream._replace(lane=i + 1)) if given is None else given
             out[:, columns] = drawn
 
-    def loss(self, said: Array, asked: Array, grad: Array, be: Backend, real: bool) -> Array:
+    def loss(self, outputs: Array, codes: Array, grad: Array, be: Backend, real: bool) -> Array:
         """The loss of D's outputs (N, outputs) on codes (N, width), and its gradient. real: only the label is known."""
-        total = be.zeros((), said.dtype)
-        for code, columns, outputs in self.asked:
+        total = be.zeros((), outputs.dtype)
+        for code, columns, part in self.predicted:
             if real and code is not self.label:
-                grad[:, outputs] = 0
+                grad[:, part] = 0
             else:
-                total = total + code.loss(said[:, outputs], asked[:, columns], grad[:, outputs], be.xp)
+                total = total + code.loss(outputs[:, part], codes[:, columns], grad[:, part], be.xp)
         return total
 
 

@@ -29,7 +29,7 @@ from .nn.layer import Back
 from .objectives import Objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty
-from .spec import whole
+from .spec import integer
 
 Array = Any
 
@@ -118,12 +118,12 @@ class GAN(Pair):
         self.d_optimizer = self.optimizer if d_optimizer is None else d_optimizer
         self.d = Player("D", self.d_optimizer, D, clip=clip, backend=G.backend)
         self.g = Player("G", self.optimizer, G, average=average)
-        seen = {"penalties": penalties, "instance_noise": instance_noise, "packing": packing}
-        self.judging = Judging(D, self.g.updates, **seen)  # type: ignore[arg-type]
+        looks = {"penalties": penalties, "instance_noise": instance_noise, "packing": packing}
+        self.judging = Judging(D, self.g.updates, **looks)  # type: ignore[arg-type]
         self.penalties, self.packing = self.judging.penalties, self.judging.packing
         self.instance_noise = self.judging.noise
         self.clip, self.average = self.d.clip, self.g.average
-        self.d_steps = whole("d_steps", d_steps)
+        self.d_steps = integer("d_steps", d_steps)
         self.reuse_fakes = reuse_fakes
         self.sample_shape: tuple[int, ...] = self.check_networks()
 
@@ -150,9 +150,9 @@ class GAN(Pair):
         with self.update(self.d) as up:  # only D learns in here
             up.batches.append(("the real batch", real))
             fakes = self.fakes_of(up, fakes, len(real), labels)
-            seen = self.judging(up, real, fakes.samples)
-            up.loss, verdicts = self.objective.classify(seen.real, seen.fakes, up.arena, seen.grads)
-            penalty = seen.back()
+            judged = self.judging(up, real, fakes.samples)
+            up.loss, verdicts = self.objective.classify(judged.real, judged.fakes, up.arena, judged.grads)
+            penalty = judged.back()
         return {
             **dict(zip(VERDICTS, verdicts, strict=True)),
             "d_loss": up.loss, "d_penalty": self._or_nothing(penalty), "d_grad_norm": up.norm, "d_codes": self._nothing,
@@ -202,8 +202,8 @@ class GAN(Pair):
         self, up: Update, samples: Array, purpose: int, on: str, condition: Array | None = None
     ) -> tuple[Array, Back]:
         """What D says of samples in G's update, or its features if the objective wants those."""
-        shown, depth = self.judging.shown(up, samples, purpose), self.objective.depth(self.D)
-        return up.run(self.D, shown, purpose, on=on, depth=depth, beside=condition)
+        inputs, depth = self.judging.inputs(up, samples, purpose), self.objective.depth(self.D)
+        return up.run(self.D, inputs, purpose, on=on, depth=depth, condition=condition)
 
     def _or_nothing(self, term: Array | None) -> Array:
         return self._nothing if term is None else term

@@ -85,7 +85,7 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
 }  # fmt: skip
 
 
-class Row(NamedTuple):
+class Result(NamedTuple):
     """The worst relative error of one layer under each loss; `failure` explains one that is not tolerable."""
 
     backend: str
@@ -97,7 +97,7 @@ class Row(NamedTuple):
 
 def matrix(
     backends: Iterable[str] = ("numpy",), dtypes: Iterable[str] = ("float64", "float32"), seed: int = 0
-) -> Iterator[Row]:
+) -> Iterator[Result]:
     """Check every layer under every loss, a row per backend, dtype and layer.
 
     Raises ValueError or ImportError for a backend that is not there.
@@ -134,7 +134,7 @@ def losses(be: Backend) -> dict[str, tuple[int, Loss]]:
     }
 
 
-def _row(be: Backend, dtype: str, layer: str, seed: int) -> Row:
+def _row(be: Backend, dtype: str, layer: str, seed: int) -> Result:
     errors, failure = {}, None
     train = layer != "BatchNorm, running"
     for loss_name, (outputs, loss) in losses(be).items():
@@ -164,7 +164,7 @@ def _row(be: Backend, dtype: str, layer: str, seed: int) -> Row:
         except GradientError as error:
             worst, failure = float("nan"), failure or f"{layer} under {loss_name}, {be.name}, {dtype}: {error}"
         errors[loss_name] = worst
-    return Row(be.name, dtype, layer, errors, failure)
+    return Result(be.name, dtype, layer, errors, failure)
 
 
 def _rounding(net: Sequential, x: np.ndarray[Any, Any], train: bool, loss: Loss, dtype: str) -> float:

@@ -20,7 +20,7 @@ from typing import Any
 
 from .codes import Codes
 from .nn import Layer
-from .spec import build, whole
+from .spec import build, integer
 
 NUMBERS, PRODUCTS = 1 << 24, 1 << 33
 NUMBERS_EACH, PRODUCTS_EACH = 8, 4096  # for each number in the file
@@ -44,19 +44,19 @@ def check_budget(description: Mapping[str, Any], shapes: Shapes) -> None:
         check_layers(name, description.get(name, []), FEW)
     G, D = (build(description[name]["layers"]) for name in ("G", "D"))
     penalties = description.get("penalties", [])
-    codes, packing = Codes(build(description.get("codes", []))), whole("packing", description.get("packing", 1))
+    codes, packing = Codes(build(description.get("codes", []))), integer("packing", description.get("packing", 1))
     numbers, products = (
         _Sum("numbers", NUMBERS, NUMBERS_EACH, stored),
         _Sum("products", PRODUCTS, PRODUCTS_EACH, stored),
     )
-    latent = whole("latent", description["latent"])
+    latent = integer("latent", description["latent"])
     samples = _passed("G", G, (2 * packing, latent + codes.width), 1, numbers, products)
     if samples is None:
         return
-    told = 0 if codes.told is None else packing * codes.told.k
+    given = 0 if codes.given is None else packing * codes.given.k
     _, first, *rest = samples
     packs = (2, packing * first, *rest)
-    _passed("D", D, (*packs[:-1], packs[-1] + told), 1 + _PENALTY * len(penalties), numbers, products)
+    _passed("D", D, (*packs[:-1], packs[-1] + given), 1 + _PENALTY * len(penalties), numbers, products)
 
 
 def check_layers(name: str, items: Any, most: int = LAYERS) -> None:

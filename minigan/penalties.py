@@ -46,16 +46,16 @@ class Penalty(Spec, abstract=True):
         raise NotImplementedError
 
     def add(
-        self, D: Sequential, real: Array, fake: Array, arena: FreshArena, stream: Stream, beside: Array | None = None
+        self, D: Sequential, real: Array, fake: Array, arena: FreshArena, stream: Stream, condition: Array | None = None
     ) -> tuple[Array, Array]:
         """Add dP/dθ to the gradients of D. Returns P (0-d) and the points.
 
         real, fake: (N, ...), as D sees them. arena: where arrays live. stream: random numbers, of points and of D.
-        beside: what D is told with each pair, numbers or images; P is of the gradient with respect to samples alone.
+        condition: of each pair, numbers or images; P is of the gradient with respect to samples alone.
         Raises ValueError for a D with layers that cannot be differentiated twice, such as BatchNorm.
         """
         points = self.points(real, fake, arena, stream)
-        _, g, push = D.input_gradient(points, arena=arena, stream=stream, outputs=1, beside=beside)
+        _, g, push = D.input_gradient(points, arena=arena, stream=stream, outputs=1, condition=condition)
         value, u = self.measure(g.reshape(len(g), -1), arena)
         push(u.reshape(points.shape))
         return value, points

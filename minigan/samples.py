@@ -1,4 +1,4 @@
-"""Samples of a GAN as pictures: uint8, of the shape of the images that it has learned from, and finite."""
+"""Samples of a game as pictures: uint8, of the shape of the images that it has learned from, and finite."""
 
 from __future__ import annotations
 
@@ -9,27 +9,24 @@ import numpy as np
 
 from .datasets import to_uint8
 from .game.game import Game
+from .game.pair import Pair
 from .game.update import NonFiniteError, first_nonfinite
-from .gan import GAN
 
 
 def sample_images(
-    gan: GAN, n: int, shape: Iterable[int], seed: int | None = None, averaged: bool = True, label: Any = None
+    game: Game, n: int, shape: Iterable[int], seed: int | None = None, **options: Any
 ) -> np.ndarray[Any, Any]:
-    """n samples as uint8 images (n, *shape); the rest as in `GAN.sample`. NonFiniteError if they are not finite."""
-    return images_of(gan, gan.latents(n, seed, label), shape, averaged)
+    """n samples as uint8 images (n, *shape). options: as of the game's `sample`. NonFiniteError if not all finite."""
+    return as_images(game, game.sample(n, seed, **options), shape)
 
 
-def images_of(gan: GAN, latents: Any, shape: Iterable[int], averaged: bool = True) -> np.ndarray[Any, Any]:
+def images_of(gan: Pair, latents: Any, shape: Iterable[int], averaged: bool = True) -> np.ndarray[Any, Any]:
     """What G makes of latents (n, ...), as uint8 images (n, *shape). NonFiniteError if they are not finite."""
-    samples = gan.generate(latents, averaged)
-    require_finite(gan, {"the samples": samples})
-    return to_uint8(samples).reshape(len(samples), *shape)
+    return as_images(gan, gan.generate(latents, averaged), shape)
 
 
-def images_shown(game: Game, n: int, shape: Iterable[int]) -> np.ndarray[Any, Any]:
-    """What a game shows of itself (`Game.show`), as uint8 images (n, *shape). NonFiniteError if it is not finite."""
-    samples = game.show(n)
+def as_images(game: Game, samples: np.ndarray[Any, Any], shape: Iterable[int]) -> np.ndarray[Any, Any]:
+    """Samples (n, ...) of a game as uint8 images (n, *shape). NonFiniteError if they are not finite."""
     require_finite(game, {"the samples": samples})
     return to_uint8(samples).reshape(len(samples), *shape)
 

@@ -84,14 +84,14 @@ def train(
         options=options,
         data=source_of(data),
         images=fingerprint(dataset),
-        steps=_whole("steps", module.STEPS if steps is None else steps),
-        batch=_whole("batch", module.BATCH if batch is None else batch),
-        seed=_whole("seed", seed, 0),
+        steps=_integer("steps", module.STEPS if steps is None else steps),
+        batch=_integer("batch", module.BATCH if batch is None else batch),
+        seed=_integer("seed", seed, 0),
         backend=be.name,
         dtype=_dtype(dtype),
-        d_pretrain=_whole("d_pretrain", d_pretrain, 0),
-        sample_every=_whole("sample_every", sample_every),
-        checkpoint_every=_whole("checkpoint_every", checkpoint_every),
+        d_pretrain=_integer("d_pretrain", d_pretrain, 0),
+        sample_every=_integer("sample_every", sample_every),
+        checkpoint_every=_integer("checkpoint_every", checkpoint_every),
         versions=_versions(be),
         size=size_of(size),
         labels=labels,
@@ -173,10 +173,10 @@ def resume(
             old,
             options={**had, **known},
             data=old.data if data is None else source_of(data),
-            steps=_whole("steps", old.steps if steps is None else steps),
+            steps=_integer("steps", old.steps if steps is None else steps),
             backend=gan.backend.name,
-            sample_every=_whole("sample_every", old.sample_every if sample_every is None else sample_every),
-            checkpoint_every=_whole(
+            sample_every=_integer("sample_every", old.sample_every if sample_every is None else sample_every),
+            checkpoint_every=_integer(
                 "checkpoint_every", old.checkpoint_every if checkpoint_every is None else checkpoint_every
             ),
             versions=_versions(gan.backend),
@@ -271,7 +271,7 @@ def _rehearse(gan: GAN, dataset: Dataset, batch: int) -> None:
         GAN.build(gan.describe(), gan.backend).fit(dataset, 1, batch)
 
 
-def _whole(name: str, value: Any, least: int = 1) -> int:
+def _integer(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} takes a whole number, got {value!r}")
     if not least <= value < 2**62:

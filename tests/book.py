@@ -143,7 +143,7 @@ def codes_value(codes: list[Code], said: Array, asked: Array, real: bool) -> flo
     """Of all codes that D must tell: of real samples it is the label alone, whose columns come first."""
     total, out, at = 0.0, 0, 0
     for code in codes:
-        if not code.told:
+        if code.predicted:
             if isinstance(code, Label) or not real:
                 total += code_value(code, said[:, out : out + code.width], asked[:, at : at + code.width])
             out += code.width
@@ -185,7 +185,7 @@ class Book:
         self.gan, self.n = gan, len(real) // gan.d_steps
         label = next((code for code in gan.codes if isinstance(code, Label)), None)
         self.labels = None if label is None or labels is None else np.eye(label.k)[labels]
-        self.is_told = label is not None and label.told
+        self.is_given = label is not None and not label.predicted
         self.real = real.reshape(len(real), *gan.sample_shape)
         self.step, self.d_update = gan.steps, gan.d_updates
 
@@ -216,9 +216,9 @@ class Book:
         assert self.labels is not None
         return self.labels[k * self.n : (k + 1) * self.n]
 
-    def told(self, k: int, times: int = 1) -> Array | None:
-        """What D is told of minibatch k, of real samples or of fakes; for both in one batch, twice."""
-        if not self.is_told:
+    def given(self, k: int, times: int = 1) -> Array | None:
+        """What D is given with minibatch k, of real samples or of fakes; for both in one batch, twice."""
+        if not self.is_given:
             return None
         labels = self.labels_of(k)
         return np.tile(labels.reshape(len(labels) // self.gan.packing, -1), (times, 1))
@@ -269,11 +269,11 @@ class Book:
         def loss(D: Array) -> tuple[float, float, float, list[Array]]:
             signs: list[Array] = []
 
-            def ask(x: Array, stream: Stream, told: Array | None) -> Array:
-                return evaluate(gan.D, D, joined(x, told), True, stream, signs=signs, running=moment.D_state)
+            def ask(x: Array, stream: Stream, condition: Array | None) -> Array:
+                return evaluate(gan.D, D, joined(x, condition), True, stream, signs=signs, running=moment.D_state)
 
-            told = self.told(k, times=2 if part == "one" else 1)
-            outputs = np.concatenate([ask(x, stream, told) for x, stream in batches])
+            condition = self.given(k, times=2 if part == "one" else 1)
+            outputs = np.concatenate([ask(x, stream, condition) for x, stream in batches])
             logits, codes = outputs[:, :1], 0.0
             if part != "fake" and self.labels is not None:
                 codes += codes_value(gan.codes, outputs[: len(real), 1:], self.labels_of(k), real=True)
@@ -288,8 +288,8 @@ class Book:
             penalty = 0.0
             for term, x, purpose in points:
                 stream = self.stream(purpose, t)
-                ask(x, stream, self.told(k))  # for the kinks
-                whole = input_gradient(gan.D, D, joined(x, self.told(k)), stream, moment.D_state, outputs=1)
+                ask(x, stream, self.given(k))  # for the kinks
+                whole = input_gradient(gan.D, D, joined(x, self.given(k)), stream, moment.D_state, outputs=1)
                 penalty += penalty_value(term, whole[..., : x.shape[-1]])
             return value, penalty, codes, signs
 
@@ -307,7 +307,7 @@ class Book:
 
     def g_loss(self, moment: Moment) -> Callable[[Array], tuple[float, float, list[Array]]]:
         """G's parameters → loss, and loss on codes, through D as it was then."""
-        gan, objective, told = self.gan, self.gan.objective, self.told(self.gan.d_steps - 1)
+        gan, objective, condition = self.gan, self.gan.objective, self.given(self.gan.d_steps - 1)
         depth = None
         if isinstance(objective, FeatureMatching):
             depth = max(i for i, layer in enumerate(gan.D.layers) if isinstance(layer, Dense))
@@ -317,7 +317,7 @@ class Book:
 
             def ask(samples: Array, purpose: Purpose) -> Array:
                 stream = self.stream(purpose, self.step)
-                x = joined(self.shown(samples, stream), told)
+                x = joined(self.shown(samples, stream), condition)
                 return evaluate(gan.D, moment.D, x, True, stream, signs=signs, running=moment.D_state, depth=depth)
 
             fakes, asked = self.own_fakes(G, signs, moment)
@@ -331,12 +331,12 @@ class Book:
         return loss
 
 
-def joined(x: Array, told: Array | None) -> Array:
-    """Samples with what D is told of each, as more features or as more channels."""
-    if told is None:
+def joined(x: Array, condition: Array | None) -> Array:
+    """Samples with what D is given with each, as more features or as more channels."""
+    if condition is None:
         return x
-    planes = told.reshape(len(told), *[1] * (x.ndim - 2), -1)
-    return np.concatenate([x, np.broadcast_to(planes, (*x.shape[:-1], told.shape[1]))], axis=-1)
+    planes = condition.reshape(len(condition), *[1] * (x.ndim - 2), -1)
+    return np.concatenate([x, np.broadcast_to(planes, (*x.shape[:-1], condition.shape[1]))], axis=-1)
 
 
 def assert_step(

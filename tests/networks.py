@@ -445,19 +445,19 @@ def pair(
     """A small G and D with batchnorm, dropout and noise in both: whatever could be mixed up between passes is there.
 
     critic: a D on which penalties can be put, with the other norms in the place of batchnorm. codes: what G is asked
-    for, and D told or asked.
+    for, and D is given or predicts.
     """
     known = Codes(codes)
-    told = 0 if known.told is None else known.told.k
+    given = 0 if known.given is None else known.given.k
     be = minigan.get_backend("numpy") if backend is None else backend
     G = Sequential(
         Dense(2 + known.width, 5), BatchNorm(5, momentum=0.8), LeakyReLU(0.2), Dropout(0.2),
         GaussianNoise(0.1), Dense(5, samples), Tanh(),
         backend=be, dtype=dtype, seed=seed,
     )  # fmt: skip
-    first: list[Layer] = [Dense(packing * (samples + told), 6), BatchNorm(6, momentum=0.8)]
+    first: list[Layer] = [Dense(packing * (samples + given), 6), BatchNorm(6, momentum=0.8)]
     if critic:
-        first = [Dense(packing * (samples + told), 6, norm=SpectralNorm()), LayerNorm(6)]
+        first = [Dense(packing * (samples + given), 6, norm=SpectralNorm()), LayerNorm(6)]
     D = Sequential(
         GaussianNoise(0.1), *first, LeakyReLU(0.2), Dropout(0.3),
         Dense(6, 4, norm=WeightNorm() if critic else None), Softplus(), Dense(4, 1 + known.outputs),
@@ -471,8 +471,8 @@ def narrowed(gan: minigan.GAN, divisor: int, **changes: Any) -> minigan.GAN:
     """The same game with a fraction of the hidden units, beginning anew, and perhaps with other options."""
     pixels = math.prod(gan.sample_shape)
     codes = Codes(gan.codes)
-    told = 0 if codes.told is None else codes.told.k
-    kept = {1 + codes.outputs, gan.latent + codes.width, pixels, gan.packing * (pixels + told)}
+    given = 0 if codes.given is None else codes.given.k
+    kept = {1 + codes.outputs, gan.latent + codes.width, pixels, gan.packing * (pixels + given)}
     description = gan.describe() | changes
     for layer in description["G"]["layers"] + description["D"]["layers"]:
         for name in {"n_in", "n_out", "n_features"} & layer.keys():

@@ -61,7 +61,7 @@ def test_a_gan_answers_any_number_of_threads_at_once(be: Backend) -> None:
         lambda: gan.generate(z),
         lambda: gan.score(x),
         lambda: gan.probability(x),
-        lambda: gan.read(x)[0],
+        lambda: gan.predict(x)[0],
         lambda: gan.G(z, train=False)[0],
         lambda: gan.D(x)[0],
     ]

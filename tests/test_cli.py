@@ -321,8 +321,8 @@ def other_values(option: Option) -> list[str]:
 NEEDS: dict[str, dict[str, Any]] = {  # what must be there for an option to be seen
     "noise_steps": {"instance_noise": 0.5},
     "width": {"nets": "conv"},
-    "classes": {"label": "told"},
-    "label_weight": {"label": "asked"},
+    "classes": {"label": "given"},
+    "label_weight": {"label": "predicted"},
     "category_weight": {"categories": 3},
     "continuous_weight": {"continuous": 1},
 }
@@ -498,7 +498,7 @@ def test_transparent_samples(say: Say) -> None:
 
 
 def test_samples_of_given_latents(say: Say) -> None:
-    gan = get_recipe("gan").build((6, 6), latent=5, label="told", classes=3)
+    gan = get_recipe("gan").build((6, 6), latent=5, label="given", classes=3)
     gan.save("gan.npz")
     z = gan.latents(4, 9, [0, 1, 2, 0])
     expected = minigan.datasets.to_uint8(gan.generate(z)).reshape(4, 6, 6)
@@ -551,7 +551,7 @@ def test_samples_of_the_average_of_g_and_of_g_as_it_is(say: Say) -> None:
 
 
 def test_samples_of_a_label_and_walks_through_the_latents(say: Say) -> None:
-    options = {"label": "told", "classes": 3, "categories": 4, "continuous": 2}
+    options = {"label": "given", "classes": 3, "categories": 4, "continuous": 2}
     gan = get_recipe("gan").build((6, 6), latent=3, **options)
     images, labels = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8), np.arange(20) % 3
     gan.fit(images, steps=3, batch=4, labels=labels)
@@ -599,7 +599,7 @@ def test_samples_of_a_label_and_walks_through_the_latents(say: Say) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_walk_changes_what_it_is_of_and_nothing_else(dtype: str) -> None:
     """Along the whole of every row, not only at its ends."""
-    options = {"label": "told", "classes": 2, "categories": 2, "continuous": 2}
+    options = {"label": "given", "classes": 2, "categories": 2, "continuous": 2}
     gan = get_recipe("gan").build((6, 6), latent=3, dtype=dtype, **options)
     (z,) = interpolation(gan, 3, seed=1, label=1)
     assert z.dtype == dtype

@@ -35,13 +35,13 @@ from minigan.codes import Code, Codes
 from minigan.spec import build
 
 KINDS: dict[str, list[Code]] = {
-    "told a label": [Label(3)],
-    "asked for a label": [Label(3, told=False, weight=0.7)],
+    "given a label": [Label(3)],
+    "predicts a label": [Label(3, predicted=True, weight=0.7)],
     "category": [Category(4)],
     "continuous": [Continuous(2, weight=0.3)],
     "category and continuous": [Category(3, weight=2.0), Continuous(1), Continuous(2, weight=0.1)],
-    "told a label, and a category": [Label(2), Category(3)],
-    "asked for a label, and continuous": [Label(2, told=False), Continuous(1)],
+    "given a label, and a category": [Label(2), Category(3)],
+    "predicts a label, and continuous": [Label(2, predicted=True), Continuous(1)],
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -61,7 +61,7 @@ def data(n: int = 6, classes: int = 2) -> tuple[Array, Array]:
 # --- codes -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [Category(5), Label(3, told=False), Continuous(3)], ids=str)
+@pytest.mark.parametrize("code", [Category(5), Label(3, predicted=True), Continuous(3)], ids=str)
 def test_codes_are_drawn_evenly(backend: Backend, code: Code) -> None:
     drawn = backend.to_numpy(code.draw(6000, np.dtype("float32"), FreshArena(backend), Stream(1, 2, 3)))
     assert drawn.shape == (6000, code.width)
@@ -155,19 +155,19 @@ def test_every_gradient_of_a_whole_step(kind: str, rule: str) -> None:
 @pytest.mark.parametrize(
     "options", [{"packing": 2}, {"packing": 2, "reuse_fakes": True}, {"objective": "feature-matching"}], ids=str
 )
-def test_every_gradient_where_d_is_told(options: dict[str, Any]) -> None:
-    gan, (real, labels) = play("told a label", **options), data(4)
+def test_every_gradient_where_d_is_given_it(options: dict[str, Any]) -> None:
+    gan, (real, labels) = play("given a label", **options), data(4)
     assert_step(gan, real, np.random.default_rng(4), labels=labels)
 
 
 @every_kind
 def test_a_piecewise_linear_critic_of_codes(kind: str) -> None:
-    """Where samples and points share a pass, if nothing is told."""
+    """Where samples and points share a pass, if nothing is given."""
     codes = KINDS[kind]
     known = Codes(codes)
-    told = 0 if known.told is None else known.told.k
+    given = 0 if known.given is None else known.given.k
     G = Sequential(Dense(2 + known.width, 4), LeakyReLU(), Dense(4, 3), dtype="float64")
-    D = Sequential(Dense(3 + told, 6), LeakyReLU(), Dense(6, 1 + known.outputs), dtype="float64", seed=1)
+    D = Sequential(Dense(3 + given, 6), LeakyReLU(), Dense(6, 1 + known.outputs), dtype="float64", seed=1)
     gan, (real, labels) = (
         Conditional(G, D, codes=codes, penalties=[GradientPenalty(), R2()], optimizer=SGD(0.1)),
         data(4),
@@ -216,7 +216,7 @@ def test_every_code_does_something() -> None:
 
 
 def test_samples_of_a_label_differ_in_the_label_alone() -> None:
-    gan = play("told a label, and a category")
+    gan = play("given a label, and a category")
     z = gan.latents(5, seed=1)
     assert z.shape == (5, 2 + 2 + 3)
     asked = gan.latents(5, seed=1, label=[0, 1, 1, 0, 1])
@@ -235,27 +235,27 @@ def test_a_category_can_be_asked_for_and_a_gan_without_one_says_so() -> None:
 
 def test_what_d_reads() -> None:
     gan, (real, _) = play("category and continuous"), data()
-    category, one, two = gan.read(real)
+    category, one, two = gan.predict(real)
     assert [a.shape for a in (category, one, two)] == [(6, 3), (6, 1), (6, 2)]
     np.testing.assert_allclose(category.sum(axis=1), 1)
     outputs, _ = gan.D(real, train=False)
     np.testing.assert_allclose(category, np.exp(outputs[:, 1:4]) / np.exp(outputs[:, 1:4]).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(np.concatenate([one, two], axis=1), outputs[:, 4:])
     np.testing.assert_allclose(gan.score(real), outputs[:, 0])
-    assert play("told a label").read(real, [0] * 6) == []
+    assert play("given a label").predict(real, [0] * 6) == []
 
 
-def test_d_is_told_with_each_sample() -> None:
-    gan, (real, labels) = play("told a label"), data()
-    told = np.concatenate([real, np.eye(3)[labels]], axis=1)
-    np.testing.assert_allclose(gan.score(real, labels), gan.D(told, train=False)[0][:, 0])
+def test_d_is_given_the_label_with_each_sample() -> None:
+    gan, (real, labels) = play("given a label"), data()
+    given = np.concatenate([real, np.eye(3)[labels]], axis=1)
+    np.testing.assert_allclose(gan.score(real, labels), gan.D(given, train=False)[0][:, 0])
     np.testing.assert_allclose(gan.probability(real, labels), 1 / (1 + np.exp(-gan.score(real, labels))))
     with pytest.raises(ValueError, match=r"the codes have Label\(3\), so labels are needed"):
         gan.score(real)
 
 
 def test_labels_are_asked_for_where_they_are_missing_or_wrong() -> None:
-    gan, (real, labels) = play("told a label"), data()
+    gan, (real, labels) = play("given a label"), data()
     with pytest.raises(ValueError, match="labels are needed: integers, one for each of 6 samples"):
         gan.step(real)
     with pytest.raises(
@@ -273,7 +273,7 @@ def test_the_labels_of_a_data_set_go_with_its_images() -> None:
     """Each label reaches D with its own image: of samples that are their label, the two agree."""
     labels = np.arange(20) % 3
     images = np.eye(3, dtype="float32")[labels]
-    gan, seen = play("told a label", dtype="float32"), []
+    gan, seen = play("given a label", dtype="float32"), []
     update = gan.update_discriminator
 
     def watch(real: Array, labels: Any = None, fakes: Any = None) -> Any:
@@ -327,23 +327,23 @@ def test_networks_that_do_not_fit_the_codes() -> None:
         Conditional(G, D, codes=[Category(2)])
     with pytest.raises(ValueError, match=r"one logit per sample and 2 outputs for the codes, shape \(N, 3\)"):
         Conditional(pair(dtype="float64", codes=[Category(2)])[0], D, codes=[Category(2)])
-    with pytest.raises(ValueError, match="with 2 numbers beside them for the label"):
+    with pytest.raises(ValueError, match="with 2 more numbers for the label"):
         Conditional(pair(dtype="float64", codes=[Label(2)])[0], D, codes=[Label(2)])
 
 
-def test_beside_is_no_input_to_differentiate() -> None:
-    net, beside = Sequential(Dense(5, 4), LeakyReLU(), Dense(4, 2), dtype="float64"), np.ones((6, 2))
+def test_the_condition_is_no_input_to_differentiate() -> None:
+    net, condition = Sequential(Dense(5, 4), LeakyReLU(), Dense(4, 2), dtype="float64"), np.ones((6, 2))
     x = np.random.default_rng(0).standard_normal((6, 3))
-    y, back = net(x, beside=beside)
-    np.testing.assert_allclose(y, net(np.concatenate([x, beside], axis=1))[0])
+    y, back = net(x, condition=condition)
+    np.testing.assert_allclose(y, net(np.concatenate([x, condition], axis=1))[0])
     assert back(np.ones_like(y)).shape == (6, 3)
     images = np.random.default_rng(0).standard_normal((2, 4, 4, 1))
-    channels = Sequential(LeakyReLU(), dtype="float64")(images, beside=np.array([[1.0, 2], [3, 4]]))[0]
+    channels = Sequential(LeakyReLU(), dtype="float64")(images, condition=np.array([[1.0, 2], [3, 4]]))[0]
     assert channels.shape == (2, 4, 4, 3)
     assert (channels[1, :, :, 1] == 3).all()
     assert (channels[1, :, :, 2] == 4).all()
-    with pytest.raises(ValueError, match="expected 6 rows of numbers beside samples"):
-        net(x, beside=beside[:5])
+    with pytest.raises(ValueError, match="expected 6 rows of numbers with samples"):
+        net(x, condition=condition[:5])
 
 
 def test_the_purpose_of_each_number_is_its_own() -> None:

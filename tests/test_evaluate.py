@@ -24,9 +24,9 @@ from minigan.datasets import Dataset, MissingSplit, to_float
 from minigan.evaluation import Evaluator, Report, classifier, evaluate
 from minigan.evaluation.cache import key_of
 from minigan.evaluation.classifier import Classifier, Recipe
-from minigan.evaluation.codes import _centred, _correlation, judge_codes
+from minigan.evaluation.codes import _centred, _correlation, evaluate_codes
 from minigan.evaluation.components import Components
-from minigan.evaluation.evaluator import Row, _hold_out
+from minigan.evaluation.evaluator import Quality, _hold_out
 from minigan.evaluation.strokes import slant, thickness
 from minigan.runs.config import Config
 from minigan.runs.data import fingerprint
@@ -174,7 +174,7 @@ def test_components_end_where_the_images_do() -> None:
 
 
 def test_real_images_are_the_floor_and_worse_ones_are_worse() -> None:
-    judge = evaluator().judge
+    judge = evaluator().evaluate
     floor = evaluator().floor
     rng = np.random.default_rng(0)
     fresh, noise = judge(pictures(90, seed=2)[0]), judge(rng.integers(0, 256, (90, 6, 8), dtype=np.uint8))
@@ -189,7 +189,7 @@ def test_real_images_are_the_floor_and_worse_ones_are_worse() -> None:
 
 def test_copies_are_found() -> None:
     train_set = labelled()
-    row = evaluator().judge(train_set.images[:80])
+    row = evaluator().evaluate(train_set.images[:80])
     assert (row.nearest, row.copies) == (0.0, 1.0)
     assert evaluator().floor.copies < 0.05
 
@@ -200,26 +200,26 @@ def test_copies_are_found_in_data_that_repeats_itself(again: int) -> None:
     images, kind = pictures(600, seed=0)
     images[-again:], kind[-again:] = images[:again], kind[:again]
     found = Evaluator(Dataset(images, kind, "bars"))
-    copies = found.judge(images[:200]).copies
+    copies = found.evaluate(images[:200]).copies
     held_out = {image.tobytes() for image in found.test.images} - {image.tobytes() for image in found.train.images}
     there = np.mean([image.tobytes() not in held_out for image in images[:200]])
     assert there <= copies <= there + 0.05
     near = images[:200].copy()
     near[:, 0, 0] ^= 1  # as good as a copy
-    assert found.judge(near).copies >= there
-    assert found.judge(pictures(200, seed=9)[0]).copies < 0.2
+    assert found.evaluate(near).copies >= there
+    assert found.evaluate(pictures(200, seed=9)[0]).copies < 0.2
 
 
 def test_of_a_set_that_is_the_data_itself_not_only_what_was_held_out_is_judged() -> None:
     data = labelled(500)
-    assert 0.7 < Evaluator(data, n=100).judge(data.images).copies < 0.9
+    assert 0.7 < Evaluator(data, n=100).evaluate(data.images).copies < 0.9
 
 
 def test_copies_where_there_is_nothing_else() -> None:
     images, kind = pictures(100, seed=0)
     found = Evaluator(Dataset(images, kind, "bars"), Dataset(images[:50], kind[:50], "the same"))
-    assert found.floor.copies == found.judge(images[50:]).copies == 1
-    assert found.judge(pictures(50, seed=9)[0]).copies == 0
+    assert found.floor.copies == found.evaluate(images[50:]).copies == 1
+    assert found.evaluate(pictures(50, seed=9)[0]).copies == 0
     assert np.isnan(found.floor.nearest)
     assert "| – |" in re.sub(" +", " ", Report.of(found, []).text())
 
@@ -251,7 +251,7 @@ def test_a_line_leans_nowhere() -> None:
 
 def test_a_class_that_is_missing_is_seen() -> None:
     images, kind = pictures(200, seed=3)
-    row = evaluator().judge(images[kind != 1])
+    row = evaluator().evaluate(images[kind != 1])
     assert row.shares is not None
     assert row.kl is not None
     assert row.shares[1] == row.least < 0.02
@@ -261,14 +261,14 @@ def test_a_class_that_is_missing_is_seen() -> None:
 
 
 def test_floats_and_flat_images_are_judged_like_the_pixels_they_are() -> None:
-    images, judge = pictures(60, seed=2)[0], evaluator().judge
+    images, judge = pictures(60, seed=2)[0], evaluator().evaluate
     assert judge(to_float(images)) == judge(images) == judge(to_float(images).reshape(60, -1))
     assert judge(images, "a name", 7).name == "a name"
     assert judge(images, seed=7).seed == 7
 
 
 def test_of_many_samples_a_fixed_choice_is_judged() -> None:
-    images, judge = pictures(200, seed=2)[0], evaluator(n=50).judge
+    images, judge = pictures(200, seed=2)[0], evaluator(n=50).evaluate
     assert judge(images).n == 50 == evaluator(n=50).floor.n
     assert judge(images) == judge(images)
     ends = {judge(images[:50]).frechet, judge(images[-50:]).frechet}
@@ -318,7 +318,7 @@ def test_without_labels_or_with_only_one_there_are_components() -> None:
         found = Evaluator(Dataset(images, labels, "bars"))
         assert found.classes is found.accuracy is found.floor.shares is found.floor.kl is found.floor.confidence is None
         assert "48 principal components" in found.about
-        missing = found.judge(images[kind != 1])
+        missing = found.evaluate(images[kind != 1])
         assert missing.frechet > 3 * found.floor.frechet
         text = Report.of(found, [missing]).text()
         assert "left out" in text
@@ -332,9 +332,9 @@ def test_without_labels_or_with_only_one_there_are_components() -> None:
         (lambda: Evaluator(labelled(3), labelled()), "3 training and 300 test images are too few"),
         (lambda: Evaluator(labelled(3)), "too few"),
         (lambda: Evaluator(labelled(), Dataset(np.ones((9, 5, 5), np.uint8), None, "x")), r"\(6, 8\).*\(5, 5\)"),
-        (lambda: evaluator().judge(np.ones((9, 5, 5), np.uint8)), r"\(9, 5, 5\).*\(6, 8\)"),
-        (lambda: evaluator().judge(np.ones((3, 6, 8), np.uint8)), "more than 3"),
-        (lambda: evaluator().judge(np.full((9, 6, 8), np.nan)), "NaN"),
+        (lambda: evaluator().evaluate(np.ones((9, 5, 5), np.uint8)), r"\(9, 5, 5\).*\(6, 8\)"),
+        (lambda: evaluator().evaluate(np.ones((3, 6, 8), np.uint8)), "more than 3"),
+        (lambda: evaluator().evaluate(np.full((9, 6, 8), np.nan)), "NaN"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(build: Callable[[], Any], sentence: str) -> None:
@@ -605,7 +605,7 @@ def test_labels_with_gaps_are_compared_with_what_the_gan_calls_them() -> None:
         judge = Evaluator(labelled(names=names), labelled(90, 1, names))
         G = Sequential(Dense(4 + 3, 48), Tanh(), seed=0)
         D = Sequential(Dense(48 + 3, 1), seed=1)
-        rows[names] = judge_codes(Conditional(G, D, codes=[Label(3)]), judge, "gan")
+        rows[names] = evaluate_codes(Conditional(G, D, codes=[Label(3)]), judge, "gan")
     first, second = rows.values()
     assert first.asked == second.asked
     assert first.gan_train == second.gan_train
@@ -718,7 +718,7 @@ def test_the_function_is_the_command(bars: Path) -> None:
 
 
 def test_every_figure_in_a_note_is_that_of_what_it_names() -> None:
-    rows = tuple(Row(*head, 1.0, 0.5, 0.25, None, None, None, 1.0, 0.01) for head in (("a", 70, 0), ("b", 40, 3)))
+    rows = tuple(Quality(*head, 1.0, 0.5, 0.25, None, None, None, 1.0, 0.01) for head in (("a", 70, 0), ("b", 40, 3)))
     report = Report("bars", 320, 80, True, 90, "features", "0123", (0, 1), 0.875, rows)
     said = " ".join(report.text().split())
     for words in (
@@ -758,7 +758,7 @@ def test_importing_minigan_leaves_the_evaluator_alone() -> None:
 
 def obedient(labels: bool, disobeys: float = 0.0) -> GAN:
     """A GAN made by hand: it draws the bar of its category, brighter for its continuous code; D reads the category."""
-    codes: list[Any] = [Label(3, told=False) if labels else Category(3), Continuous(1)]
+    codes: list[Any] = [Label(3, predicted=True) if labels else Category(3), Continuous(1)]
     G, D = Sequential(Dense(2 + 3 + 1, 48), Tanh()), Sequential(Dense(48, 1 + 3 + 1))
     G.load_state_dict({"0.weight": np.zeros((48, 6), "f4"), "0.bias": np.full(48, -2, "f4")})
     weight = G.state_dict()["0.weight"].reshape(6, 8, 6)
@@ -777,11 +777,11 @@ def obedient(labels: bool, disobeys: float = 0.0) -> GAN:
 
 def test_labels_that_are_obeyed() -> None:
     judge = evaluator(n=90)
-    row = judge_codes(obedient(labels=True), judge, "good")
+    row = evaluate_codes(obedient(labels=True), judge, "good")
     assert (row.name, row.asked, row.matched_error) == ("good", 1.0, None)
     assert row.gan_train is not None
     assert row.gan_train > 0.9
-    mixed_up = judge_codes(obedient(labels=True, disobeys=True), judge, "bad")
+    mixed_up = evaluate_codes(obedient(labels=True, disobeys=True), judge, "bad")
     assert mixed_up.asked == pytest.approx(1 / 3)
     assert mixed_up.gan_train is not None
     assert mixed_up.gan_train < 0.5
@@ -791,7 +791,7 @@ def test_a_gan_of_more_classes_than_the_data_is_not_given_theirs() -> None:
     data = labelled(names=(2, 5, 7))
     rows = np.asarray(data.labels) < 7
     judge = Evaluator(Dataset(data.images[rows], np.asarray(data.labels)[rows], "two bars"), n=90)
-    row = judge_codes(obedient(labels=True), judge, "three")
+    row = evaluate_codes(obedient(labels=True), judge, "three")
     assert row.asked is not None
     assert row.asked <= 1 / 3  # which are asked for as 2, a name that the data happens to have
 
@@ -799,7 +799,7 @@ def test_a_gan_of_more_classes_than_the_data_is_not_given_theirs() -> None:
 @pytest.mark.parametrize("count", [90, 1100])
 def test_a_category_is_matched_with_the_class_that_suits_it(count: int) -> None:
     judge = Evaluator(labelled(names=(2, 5, 7)), labelled(count, seed=1, names=(2, 5, 7)), n=90)
-    row = judge_codes(obedient(labels=False), judge, "codes")
+    row = evaluate_codes(obedient(labels=False), judge, "codes")
     assert (row.asked, row.gan_train, row.matched_error) == (None, None, 0.0)
     assert row.classes == (7, 2, 5)
 
@@ -811,7 +811,7 @@ def test_codes_are_correlated_with_what_is_drawn_within_a_category() -> None:
     assert abs(_correlation(slanted - slanted.mean(), z - z.mean())) < 0.1  # hidden by the categories
     assert _correlation(kept, _centred(z, kinds)) == pytest.approx(1)
     assert _correlation(np.zeros(3), np.ones(3)) == 0
-    (row,) = judge_codes(obedient(labels=False), evaluator(n=90), "codes").correlations
+    (row,) = evaluate_codes(obedient(labels=False), evaluator(n=90), "codes").correlations
     assert all(-1 <= r <= 1 for r in row)
 
 
@@ -827,7 +827,7 @@ def test_every_combination_of_categories_is_a_kind_and_every_number_a_code(monke
     monkeypatch.setattr("minigan.evaluation.codes.images_of", lambda gan, z, shape: z)
     monkeypatch.setattr("minigan.evaluation.codes.slant", measure(0, 1))
     monkeypatch.setattr("minigan.evaluation.codes.thickness", measure(1, -1))
-    found = np.array(judge_codes(gan, evaluator(n=400), "codes").correlations)
+    found = np.array(evaluate_codes(gan, evaluator(n=400), "codes").correlations)
     np.testing.assert_allclose(found, [[1, 0], [0, -1], [0, 0]], atol=0.2)
     np.testing.assert_allclose([found[0, 0], found[1, 1]], [1, -1], atol=1e-5)
 
@@ -862,7 +862,7 @@ def test_the_report_has_a_table_of_codes(tmp_path: Path, capsys: pytest.CaptureF
     other = evaluate(sources, tmp_path / "bars.npz", n=60, seed=8, backend="numpy").codes
     judge = Evaluator.load(tmp_path / "bars.npz", n=60)
     for row, source in zip(other, sources, strict=True):
-        right = judge_codes(GAN.load(source), judge, source, 8)
+        right = evaluate_codes(GAN.load(source), judge, source, 8)
         assert (row.asked, row.correlations) == (right.asked, right.correlations)
     assert list(map(list, other[1].correlations)) != rows[1]["correlations"]
     assert [row["asked"] for row in rows] == [1.0, None]

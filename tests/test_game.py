@@ -14,6 +14,8 @@ import minigan
 from minigan import Adam, BatchNorm, Dense, Game, GradientError, LeakyReLU, NonFiniteError, Player, Sequential, Tanh
 from minigan.backend import get_backend
 from minigan.backend.cupy_backend import CupyBackend
+from minigan.commands.sample import sample
+from minigan.evaluation import evaluate
 from minigan.game import Play, Update, saved
 from minigan.optim import SGD
 
@@ -53,6 +55,14 @@ class Reconstructing(Game):
             e.loss, dlogits = self.objective.generator(on_code, e.arena)
             back_E(back_D(dlogits), inputs=False)
         return {"reconstruction_loss": coder.loss, "d_loss": d.loss, "e_loss": e.loss}
+
+
+class Drawing(Reconstructing):
+    """Its codes are drawn at random, and decoded, for whoever wants to see something."""
+
+    def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
+        codes = np.random.default_rng(self.seed if seed is None else seed).standard_normal((n, 2))
+        return np.tanh(self.backend.to_numpy(self.G(codes, train=False)[0])).repeat(12, axis=1)
 
 
 class Wrong(Reconstructing):
@@ -205,6 +215,36 @@ def test_a_graph_of_three_players_that_halts_says_what_the_cpu_says(cupy: Any, w
         with pytest.raises(NonFiniteError) as caught:
             play.play(1)
         assert_equal(everything(game), before)
+        assert all(player.shift == 0 for player in game.players.values())  # the next update is the next one again
         ends.append((len(history["d_loss"]), before["coder"], before["d"], before["e"], str(caught.value)))
     assert ends[0][:4] == ends[1][:4]
     assert ends[0][4].partition(":")[0] == ends[1][4].partition(":")[0]
+
+
+def test_its_samples_are_kept_and_judged_like_those_of_any_game(tmp_path: Path) -> None:
+    game = build(kind=Drawing)
+    game.fit(DATA, 2, 8)
+    game.save(tmp_path / "game.npz", {"shape": [6, 6]})
+    assert sample(tmp_path / "game.npz", 20, 7, tmp_path / "fakes.npz") == 20
+    fakes = np.load(tmp_path / "fakes.npz")["images"]
+    np.testing.assert_array_equal(fakes, minigan.datasets.to_uint8(game.show(20, 7)).reshape(20, 6, 6))
+    sample(tmp_path / "game.npz", out=tmp_path / "fakes.png")
+    np.savez(tmp_path / "data.npz", x_train=np.random.default_rng(1).integers(0, 256, (90, 6, 6), dtype=np.uint8))
+    report = evaluate([tmp_path / "game.npz", tmp_path / "fakes.npz"], tmp_path / "data.npz", n=20, seed=7)
+    assert report.rows[1].frechet == report.rows[2].frechet
+    assert (report.rows[1].n, report.rows[1].seed, report.rows[2].seed) == (20, 7, None)
+
+
+@pytest.mark.parametrize(
+    "option", [{"label": 1}, {"z": "z.npy"}, {"grid": "interpolation"}, {"averaged": False}], ids=str
+)
+def test_what_only_a_pair_can_be_asked_for_is_refused(option: dict[str, Any], tmp_path: Path) -> None:
+    build(kind=Drawing).save(tmp_path / "game.npz", {"shape": [6, 6]})
+    with pytest.raises(ValueError, match="a Drawing is no game of G and D; leave out --label"):
+        sample(tmp_path / "game.npz", out=tmp_path / "fakes.npz", **option)
+
+
+def test_a_game_that_shows_nothing_says_what_is_missing(tmp_path: Path) -> None:
+    build().save(tmp_path / "game.npz")
+    with pytest.raises(NotImplementedError, match="Reconstructing has no method `show`"):
+        sample(tmp_path / "game.npz", out=tmp_path / "fakes.npz")

@@ -1362,6 +1362,9 @@ def to_format_1(path: Path, **changes: Any) -> None:
     )
     game |= {"half_batches": loop, "batches": "auto", **changes}
     steps, d_updates = header["updates"]["g"], header["updates"]["d"]
+    for code in game["codes"]:
+        if "predicted" in code:
+            code["told"] = not code.pop("predicted")
     older = {"format": "minigan checkpoint 1", "gan": game, "steps": steps, "d_updates": d_updates}
     arrays = {name.replace("g_average/", "average/"): array for name, array in arrays.items()}
     archive.save(path, arrays, {**older, "extra": header["extra"]})
@@ -1370,7 +1373,7 @@ def to_format_1(path: Path, **changes: Any) -> None:
 OF_FORMAT_1: dict[str, dict[str, Any]] = {
     **RULES,
     "codes": {"codes": [Label(3)]},
-    "codes, averaged": {"codes": [Label(3, told=False)], "average": 0.9},
+    "codes, averaged": {"codes": [Label(3, predicted=True)], "average": 0.9},
     "tutorial, averaged": {"tutorial": True, "average": 0.9, "clip": 0.5, "packing": 2, "d_steps": 2},
 }
 

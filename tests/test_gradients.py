@@ -361,11 +361,11 @@ def test_minibatch_deviation_in_a_whole_step() -> None:
 
 OTHER_NETS: list[tuple[str, dict[str, Any]]] = [
     ("wgan-gp", {"nets": "conv"}),
-    ("wgan-gp", {"nets": "conv", "label": "told", "d_norm": "layer"}),
-    ("r3gan", {"nets": "conv", "label": "asked", "continuous": 1}),
+    ("wgan-gp", {"nets": "conv", "label": "given", "d_norm": "layer"}),
+    ("r3gan", {"nets": "conv", "label": "predicted", "continuous": 1}),
     ("hinge-gan", {"nets": "conv"}),
-    ("gan", {"nets": "conv", "label": "told", "packing": 2, "minibatch_std": True}),
-    ("r3gan", {"nets": "points", "packing": 2, "label": "told"}),
+    ("gan", {"nets": "conv", "label": "given", "packing": 2, "minibatch_std": True}),
+    ("r3gan", {"nets": "points", "packing": 2, "label": "given"}),
     ("wgan-gp", {"nets": "points", "minibatch_std": True, "continuous": 1}),
 ]
 

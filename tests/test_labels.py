@@ -157,7 +157,7 @@ def test_a_run_has_the_classes_of_its_data(tmp_path: Path, capsys: pytest.Captur
 
 def test_a_class_has_its_number_by_its_place_whatever_its_name(tmp_path: Path) -> None:
     np.savez("zoo.npz", images=IMAGES[:6], labels=np.array(["zebra", "ox", "ant"] * 2))
-    options = SMALL | {"label": "told"}
+    options = SMALL | {"label": "given"}
     folder = train(
         "gan", "zoo.npz", steps=1, batch=2, backend="numpy", out=tmp_path / "run", options=options, quiet=True
     )
@@ -173,7 +173,7 @@ def test_labels_with_gaps_are_numbered_and_asked_for_by_their_own_numbers(tmp_pa
     np.savez("a.npz", images=IMAGES, labels=np.array([3, 70, 200])[np.arange(12) % 3])
     folder = train("acgan", "a.npz", steps=2, batch=4, backend="numpy", options=SMALL)
     gan = GAN.load(folder / "checkpoint.npz")
-    assert gan.codes[0] == Label(3, told=False)
+    assert gan.codes[0] == Label(3, predicted=True)
     assert main(["sample", str(folder), "--label", "70", "--n", "2", "--out", "b.npz"]) == 0
     expected = minigan.datasets.to_uint8(gan.sample(2, label=1)).reshape(2, 8, 8)
     np.testing.assert_array_equal(datasets.load("b.npz").images, expected)
@@ -338,9 +338,9 @@ def test_sides_that_the_network_cannot_make_name_size() -> None:
 
 def game(last: Any = None, codes: Any = ()) -> GAN:
     width = 4 + sum(code.width for code in codes)
-    told = sum(code.width for code in codes)
+    given = sum(code.width for code in codes)
     G = Sequential(Dense(width, 16), *([last] if last else []), seed=0)
-    return Conditional(G, Sequential(Dense(16 + told, 1), seed=1), codes=codes, latent=4)
+    return Conditional(G, Sequential(Dense(16 + given, 1), seed=1), codes=codes, latent=4)
 
 
 FLOATS = np.linspace(0, 1, 160, dtype="float32").reshape(10, 16)

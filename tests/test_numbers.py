@@ -13,7 +13,7 @@ import pytest
 import minigan
 from minigan import GAN, Dense, Sequential
 from minigan.optim import Cosine, Exponential, Linear
-from minigan.spec import Spec, number, whole
+from minigan.spec import Spec, integer, number
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 4), dtype=np.uint8)
 
@@ -223,4 +223,4 @@ def test_a_number_and_its_refusals() -> None:
     with pytest.raises(ValueError, match=r"Dropout needs a p in \[0, 1\), got 1|Dropout needs a probability p"):
         minigan.Dropout(1)
     with pytest.raises(ValueError, match="n must be an integer of 2 or more, got True"):
-        whole("n", True, least=2)
+        integer("n", True, least=2)

@@ -94,7 +94,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "modern": {"objective": "NonSaturating", "penalties": [], "reuse_fakes": True},
     "dcgan": {"objective": "NonSaturating", "reuse_fakes": True, "kind": "GAN"},
     "cgan": {"objective": "NonSaturating", "codes": [Label(10).describe()]},
-    "acgan": {"objective": "NonSaturating", "codes": [Label(10, told=False).describe()]},
+    "acgan": {"objective": "NonSaturating", "codes": [Label(10, predicted=True).describe()]},
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
 }
 
@@ -162,11 +162,11 @@ def test_both_rates_have_fallen_to_zero_after_the_same_steps(options: dict[str, 
 CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "nets": [({}, "conv"), ({}, "points")],
     "width": [({"nets": "conv"}, 3), ({"nets": "points"}, 6)],
-    "label": [({}, "told"), ({"label": "told"}, "asked")],
-    "classes": [({"label": "told"}, 11), ({"label": "asked"}, 11)],
-    "categories": [({}, 3), ({"categories": 3}, 4), ({"label": "told"}, 3)],
+    "label": [({}, "given"), ({"label": "given"}, "predicted")],
+    "classes": [({"label": "given"}, 11), ({"label": "predicted"}, 11)],
+    "categories": [({}, 3), ({"categories": 3}, 4), ({"label": "given"}, 3)],
     "continuous": [({}, 1), ({"continuous": 1}, 2), ({"categories": 3}, 1)],
-    "label_weight": [({"label": "asked"}, 0.5)],
+    "label_weight": [({"label": "predicted"}, 0.5)],
     "category_weight": [({"categories": 3}, 0.5)],
     "continuous_weight": [({"continuous": 2}, 0.5)],
     "objective": [({}, name) for name in NAMED if name != "non-saturating"],
@@ -183,7 +183,7 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
         *(({"nets": "points", "width": 6}, norm) for norm in ("batch", "layer", "spectral", "weight")),
     ],
     "minibatch_std": [({}, True), *(({"nets": nets, "width": 2}, True) for nets in ("conv", "points"))],
-    "packing": [({}, 2), ({"label": "told"}, 2), *(({"nets": nets, "width": 2}, 2) for nets in ("conv", "points"))],
+    "packing": [({}, 2), ({"label": "given"}, 2), *(({"nets": nets, "width": 2}, 2) for nets in ("conv", "points"))],
     "instance_noise": [({}, 0.1)],
     "noise_steps": [({"instance_noise": 0.5}, 2), ({"instance_noise": 0.5, "noise_steps": 3}, "all")],
     "average": [({}, 0.9)],
@@ -245,14 +245,14 @@ def test_options_that_change_the_networks_are_in_them() -> None:
     assert isinstance(layers(minibatch_std=True)[-2], MinibatchStdDev)
     assert layers(packing=3)[0].n_in == 6
     assert [type(layer) for layer in layers(d_norm="batch")].count(BatchNorm) == 2
-    conv = gan.build((8, 12, 3), nets="conv", width=5, label="told", classes=4, packing=2, categories=0).D
+    conv = gan.build((8, 12, 3), nets="conv", width=5, label="given", classes=4, packing=2, categories=0).D
     assert (conv[0].c_in, conv[0].c_out, conv[2].c_out, conv[5].n_in) == (3 + 8, 5, 10, 4 * 3 * 10)
-    points = gan.build((2,), nets="points", width=6, label="told", classes=4, packing=2, latent=3)
+    points = gan.build((2,), nets="points", width=6, label="given", classes=4, packing=2, latent=3)
     assert [(layer.n_in, layer.n_out) for layer in points.D.layers if isinstance(layer, minigan.Dense)] == [
         (2 * (2 + 4), 15), (3, 15), (3, 15), (3, 1),
     ]  # fmt: skip
     assert [layer.n_out for layer in points.G.layers if isinstance(layer, minigan.Dense)] == [6, 6, 6, 6, 2]
-    asked = gan.build((2, 1), label="asked", classes=4, categories=3, continuous=2, latent=5)
+    asked = gan.build((2, 1), label="predicted", classes=4, categories=3, continuous=2, latent=5)
     assert (asked.G[0].n_in, asked.D[-1].n_out, asked.latent) == (5 + 4 + 3 + 2, 1 + 4 + 3 + 2, 5)
     assert len(layers(d_norm="layer", minibatch_std=True)) == len(layers()) + 3
 
@@ -291,8 +291,8 @@ def test_options_that_change_the_networks_are_in_them() -> None:
             "sides must be multiples of 4, got 2 x 1; scale the images with --size 4 ",
         ),
         ({"nets": "dcgan"}, "nets must be one of dense, conv, points, got 'dcgan'"),
-        ({"label": "known"}, "label must be one of none, told, asked, got 'known'"),
-        ({"label": "told", "classes": 1}, "k must be an integer of 2 or more, got 1"),
+        ({"label": "known"}, "label must be one of none, given, predicted, got 'known'"),
+        ({"label": "given", "classes": 1}, "k must be an integer of 2 or more, got 1"),
         ({"categories": -3}, "k must be an integer of 2 or more, got -3"),
         ({"continuous": -1}, "m must be an integer of 1 or more, got -1"),
         ({"categories": 3, "category_weight": 0.0}, "Category needs a positive weight, got 0"),
@@ -389,7 +389,7 @@ def test_infogan_learns_to_write_codes_that_can_be_read() -> None:
     """In samples that D has never seen; before it has learned them, a category is read rightly one time in ten."""
     _, trained = learned("infogan")
     z = trained.latents(1000, seed=5)
-    category, _ = trained.read(trained.generate(z, averaged=False))
+    category, _ = trained.predict(trained.generate(z, averaged=False))
     assert (category.argmax(axis=1) == z[:, 62:72].argmax(axis=1)).mean() > 0.4
 
 

@@ -11,7 +11,7 @@ import pytest
 from minigan import DRAGAN, R1, R2, GradientPenalty
 from minigan.backend import get_backend
 from minigan.theory import get_study
-from minigan.theory.dirac import ROWS, START, STEPS, Found, H, Played, Row, play
+from minigan.theory.dirac import ROWS, START, STEPS, Case, Found, H, Played, play
 from minigan.theory.dirac_game import Consensus, Dirac, Game, derivative, jacobian, walk
 from minigan.theory.dirac_linear import Linear, eigenvalues
 
@@ -324,4 +324,4 @@ def test_the_picture_can_be_drawn() -> None:
 
 def test_the_study_is_known() -> None:
     assert get_study("dirac")[0].ROWS is ROWS
-    assert all(isinstance(row, Row) for row in ROWS)
+    assert all(isinstance(row, Case) for row in ROWS)

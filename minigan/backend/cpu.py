@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import whole
+from ..spec import integer
 from .reference import Backend, Product
 from .threads import blas_threads, cut, team
 
@@ -29,7 +29,7 @@ class CpuBackend(Backend):
 
     def __init__(self, threads: int | None = None) -> None:
         super().__init__(np)
-        self.threads = blas_threads.count() or 1 if threads is None else whole("threads", threads)
+        self.threads = blas_threads.count() or 1 if threads is None else integer("threads", threads)
         self._own = _Own()
 
     def __reduce__(self) -> tuple[Any, ...]:

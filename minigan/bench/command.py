@@ -42,7 +42,7 @@ class Event(NamedTuple):
 def flags(parser: argparse.ArgumentParser, batches: str, name: str) -> None:
     """Those of any measurement. batches, name: the default of batch sizes and folders, for people."""
     names = ", ".join(BACKENDS)
-    parser.add_argument("--batch", type=_whole, nargs="+", metavar="N",
+    parser.add_argument("--batch", type=_an_integer, nargs="+", metavar="N",
                         help=f"batch sizes (default: {batches}; {PROFILED_BATCH} with --profile)")  # fmt: skip
     parser.add_argument("--width", type=_number, nargs="+", metavar="W",
                         help="what the hidden sizes are multiplied with (default: 1)")  # fmt: skip
@@ -54,7 +54,7 @@ def flags(parser: argparse.ArgumentParser, batches: str, name: str) -> None:
         "--sweep", action="store_true", default=None, help="batch 8 to 4096, and width 1/4 to 4 at batch 128"
     )
     parser.add_argument("--profile", action="store_true", help="say where the time of a step goes, and nothing else")
-    parser.add_argument("--rounds", type=_whole, metavar="N", help="turns of each contestant (default: 10)")
+    parser.add_argument("--rounds", type=_an_integer, metavar="N", help="turns of each contestant (default: 10)")
     parser.add_argument("--seconds", type=_number, default=2.0, metavar="S",
                         help="for each figure of a step, about; a quarter for a part (default: 2)")  # fmt: skip
     parser.add_argument("--patience", type=_number, default=ANSWER_SECONDS, metavar="S",
@@ -156,5 +156,5 @@ def _number(text: str, kind: type[float] = float) -> float:
     return number
 
 
-def _whole(text: str) -> float:
+def _an_integer(text: str) -> float:
     return _number(text, int)

@@ -47,7 +47,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """All equal calls at one place: calls and seconds in one step, and their work if it is known."""
 
     place: Place
@@ -72,7 +72,7 @@ class Profile:
     steps: int
     profiled: float
     plain: float
-    rows: list[Row]
+    rows: list[Entry]
 
     @property
     def other(self) -> float:
@@ -226,13 +226,13 @@ def _seconds(play: Callable[[], object], backend: Backend) -> float:
     return time.perf_counter() - begin
 
 
-def _rows(calls: Iterable[_Call], steps: int) -> list[Row]:
+def _rows(calls: Iterable[_Call], steps: int) -> list[Entry]:
     """Equal calls at one place in one row, in the order in which they first come."""
     groups: dict[tuple[Place, str, str], list[_Call]] = {}
     for call in calls:
         groups.setdefault((call.place, call.operation, call.shape), []).append(call)
     return [
-        Row(place, operation, shape, len(group), sum(c.seconds for c in group) / steps, _sum(c.work for c in group))
+        Entry(place, operation, shape, len(group), sum(c.seconds for c in group) / steps, _sum(c.work for c in group))
         for (place, operation, shape), group in groups.items()
     ]
 
@@ -278,12 +278,12 @@ def table(profile: Profile, width: int | None = None) -> str:
     ])  # fmt: skip
 
 
-def _total(operation: str, rows: list[Row]) -> Row:
+def _total(operation: str, rows: list[Entry]) -> Entry:
     calls, seconds = sum(row.calls for row in rows), sum(row.seconds for row in rows)
-    return Row(Place(), operation, "", calls, seconds, _sum(row.work for row in rows))
+    return Entry(Place(), operation, "", calls, seconds, _sum(row.work for row in rows))
 
 
-def _numbers(row: Row, profile: Profile) -> list[str]:
+def _numbers(row: Entry, profile: Profile) -> list[str]:
     rates = ["–", "–"]
     if row.work is not None and row.seconds > 0:
         rates = [f"{row.work.flops / row.seconds / 1e9:.3g}", f"{row.work.bytes / row.seconds / 1e9:.3g}"]

@@ -17,7 +17,7 @@ from ..backend import NAMES
 from ..paths import expand
 
 
-def whole(text: str) -> int:
+def an_integer(text: str) -> int:
     """An integer from the command line, for argparse."""
     try:
         return int(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..console import columns, say
 from ..evaluation import evaluate
 from ..paths import expand
-from . import add_import, backend_argument, whole
+from . import add_import, an_integer, backend_argument
 
 _DESCRIPTION = """\
 Judge GANs by their samples, next to real test images: the Fréchet distance to
@@ -35,10 +35,10 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         "--data", metavar="DATA", help="what samples should look like, as in train (default: what the runs learned)"
     )
     parser.add_argument(
-        "--n", type=whole, default=10_000, metavar="N", help="samples of each GAN, and real ones (default: 10000)"
+        "--n", type=an_integer, default=10_000, metavar="N", help="samples of each GAN, and real ones (default: 10000)"
     )
     parser.add_argument(
-        "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
+        "--seed", type=an_integer, default=None, metavar="S", help="of the latents (default: that of the training)"
     )
     parser.add_argument(
         "--size", metavar="N|WxH", help="scale and crop data and pictures to this (default: as the runs have it)"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from .. import gradient_checks
 from ..backend import NAMES, absent
 from ..console import blocks, columns, say
-from . import whole
+from . import an_integer
 
 _DESCRIPTION = """\
 Hold every layer's gradient under every loss against finite differences (in
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     )
     parser.add_argument("--dtype", nargs="+", choices=("float64", "float32"), default=["float64", "float32"],
                         help="float64 is held against finite differences, float32 against float64")  # fmt: skip
-    parser.add_argument("--seed", type=whole, default=0, help="of inputs, parameters and directions; default 0")
+    parser.add_argument("--seed", type=an_integer, default=0, help="of inputs, parameters and directions; default 0")
 
 
 def run(args: argparse.Namespace) -> int:

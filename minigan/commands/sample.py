@@ -1,4 +1,4 @@
-"""`minigan sample`: images from a trained GAN, as a picture, as many single ones, or as an array."""
+"""`minigan sample`: images from a trained game, as a picture, as many single ones, or as an array."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from .. import archive
 from ..codes import Label
 from ..console import say
+from ..game import Game
+from ..game.pair import Pair
 from ..game.saved import extra
-from ..gan import GAN
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.walks import WALKS
 from ..samples import images_of, sample_images
-from . import add_import, whole
+from . import add_import, an_integer
 
 _DESCRIPTION = """\
 Make images with the GAN of a run, or of a checkpoint file. The same seed gives
@@ -42,7 +43,10 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument("directory", metavar="DIR", help="the folder of a run, or a checkpoint.npz")
     parser.add_argument(
-        "--n", type=whole, metavar="N", help="how many images (default: 100), or rows of a --grid (default: 10, or 5)"
+        "--n",
+        type=an_integer,
+        metavar="N",
+        help="how many images (default: 100), or rows of a --grid (default: 10, or 5)",
     )
     parser.add_argument(
         "--out",
@@ -53,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     )
     parser.add_argument("--format", choices=tuple(_ENDS), default=None, help="of the pictures in DIR/ (default: png)")
     parser.add_argument(
-        "--seed", type=whole, default=None, metavar="S", help="of the latents (default: that of the training)"
+        "--seed", type=an_integer, default=None, metavar="S", help="of the latents (default: that of the training)"
     )
     parser.add_argument(
         "--label",
@@ -101,7 +105,7 @@ def sample(
     z: StrPath | None = None,
     format: str | None = None,
 ) -> int:
-    """Write images of the GAN in `directory`, a run folder or a checkpoint, to `out`, and return how many.
+    """Write images of the game in `directory`, a run folder or a checkpoint, to `out`, and return how many.
 
     out: a .png, .jpg or .webp for a grid; an .npz; or a folder, new or empty, or a path that ends in /, for a picture
     of each, in `format` "png", "jpeg" or "webp". n: how many, or how many rows of a grid. averaged: as in
@@ -110,7 +114,7 @@ def sample(
     noise alone; the codes are then those of the seed and the label.
 
     Raises ValueError for another kind of file or grid, a number below 1, a label that the GAN cannot be asked for,
-    latents that do not fit, arguments that exclude each other or a GAN whose samples are no images, and
+    latents that do not fit, arguments that exclude each other or do not fit the game, or samples that are no images;
     FileNotFoundError where there is no checkpoint or no folder for `out`.
     """
     path, target = Path(expand(directory)), Path(expand(out))
@@ -125,19 +129,25 @@ def sample(
     if z is not None and (n is not None or grid != "samples"):
         raise ValueError("--z says how many images there are, and which; leave out --n and --grid")
     checkpoint = path / "checkpoint.npz" if path.is_dir() else path
-    gan = GAN.load(checkpoint)
-    shape, classes = _noted(checkpoint, gan)
+    game = Game.load(checkpoint)
+    shape, classes = _noted(checkpoint, game)
     label = None if label is None else _class(label, classes)
     rows = columns = None
-    if z is not None:
-        blocks = [images_of(gan, _latents(gan, z, seed, label), shape, averaged)]
+    if not isinstance(game, Pair):
+        if label is not None or z is not None or grid != "samples" or not averaged:
+            kind = type(game).__name__
+            raise ValueError(f"a {kind} is no game of G and D; leave out --label, --z, --grid and --averaged")
+        blocks = [sample_images(game, 100 if n is None else n, shape, seed)]
+    elif z is not None:
+        blocks = [images_of(game, _latents(game, z, seed, label), shape, averaged)]
     elif grid == "samples":
         columns = columns_of(100 if n is None else n, classes) if label is None else None
         n = whole_rows(100, columns) if n is None else n
-        blocks = [sample_images(gan, n, shape, seed, averaged, gan.in_turn(n) if label is None else label)]
+        labels = game.in_turn(n) if label is None else label
+        blocks = [sample_images(game, n, shape, seed, averaged=averaged, label=labels)]
     else:
         rows = {"interpolation": 10, "traversal": 5}[grid] if n is None else n
-        blocks = [images_of(gan, latents, shape, averaged) for latents in WALKS[grid](gan, rows, seed, label)]
+        blocks = [images_of(game, latents, shape, averaged) for latents in WALKS[grid](game, rows, seed, label)]
     if single:
         pictures.save_each(target, np.concatenate(blocks), _ENDS[format or "png"])
     elif target.suffix.lower() == ".npz":
@@ -183,7 +193,7 @@ def _check_target(target: Path, single: bool, format: str | None) -> None:
         pictures.format_of(f"a{_ENDS[format or 'png']}" if single else target)
 
 
-def _latents(gan: GAN, file: StrPath, seed: int | None, label: int | None) -> NDArray[np.floating[Any]]:
+def _latents(gan: Pair, file: StrPath, seed: int | None, label: int | None) -> NDArray[np.floating[Any]]:
     """The latents (N, latent + codes) that a file holds, or whose noise it holds. Raises ValueError if it does not."""
     where = expand(file)
     if not os.path.isfile(where):
@@ -210,20 +220,20 @@ def _latents(gan: GAN, file: StrPath, seed: int | None, label: int | None) -> ND
     return np.array(z, gan.G.dtype)
 
 
-def _noted(checkpoint: Path, gan: GAN) -> tuple[tuple[int, ...], list[str]]:
+def _noted(checkpoint: Path, game: Game) -> tuple[tuple[int, ...], list[str]]:
     """The shape of an image, as a run has noted it or as far as it can be seen from the samples; names of classes."""
     kept = extra(checkpoint)
     noted, names = kept.get("shape"), kept.get("classes")
     if noted is not None and not (isinstance(noted, list) and all(type(n) is int and n > 0 for n in noted)):
         raise ValueError(f"{checkpoint} notes {noted!r:.60} as the shape of an image, but whole numbers were expected")
-    first = gan.codes[0] if gan.codes else None
+    first = game.codes[0] if isinstance(game, Pair) and game.codes else None
     if not (isinstance(names, list) and all(type(name) is str for name in names) and isinstance(first, Label)
             and first.k == len(names)):  # fmt: skip
         names = []
-    shape = tuple(noted or gan.sample_shape)
+    shape = tuple(noted or game.sample_shape)
     side = math.isqrt(shape[0]) if len(shape) == 1 else 0
     if side * side == shape[0]:
         shape = (side, side)
-    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(gan.sample_shape):
-        raise ValueError(f"{checkpoint} makes samples of shape {shape}, which are no images; use GAN.load and sample")
+    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(game.sample_shape):
+        raise ValueError(f"{checkpoint} makes samples of shape {shape}, which are no images; use Game.load and sample")
     return shape, names

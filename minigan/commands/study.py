@@ -12,7 +12,7 @@ from ..paths import expand
 from ..recipes.options import Option, docstring, read_options
 from ..studies import study, table
 from ..theory import STUDIES, get_study
-from . import backend_argument, whole
+from . import an_integer, backend_argument
 from .train import argument_of
 
 _DESCRIPTION = """\
@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     ]
     parser.description = _DESCRIPTION + "\n".join(lines)
     parser.add_argument("name", metavar="NAME", choices=list(STUDIES), help="one of the above")
-    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of all random numbers (default: 0)")
+    parser.add_argument("--seed", type=an_integer, default=0, metavar="N", help="of all random numbers (default: 0)")
     parser.add_argument("--out", default="studies", metavar="DIR", help="folder (default: studies)")
     parser.add_argument("--backend", default="auto", **backend_argument())
     name = next((word for word in argv if word in STUDIES), None)

@@ -14,7 +14,7 @@ from ..recipes import RECIPES, get_recipe
 from ..recipes.options import Option, recipe_options
 from ..runs.config import Config
 from ..training import resume, train
-from . import add_import, backend_argument, whole
+from . import add_import, an_integer, backend_argument
 
 _DESCRIPTION = """\
 Train a GAN. Two networks play: G turns noise into images, D tells real images
@@ -84,7 +84,7 @@ _DEST = "option "  # before the names of a recipe's options, so that they cannot
 
 def _flags(steps: int, batch: int) -> dict[str, dict[str, dict[str, Any]]]:
     """The arguments of `train`, those first that a newcomer asks for, and what argparse should know of each."""
-    count = {"type": whole, "metavar": "N"}
+    count = {"type": an_integer, "metavar": "N"}
     return {
         "what learns from what": {
             "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: gan)"},

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..names import unknown
-from ..spec import whole
+from ..spec import integer
 
 __all__ = ["NAMES", "Checkerboard", "Grid", "Mixture", "Points", "Toy", "get_toy"]
 
@@ -77,8 +77,8 @@ class Mixture(Toy):
         return int(self.means.shape[1])
 
     def sample(self, n: int, seed: int = 0) -> NDArray[np.float32]:
-        rng = np.random.default_rng(whole("seed", seed, least=0))
-        centres = self.means[rng.integers(len(self.means), size=whole("n", n))]
+        rng = np.random.default_rng(integer("seed", seed, least=0))
+        centres = self.means[rng.integers(len(self.means), size=integer("n", n))]
         return (centres + self.std * rng.standard_normal(centres.shape)).astype(np.float32)
 
     def density(self, points: ArrayLike) -> Floats:
@@ -122,8 +122,8 @@ class Checkerboard(Toy):
         return 4 / self.squares
 
     def sample(self, n: int, seed: int = 0) -> NDArray[np.float32]:
-        rng = np.random.default_rng(whole("seed", seed, least=0))
-        row = rng.integers(self.squares, size=whole("n", n))
+        rng = np.random.default_rng(integer("seed", seed, least=0))
+        row = rng.integers(self.squares, size=integer("n", n))
         column = 2 * rng.integers(self.squares // 2, size=n) + row % 2
         corner = np.stack([column, row], axis=1)
         return np.asarray((corner + rng.random((n, 2))) * self.side - 2, np.float32)
@@ -168,8 +168,8 @@ class Points(Toy):
         return int(self.points.shape[1])
 
     def sample(self, n: int, seed: int = 0) -> NDArray[np.float32]:
-        rng = np.random.default_rng(whole("seed", seed, least=0))
-        return self.points[rng.integers(len(self.points), size=whole("n", n))]
+        rng = np.random.default_rng(integer("seed", seed, least=0))
+        return self.points[rng.integers(len(self.points), size=integer("n", n))]
 
     def density(self, points: ArrayLike) -> Floats:
         raise ValueError(f"the density of {self.name} is not known; compare shares of cells")
@@ -192,7 +192,7 @@ class Grid:
 
     def __init__(self, toy: Toy, cells: int = 50) -> None:
         self.toy = toy
-        self.edges = np.linspace(*toy.bounds, whole("cells", cells) + 1)
+        self.edges = np.linspace(*toy.bounds, integer("cells", cells) + 1)
         inside = toy.mass(self.edges).ravel()
         self.truth: Floats = np.append(inside, max(0.0, 1 - inside.sum()))
         self.truth /= self.truth.sum()

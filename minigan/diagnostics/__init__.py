@@ -18,7 +18,7 @@ import numpy as np
 
 from ..game.update import NonFiniteError
 from ..objectives import Critic
-from ..spec import whole
+from ..spec import integer
 from .states import STATES, Figures, Window, swings
 from .variety import Look, Variety
 
@@ -63,7 +63,7 @@ class Diagnostics:
     """
 
     def __init__(self, gan: GAN, images: Any, every: int = 50) -> None:
-        if whole("every", every) % _PARTS:
+        if integer("every", every) % _PARTS:
             raise ValueError(f"every is a multiple of {_PARTS}, the points of a block, got {every}")
         self.gan, self.every = gan, every
         self._variety = Variety(images)

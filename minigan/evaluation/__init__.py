@@ -1,6 +1,6 @@
 """A fair judgement of trained GANs; `minigan evaluate` is the way in, `Evaluator` the one for scripts.
 
-evaluator.py     real images once, then set after set of samples: a Row of figures for each
+evaluator.py     real images once, then set after set of samples: a Quality of figures for each
 classifier.py    whose last hidden layer the sets are compared in        cache.py     trained once per data set
 components.py    the same for images without labels: principal components of the pixels
 codes.py         are labels obeyed, have codes found a meaning?          strokes.py   slant and thickness
@@ -10,7 +10,7 @@ The formulas are in minigan/metrics/.
 """
 
 from .compare import evaluate
-from .evaluator import Evaluator, Row
+from .evaluator import Evaluator, Quality
 from .report import Report
 
-__all__ = ["Evaluator", "Report", "Row", "evaluate"]
+__all__ = ["Evaluator", "Quality", "Report", "evaluate"]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..backend import Backend
 from ..codes import Category, Label
 from ..datasets import to_float
-from ..gan import GAN
+from ..game.pair import Pair
 from ..metrics import matching
 from ..samples import images_of, sample_images
 from .classifier import Classifier
@@ -31,7 +31,7 @@ from .strokes import slant, thickness
 
 
 @dataclass(frozen=True)
-class CodesRow:
+class CodesQuality:
     """asked, gan_train, matched_error: shares in [0, 1]; correlations: (slant, thickness) for each number.
 
     None, or nothing, for what the GAN or the data does not have. classes: which class each category stands for.
@@ -45,14 +45,14 @@ class CodesRow:
     correlations: tuple[tuple[float, float], ...]
 
 
-def judge_codes(
-    gan: GAN,
+def evaluate_codes(
+    gan: Pair,
     evaluator: Evaluator,
     name: str,
     seed: int | None = None,
     backend: Backend | str | None = None,
     say: Callable[[str], None] | None = None,
-) -> CodesRow:
+) -> CodesQuality:
     """What becomes of the codes of a GAN, which must have some.
 
     As many samples are taken as the evaluator takes, and for GAN-train as many as there are training images. seed: of
@@ -76,16 +76,16 @@ def judge_codes(
             gan_train = float((read == evaluator.test.labels).mean())
     elif isinstance(first, Category) and evaluator.test.labels is not None:
         error, classes = _matched(gan, evaluator)
-    return CodesRow(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
+    return CodesQuality(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
 
 
-def _matched(gan: GAN, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
+def _matched(gan: Pair, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
     """The error of D's category on real test images, and the class of each category, −1 for none."""
     test = evaluator.test
     assert test.labels is not None
     names, classes = np.unique(test.labels, return_inverse=True)
     pixels = to_float(test.images).reshape(len(test), -1)
-    read = np.concatenate([gan.read(pixels[i : i + 1000])[0].argmax(axis=1) for i in range(0, len(test), 1000)])
+    read = np.concatenate([gan.predict(pixels[i : i + 1000])[0].argmax(axis=1) for i in range(0, len(test), 1000)])
     counts = np.zeros((gan.codes[0].width, len(names)), np.int64)
     np.add.at(counts, (read, classes), 1)
     chosen = matching(counts)
@@ -93,7 +93,7 @@ def _matched(gan: GAN, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
     return 1 - right / len(test), tuple(int(names[c]) if c >= 0 else -1 for c in chosen)
 
 
-def _correlations(gan: GAN, evaluator: Evaluator, seed: int | None) -> tuple[tuple[float, float], ...]:
+def _correlations(gan: Pair, evaluator: Evaluator, seed: int | None) -> tuple[tuple[float, float], ...]:
     columns = list[int]()
     z = gan.latents(evaluator.n, seed)
     kinds = np.zeros(len(z), np.int64)  # what G was asked for beside: every combination of categories is a kind

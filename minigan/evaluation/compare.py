@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from ..archive import StrPath
 from ..backend import Backend, get_backend
 from ..datasets import Dataset, MissingSplit
-from ..gan import GAN
+from ..game.pair import Pair
 from ..runs.data import described, fingerprint, load_again, load_data, size_of
-from .codes import judge_codes
+from .codes import evaluate_codes
 from .evaluator import Evaluator
 from .report import Report
 from .sources import Source, open_source
@@ -56,9 +56,9 @@ def evaluate(
         if say:
             say(f"judging {source.name} ...")
         images, used = source.images(n, train.image_shape, seed)
-        rows.append(evaluator.judge(images, source.name, used))
-        if isinstance(source.maker, GAN) and source.maker.codes:
-            codes.append(judge_codes(source.maker, evaluator, source.name, seed, be, say))
+        rows.append(evaluator.evaluate(images, source.name, used))
+        if isinstance(source.maker, Pair) and source.maker.codes:
+            codes.append(evaluate_codes(source.maker, evaluator, source.name, seed, be, say))
     return Report.of(evaluator, rows, codes)
 
 

@@ -18,7 +18,7 @@ from .. import metrics
 from ..archive import StrPath
 from ..backend import Backend
 from ..datasets import Dataset, MissingSplit, load, to_uint8
-from ..spec import whole
+from ..spec import integer
 from .cache import trained
 from .classifier import Classifier
 from .components import Components
@@ -33,7 +33,7 @@ CLOSEST = 0.01  # of the test images: nearer than that to a training image looks
 
 
 @dataclass(frozen=True)
-class Row:
+class Quality:
     """What was found about one set of samples.
 
     n: how many were judged. seed: of their latents, if known. frechet: Fréchet distance to the training images.
@@ -72,7 +72,7 @@ class Evaluator:
     floor; where there are more, a fixed random choice. backend: of the classifier, an object, a name or None for
     NumPy. cache: folder to keep the classifier in, by default the user's. say: called with sentences about progress.
 
-    Attributes: `floor`, the Row of the test images; `train`, `test` as used, `held_out` (bool), `classes` (their
+    Attributes: `floor`, the Quality of the test images; `train`, `test` as used, `held_out` (bool), `classes` (their
     labels) and `names` (of the classes) or None, `accuracy` of the classifier on the test images or None, `about`
     (what the features are, in words) and `digest`: figures can be compared where it is the same.
 
@@ -81,7 +81,7 @@ class Evaluator:
     >>> import minigan, tempfile
     >>> images = np.random.default_rng(0).integers(0, 256, (200, 8, 8), dtype=np.uint8)
     >>> evaluator = Evaluator(minigan.datasets.Dataset(images, None, "noise"))
-    >>> black = evaluator.judge(np.zeros((50, 8, 8), np.uint8), "black")
+    >>> black = evaluator.evaluate(np.zeros((50, 8, 8), np.uint8), "black")
     >>> black.frechet > 5 * evaluator.floor.frechet, black.recall
     (True, 0.0)
     """
@@ -97,7 +97,7 @@ class Evaluator:
         say: Say | None = None,
     ) -> None:
         say = say or (lambda sentence: None)
-        self.n = whole("n", n, least=K + 1)
+        self.n = integer("n", n, least=K + 1)
         self.held_out = test is None
         self.train, self.test = _hold_out(train) if test is None else (train, test)
         if self.train.image_shape != self.test.image_shape:
@@ -125,7 +125,7 @@ class Evaluator:
         # Data repeats itself: a test image that is a training image says nothing of how near a new one comes.
         new = self._test_distances[self._test_distances > 0]
         self._close = float(np.quantile(new, CLOSEST)) if len(new) else 0.0
-        self.floor = self.judge(self.test.images, "real test images")
+        self.floor = self.evaluate(self.test.images, "real test images")
 
     @classmethod
     def load(cls, data: StrPath, **settings: Any) -> Evaluator:
@@ -136,7 +136,7 @@ class Evaluator:
             test = None
         return cls(load(data), test, **settings)
 
-    def judge(self, images: Images, name: str = "samples", seed: int | None = None) -> Row:
+    def evaluate(self, images: Images, name: str = "samples", seed: int | None = None) -> Quality:
         """What there is to say about images (N, ...): uint8, or floats in [−1, 1], of the size of the training images.
 
         Of more than `n` images a fixed random choice is judged. name and seed only go into the row.
@@ -151,7 +151,7 @@ class Evaluator:
             shares = metrics.class_shares(probabilities.argmax(axis=1), probabilities.shape[1])
             kl, confidence = metrics.kl_divergence(shares, self._shares), float(probabilities.max(axis=1).mean())
         usual = float(np.median(self._test_distances))
-        return Row(
+        return Quality(
             name=name,
             n=len(pixels),
             seed=seed,
@@ -166,7 +166,7 @@ class Evaluator:
         )
 
     def classify(self, images: Images) -> NDArray[np.int64]:
-        """The labels that the classifier gives to images (N, ...), as `judge` takes them: (N,).
+        """The labels that the classifier gives to images (N, ...), as `evaluate` takes them: (N,).
 
         Raises ValueError for data without labels of different classes.
         """

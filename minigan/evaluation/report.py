@@ -11,8 +11,8 @@ from typing import Any
 
 from ..archive import StrPath, write_atomically
 from ..console import table
-from .codes import CodesRow
-from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Row
+from .codes import CodesQuality
+from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Quality
 
 Table = tuple[list[str], list[list[str]]]  # its head and its rows
 
@@ -38,12 +38,12 @@ class Report:
     evaluator: str
     classes: tuple[int, ...] | None
     accuracy: float | None
-    rows: tuple[Row, ...]
-    codes: tuple[CodesRow, ...] = ()
+    rows: tuple[Quality, ...]
+    codes: tuple[CodesQuality, ...] = ()
     names: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, evaluator: Evaluator, rows: Sequence[Row], codes: Sequence[CodesRow] = ()) -> Report:
+    def of(cls, evaluator: Evaluator, rows: Sequence[Quality], codes: Sequence[CodesQuality] = ()) -> Report:
         """The report of an evaluator about `rows`, below its own row of test images, and about the codes of GANs."""
         return cls(
             data=evaluator.train.name,

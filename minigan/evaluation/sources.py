@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from .. import archive
 from ..archive import StrPath
 from ..backend import Backend
-from ..game import saved
+from ..game import Game, saved
 from ..game.update import NonFiniteError
-from ..gan import GAN
 from ..paths import expand
 from ..runs.config import Config
 from ..runs.data import load_data
@@ -24,10 +23,10 @@ from ..samples import sample_images
 
 @dataclass
 class Source:
-    """A GAN to draw samples from, or samples that are there already, uint8 (N, ...). config: of the run, if known."""
+    """A game to draw samples from, or samples that are there already, uint8 (N, ...). config: of the run, if known."""
 
     name: str
-    maker: GAN | NDArray[np.uint8]
+    maker: Game | NDArray[np.uint8]
     config: Config | None = None
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -35,21 +34,21 @@ class Source:
 
         Pictures that are grey though they were kept as colour, or the other way round, are made what the data is.
         """
-        if not isinstance(self.maker, GAN):
+        if not isinstance(self.maker, Game):
             self.maker = _coloured(self.maker, shape)
-        made = self.maker.sample_shape if isinstance(self.maker, GAN) else self.maker.shape[1:]
+        made = self.maker.sample_shape if isinstance(self.maker, Game) else self.maker.shape[1:]
         if math.prod(made) != math.prod(shape):
-            scale = "" if isinstance(self.maker, GAN) else f"; --size {shape[1]}x{shape[0]} scales pictures"
+            scale = "" if isinstance(self.maker, Game) else f"; --size {shape[1]}x{shape[0]} scales pictures"
             raise ValueError(
                 f"{self.name} has samples of shape {made}, but the images of this data have {shape}{scale}"
             )
 
     def images(self, n: int, shape: tuple[int, ...], seed: int | None) -> tuple[NDArray[np.uint8], int | None]:
-        """n images of the GAN, uint8 (n, *shape), and the seed of their latents; or the samples of a file, and None.
+        """n images of the game, uint8 (n, *shape), and the seed of their latents; or the samples of a file, and None.
 
         seed: None is that of the training. Raises NonFiniteError for NaN.
         """
-        if not isinstance(self.maker, GAN):
+        if not isinstance(self.maker, Game):
             return self.maker, None
         try:
             return sample_images(self.maker, n, shape, seed), self.maker.seed if seed is None else seed
@@ -75,7 +74,7 @@ def open_source(path: StrPath, backend: Backend, size: str = "") -> Source:
             raise ValueError(f"{where} has no config.json, so it is no folder of a run; give one that train has made")
         if not (where / "checkpoint.npz").is_file():
             raise ValueError(f"{where} has no checkpoint.npz, so there is no GAN to judge; train it first")
-        gan, config = GAN.load(where / "checkpoint.npz", backend), Config.read(where / "config.json")
+        gan, config = Game.load(where / "checkpoint.npz", backend), Config.read(where / "config.json")
         return Source(os.fspath(path), gan, config)
     if not where.is_file():
         raise FileNotFoundError(
@@ -85,7 +84,7 @@ def open_source(path: StrPath, backend: Backend, size: str = "") -> Source:
         raise ValueError(f"{where} is neither the folder of a run nor an .npz file of samples or a checkpoint")
     _, header = archive.load(where, only=())
     if header.get("format") in saved.FORMATS:
-        return Source(os.fspath(path), GAN.load(where, backend))
+        return Source(os.fspath(path), Game.load(where, backend))
     return Source(os.fspath(path), load_data(where, size=size).images)
 
 

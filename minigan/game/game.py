@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import cached_property
 from os import PathLike
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -20,7 +21,7 @@ from ..backend import Backend, get_backend
 from ..files import Target
 from ..limits import check_layers
 from ..nn import Sequential
-from ..spec import Spec, arguments_of, classes, plain, whole
+from ..spec import Spec, arguments_of, classes, integer, plain
 from . import saved
 from .feed import Feed
 from .play import Play
@@ -29,6 +30,7 @@ from .update import Update
 
 Array = Any
 Metrics = dict[str, float]
+Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of the arrays of each part, by their names
 
 
 class Panel(NamedTuple):
@@ -66,7 +68,7 @@ class Game(Spec, abstract=True):
 
     def begin_as(self, seed: int) -> None:
         """To be called first in a constructor."""
-        self.seed = whole("seed", seed, least=0, bits=64)
+        self.seed = integer("seed", seed, least=0, bits=64)
         self.tries: Callable[[Update], None] | None = None  # called with each update, which then nobody learns from
         self._atomic = Atomic()
 
@@ -100,7 +102,7 @@ class Game(Spec, abstract=True):
         return {name: getattr(self, name) for name in self.argument_names()}
 
     @classmethod
-    def check_claims(cls, description: Mapping[str, Any], shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> None:
+    def check_description(cls, description: Mapping[str, Any], shapes: Shapes) -> None:
         """Before memory is taken for a description that anybody may have written: raises ValueError if it asks for more
         than the arrays in its file make likely."""
         for name, part in description.items():
@@ -163,7 +165,7 @@ class Game(Spec, abstract=True):
     def feed(self, data: Any, batch: int, labels: Any = None) -> Feed:
         """Minibatches of these data."""
         sources = self.sources(data, labels)
-        sizes = {name: self.size(name, whole("batch", batch)) for name in sources}
+        sizes = {name: self.size(name, integer("batch", batch)) for name in sources}
         return Feed(self.backend, self.dtype, self.seed, sources, sizes, self.place)
 
     def _on_backend(self, data: Any) -> Array:
@@ -203,8 +205,8 @@ class Game(Spec, abstract=True):
         is not finite. Warns of floats that G cannot make, such as 0 to 255 where it ends in Tanh, and of classes
         without a sample.
         """
-        steps, d_pretrain = whole("steps", steps, least=0), whole("d_pretrain", d_pretrain, least=0)
-        every = whole("every", every)
+        steps, d_pretrain = integer("steps", steps, least=0), integer("d_pretrain", d_pretrain, least=0)
+        every = integer("every", every)
         play = Play(self, images, batch, labels)
         play.begin(d_pretrain)
         play.warn_of_rest(steps)
@@ -270,8 +272,17 @@ class Game(Spec, abstract=True):
         return False
 
     def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
-        """n of what its pictures are of, (n, ...)."""
-        raise NotImplementedError
+        """n of what its pictures are of, (n, ...). seed: of what is random in them; default: the game's own."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `show`, which says what there is to see of it")
+
+    def sample(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
+        """n samples, to be judged or kept: by default what it shows."""
+        return self.show(n, seed)
+
+    @cached_property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one of them."""
+        return tuple(self.sample(1).shape[1:])
 
     def equilibrium(self) -> dict[str, float]:
         """Values of metrics where nobody has anything left to learn, if they are known."""

@@ -17,7 +17,7 @@ from ..nn import Sequential
 from ..nn.joint import piecewise_linear
 from ..optim import Schedule
 from ..penalties import Penalty, joint_pass
-from ..spec import number, whole
+from ..spec import integer, number
 from .update import Pass, Update
 
 Array = Any
@@ -68,13 +68,13 @@ class Judging:
         if not isinstance(instance_noise, Schedule):
             instance_noise = number("instance_noise", instance_noise, "[0, inf)")
         self.D, self.penalties, self.noise = D, list(penalties), instance_noise
-        self.packing = whole("packing", packing)
+        self.packing = integer("packing", packing)
         self._clock, self._rooms = clock, dict[tuple[int, ...], Room]()
 
     def __call__(
         self, up: Update, real: Array, fakes: Array, condition: Array | None = None, purposes: Sequence[int] = ()
     ) -> Judged:
-        """D on real samples and as many fakes, in an update of D. condition: (N, K), what D is given beside each."""
+        """D on real samples and as many fakes, in an update of D. condition: (N, K), of each of them."""
         of_real, of_fakes = purposes or (Purpose.D_REAL, Purpose.D_FAKE)
         condition = None if condition is None else self.packs(condition)
         if self.D.mixes_samples:
@@ -83,35 +83,35 @@ class Judging:
 
     def _as_one(self, up: Update, real: Array, fakes: Array, condition: Array | None, purpose: int) -> Judged:
         D, n = self.D, len(real) // self.packing
-        shown = self.shown(up, self._together(real, fakes), purpose)
+        inputs = self.inputs(up, self._together(real, fakes), purpose)
         both, penalties = None, self._with_streams(up)
         if penalties and condition is None and piecewise_linear(D):  # their points join the batch
             stream = up.stream(purpose)
-            points = [(p, p.points(shown[:n], shown[n:], up.arena, drawn)) for p, drawn in penalties]
-            outputs, values, way = joint_pass(D, shown, points, up.arena, stream)
-            up.passes.append(Pass(D, shown, "real and fake samples", True, stream, None))
+            points = [(p, p.points(inputs[:n], inputs[n:], up.arena, drawn)) for p, drawn in penalties]
+            outputs, values, way = joint_pass(D, inputs, points, up.arena, stream)
+            up.passes.append(Pass(D, inputs, "real and fake samples", True, stream, None))
             up.passes += [Pass(D, x, _points_of(p), True, stream, None) for p, x in points]
             up.terms += values
             penalties, total = [], sum(values[1:], values[0])
         else:
             both = None if condition is None else up.arena.stacked([condition, condition], D.dtype)
-            outputs, way = up.run(D, shown, purpose, on="real and fake samples", beside=both)
+            outputs, way = up.run(D, inputs, purpose, on="real and fake samples", condition=both)
             way, total = partial(way, inputs=False), None
         grads = up.arena.empty(outputs.shape, D.dtype)
 
         def back() -> Array | None:
             way(grads)
-            return self._penalise(up, penalties, shown[:n], shown[n:], condition, total)
+            return self._penalise(up, penalties, inputs[:n], inputs[n:], condition, total)
 
         return Judged(outputs[:n], outputs[n:], (grads[:n], grads[n:]), back)
 
     def _as_two(
         self, up: Update, real: Array, fakes: Array, condition: Array | None, of_real: int, of_fakes: int
     ) -> Judged:
-        shown_real, shown_fakes = self.shown(up, real, of_real), self.shown(up, fakes, of_fakes)
-        on_real, back_real = up.run(self.D, shown_real, of_real, on="real samples", beside=condition)
+        real_inputs, fake_inputs = self.inputs(up, real, of_real), self.inputs(up, fakes, of_fakes)
+        on_real, back_real = up.run(self.D, real_inputs, of_real, on="real samples", condition=condition)
         # fakes never move D's running statistics
-        on_fakes, back_fakes = up.run(self.D, shown_fakes, of_fakes, on="fakes", track=False, beside=condition)
+        on_fakes, back_fakes = up.run(self.D, fake_inputs, of_fakes, on="fakes", track=False, condition=condition)
         n, width = on_real.shape
         grads = up.arena.empty((2 * n, width), self.D.dtype)
         penalties = self._with_streams(up)
@@ -119,7 +119,7 @@ class Judging:
         def back() -> Array | None:
             back_real(grads[:n], inputs=False)
             back_fakes(grads[n:], inputs=False)
-            return self._penalise(up, penalties, shown_real, shown_fakes, condition, None)
+            return self._penalise(up, penalties, real_inputs, fake_inputs, condition, None)
 
         return Judged(on_real, on_fakes, (grads[:n], grads[n:]), back)
 
@@ -144,7 +144,7 @@ class Judging:
 
     # --- what D sees -------------------------------------------------------------------------------------------
 
-    def shown(self, up: Update, samples: Array, purpose: int) -> Array:
+    def inputs(self, up: Update, samples: Array, purpose: int) -> Array:
         """Samples as D sees them: under noise, and in packs."""
         if self.noise:
             std, be = self.noise, up.backend
@@ -165,11 +165,12 @@ class Judging:
         if n % self.packing:
             raise ValueError(f"D judges {self.packing} samples at once; a batch of {n} is no multiple of that")
 
-    def check(self, shown: Array, condition: Array | None, seed: int) -> None:
+    def check(self, inputs: Array, condition: Array | None, seed: int) -> None:
         """Raises ValueError for penalties that cannot be put on this D."""
         for penalty in self.penalties:
             try:
-                penalty.add(self.D, shown, shown, FreshArena(self.D.backend), Stream(seed, Purpose.PENALTY), condition)
+                arena, stream = FreshArena(self.D.backend), Stream(seed, Purpose.PENALTY)
+                penalty.add(self.D, inputs, inputs, arena, stream, condition)
             except ValueError as error:
                 raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
         self.D.zero_grad()

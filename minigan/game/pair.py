@@ -18,10 +18,10 @@ from ..limits import check_budget, samples_at_once
 from ..names import not_one_of
 from ..nn import Sequential
 from ..objectives import Critic, Objective, get_objective
-from ..spec import whole
+from ..spec import integer
 from .feed import Given
 from .fitting import check_shape, look_at_data, on_backend
-from .game import Game, Metrics, Panel
+from .game import Game, Metrics, Panel, Shapes
 from .judging import Judging
 from .player import Player
 
@@ -107,7 +107,7 @@ class Pair(Game, abstract=True):
         return True
 
     @classmethod
-    def check_claims(cls, description: Mapping[str, Any], shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> None:
+    def check_description(cls, description: Mapping[str, Any], shapes: Shapes) -> None:
         check_budget(description, shapes)
 
     # --- data --------------------------------------------------------------------------------------------------
@@ -202,8 +202,8 @@ class Pair(Game, abstract=True):
 
     def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
         """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
-        n = whole("the number of samples", n)
-        stream = Stream(whole("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
+        n = integer("the number of samples", n)
+        stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
         with self.backend.explained():
             z = self.backend.to_numpy(self.draw_latents(n, stream, FreshArena(self.backend)))
         if label is not None:
@@ -247,14 +247,14 @@ class Pair(Game, abstract=True):
         """
         return self.backend.to_numpy(self.objective.probability(self._outputs(samples, labels)[:, 0], self.backend.xp))
 
-    def read(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
-        """What D takes the codes of samples (N, ...) for: of each that it must tell, an array (N, width).
+    def predict(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
+        """D's prediction of the codes of samples (N, ...): of each that it predicts, an array (N, width).
 
         For a category or a label these are probabilities, for a continuous code the numbers. labels: as in `score`.
         """
         outputs = self._outputs(samples, labels)[:, 1:]
         xp = self.backend.xp
-        return [self.backend.to_numpy(code.read(outputs[:, part], xp)) for code, _, part in self._codes.asked]
+        return [self.backend.to_numpy(code.predict(outputs[:, part], xp)) for code, _, part in self._codes.predicted]
 
     @property
     def code_columns(self) -> list[tuple[Code, slice]]:
@@ -264,9 +264,9 @@ class Pair(Game, abstract=True):
     def _outputs(self, samples: Array, labels: Any) -> Array:
         samples = self.samples(samples)
         self.judging.check_batch(len(samples))
-        condition = None if self._codes.told is None else self.judging.packs(self.one_hot(labels, len(samples)))
+        condition = None if self._codes.given is None else self.judging.packs(self.one_hot(labels, len(samples)))
         with self._atomic.look():
-            return self.D(self.judging.packs(samples), train=False, beside=condition)[0]
+            return self.D(self.judging.packs(samples), train=False, condition=condition)[0]
 
     def samples(self, x: Array) -> Array:
         """Samples in the shape that G makes them."""
@@ -291,13 +291,13 @@ class Pair(Game, abstract=True):
         codes, zeros = self._codes, partial(G.backend.zeros, dtype=G.dtype)
         fakes, _ = G(zeros((2 * packing, self.latent + codes.width)), train=False)
         shape: tuple[int, ...] = tuple(fakes.shape[1:])
-        shown = self.judging.packs(fakes)
-        condition = None if codes.told is None else zeros((2, packing * codes.told.k))
+        inputs = self.judging.packs(fakes)
+        condition = None if codes.given is None else zeros((2, packing * codes.given.k))
         try:
-            outputs, _ = D(shown, train=False, beside=condition)
+            outputs, _ = D(inputs, train=False, condition=condition)
         except ValueError as error:
-            packs = f", {packing} packed as {shown.shape[1:]}" if packing > 1 else ""
-            label = "" if condition is None else f", with {condition.shape[1]} numbers beside them for the label"
+            packs = f", {packing} packed as {inputs.shape[1:]}" if packing > 1 else ""
+            label = "" if condition is None else f", with {condition.shape[1]} more numbers for the label"
             raise ValueError(f"D cannot take G's samples of shape {shape}{packs}{label}: {error}") from None
         if outputs.shape != (2, 1 + codes.outputs):
             wanted = "one logit per sample" + (f" and {codes.outputs} outputs for the codes" if codes.outputs else "")
@@ -307,7 +307,7 @@ class Pair(Game, abstract=True):
             raise ValueError(
                 f"{self.objective} looks at a hidden layer of D, but {codes.codes} at what D says: take another"
             )
-        self.judging.check(shown, condition, self.seed)
+        self.judging.check(inputs, condition, self.seed)
         return shape
 
     def __repr__(self) -> str:
@@ -343,4 +343,4 @@ def latent_size(G: Sequential, latent: int | None, codes: int) -> int:
         raise ValueError(
             f"G's first layer takes {known + codes} numbers, and {codes} are for the codes: no noise is left"
         )
-    return whole("latent", known if latent is None else latent)
+    return integer("latent", known if latent is None else latent)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..atomic import Atomic
 from ..backend import Backend
-from ..spec import whole
+from ..spec import integer
 from .feed import Feed
 from .player import Player
 from .update import NonFiniteError
@@ -64,7 +64,7 @@ class Play:
     """
 
     def __init__(self, game: Playable, data: Any, batch: int, labels: Any = None) -> None:
-        self.game, self.batch, self._clock = game, whole("batch", batch), list(game.players)[-1]
+        self.game, self.batch, self._clock = game, integer("batch", batch), list(game.players)[-1]
         self._be = be = game.backend
         self._failure: NonFiniteError | None = None
         self._per_turn: dict[str, int] = {}  # updates of each player

@@ -113,6 +113,9 @@ def _converted(header: Mapping[str, Any]) -> dict[str, Any]:
         game = {name: value for name, value in game.items() if name not in ("codes", "penalties", "reuse_fakes")}
         game["kind"] = "Tutorial"
     elif codes := game.pop("codes", []):
+        for code in codes:
+            if "told" in code:
+                code["predicted"] = not code.pop("told")
         game |= {"kind": "Conditional", "codes": codes}
     counts = {"d": header["d_updates"], "g": header["steps"]}
     return {"format": FORMAT, "game": game, "updates": counts, "extra": header.get("extra", {})}
@@ -155,7 +158,7 @@ def load(cls: Any, path: StrPath, backend: Backend) -> Game:
         kind: Any = spec.class_of(header["game"]["kind"])
         if not issubclass(kind, cls):
             raise ValueError(f"it holds a {kind.__name__}, and no {cls.__name__}")
-        kind.check_claims(header["game"], looked.shapes)
+        kind.check_description(header["game"], looked.shapes)
         states, _ = read(path)
         return restored(kind, states, header, backend)
     except _UNLIKELY as error:

@@ -57,7 +57,7 @@ class Pass(NamedTuple):
     on: str
     train: bool
     stream: Stream
-    beside: Array | None
+    condition: Array | None
 
 
 class Update:
@@ -114,7 +114,7 @@ class Update:
         train: bool = True,
         track: bool = True,
         depth: int | None = None,
-        beside: Array | None = None,
+        condition: Array | None = None,
         out: Array | None = None,
     ) -> tuple[Array, Back]:
         """A pass of a network: its output, and back(dy, inputs=True), which may overwrite dy.
@@ -125,9 +125,9 @@ class Update:
         learns, stream = net in self.player.nets, self.stream(purpose_of(name))
         tracked = learns and track and train and not self._dry
         y, way = net(
-            x, train=train, track=tracked, arena=self.arena, stream=stream, depth=depth, beside=beside, out=out
+            x, train=train, track=tracked, arena=self.arena, stream=stream, depth=depth, condition=condition, out=out
         )
-        self.passes.append(Pass(net, x, on, train, stream, beside))
+        self.passes.append(Pass(net, x, on, train, stream, condition))
 
         def back(dy: Array, inputs: bool = True) -> Array:
             return way(dy, params=learns, inputs=inputs, consume=True)
@@ -187,8 +187,8 @@ class Update:
             for name, parameter in net.parameters.items():
                 yield f"{prefix}.{name}", parameter.data
         yield from self.batches
-        for net, x, on, train, stream, beside in self.passes:
-            for name, y in net.activations(x, train=train, stream=stream, beside=beside):
+        for net, x, on, train, stream, condition in self.passes:
+            for name, y in net.activations(x, train=train, stream=stream, condition=condition):
                 yield f"the output of {names[id(net)]}.{name}" + (f" on {on}" if on else ""), y
         yield f"the loss of {self.player.name}", self.loss
         for net in self.player.nets:

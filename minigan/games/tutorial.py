@@ -82,8 +82,8 @@ class Tutorial(GAN):
 
     def _half(self, up: Update, samples: Array, purpose: int, term: Any, on: str) -> tuple[Array, Array]:
         """D's outputs, and its loss on these samples alone, with the gradient."""
-        shown = self.judging.shown(up, samples, purpose)
-        outputs, back = up.run(self.D, shown, purpose, on=on, track=purpose == Purpose.D_REAL)
+        inputs = self.judging.inputs(up, samples, purpose)
+        outputs, back = up.run(self.D, inputs, purpose, on=on, track=purpose == Purpose.D_REAL)
         dlogits = up.arena.empty(outputs.shape, outputs.dtype)
         up.loss = term(outputs, dlogits, self.backend)
         back(dlogits, inputs=False)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import number, whole
+from ..spec import integer, number
 from .activations import Activation
 from .init import Constant
 from .layer import Back, Layer, Parameter, Pass
@@ -45,7 +45,7 @@ class BatchNorm(Layer):
     fusible = True
 
     def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
-        self.n_features = n_features = whole("n_features", n_features)
+        self.n_features = n_features = integer("n_features", n_features)
         self.momentum = number("momentum", momentum, "[0, 1)", of="BatchNorm")
         self.eps = number("eps", eps, "(0, inf)", of="BatchNorm")
         self.parameters["weight"] = Parameter((n_features,), Constant(1.0))

@@ -99,7 +99,7 @@ class Skip(Chain):
 
     def output_shape(self, shape: Shape) -> Shape | None:
         out = super().output_shape(shape)
-        return None if out is None else _beside(shape, out)
+        return None if out is None else _concatenated(shape, out)
 
     def work(self, shape: Shape) -> tuple[int, int]:
         return _and_another(super().work(shape), self.output_shape(shape))
@@ -108,7 +108,7 @@ class Skip(Chain):
         out, run.out = run.out, None  # which is for both together
         fx, back_f = super().forward(x, run)
         xp, run.out = run.backend.xp, out
-        y = _join(x, fx, run.result(_beside(x.shape, fx.shape)))
+        y = _join(x, fx, run.result(_concatenated(x.shape, fx.shape)))
 
         def back(dy: Array, params: bool, inputs: bool) -> Array | None:
             past, through = _part(dy, x.shape[-1], run)
@@ -119,7 +119,7 @@ class Skip(Chain):
 
     def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
         fx, back_f = super().twice(x, run)
-        shape = _beside(x.shape, fx.shape)
+        shape = _concatenated(x.shape, fx.shape)
 
         def back(dy: Array) -> tuple[Array, Back]:
             past, through = _part(dy, x.shape[-1], run)
@@ -166,7 +166,7 @@ def _require_same(shape: Shape, out: Shape) -> None:
         )
 
 
-def _beside(shape: Shape, out: Shape) -> Shape:
+def _concatenated(shape: Shape, out: Shape) -> Shape:
     """The shape of both together."""
     if len(shape) < 2 or tuple(shape[:-1]) != tuple(out[:-1]):
         raise ValueError(

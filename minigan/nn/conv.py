@@ -34,7 +34,7 @@ from .windows import Pair, Windows, pair
 
 Array = Any
 
-PUBLISHED = 0, 3, 1, 2  # (O, kh, kw, C) as (O, C, kh, kw)
+AS_TORCH = 0, 3, 1, 2  # (O, kh, kw, C) as (O, C, kh, kw)
 
 
 class Conv2D(Windows):
@@ -68,7 +68,7 @@ class Conv2D(Windows):
         self.bias = bias
         self.init = init
         self.norm = norm
-        self._register((self.c_out, *self._kernel, self.c_in), self.c_out, bias, init, norm, PUBLISHED)
+        self._register((self.c_out, *self._kernel, self.c_in), self.c_out, bias, init, norm, AS_TORCH)
 
     def _shape(self, x: Array) -> tuple[int, ...]:
         _require_images(x, self.c_in)
@@ -126,7 +126,7 @@ class ConvTranspose2D(Windows):
             raise ValueError(f"output_padding must be less than the stride, {stride}, got {output_padding}")
         self.bias = bias
         self.init = init
-        self._register((self.c_in, *self._kernel, self.c_out), self.c_out, bias, init, None, PUBLISHED)
+        self._register((self.c_in, *self._kernel, self.c_out), self.c_out, bias, init, None, AS_TORCH)
 
     def _shape(self, x: Array) -> tuple[int, ...]:
         _require_images(x, self.c_in)

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..spec import whole
+from ..spec import integer
 from .activations import Activation
 from .affine import Affine, second_order, times_slope
 from .init import Initializer
@@ -59,8 +59,8 @@ class Dense(Affine):
         init: str | Initializer = "glorot",
         norm: WeightFunction | None = None,
     ) -> None:
-        self.n_in = whole("n_in", n_in)
-        self.n_out = whole("n_out", n_out)
+        self.n_in = integer("n_in", n_in)
+        self.n_out = integer("n_out", n_out)
         self.bias = bias
         self.init = init
         self.norm = norm

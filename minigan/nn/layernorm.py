@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..spec import number, whole
+from ..spec import integer, number
 from .init import Constant
 from .layer import Back, Layer, Parameter, Pass
 
@@ -45,7 +45,7 @@ class LayerNorm(Layer):
     """
 
     def __init__(self, n_features: int, eps: float = 1e-5) -> None:
-        self.n_features = n_features = whole("n_features", n_features)
+        self.n_features = n_features = integer("n_features", n_features)
         self.eps = number("eps", eps, "(0, inf)", of="LayerNorm")
         self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
         self.parameters["bias"] = Parameter((n_features,), Constant(0.0))

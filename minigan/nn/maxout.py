@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import whole
+from ..spec import integer
 from .layer import Back, Layer, Pass, linear
 
 Array = Any
@@ -31,7 +31,7 @@ class Maxout(Layer):
     """
 
     def __init__(self, pieces: int) -> None:
-        self.pieces = whole("pieces", pieces, least=2)
+        self.pieces = integer("pieces", pieces, least=2)
         if self.pieces > 256:
             raise ValueError(f"Maxout takes at most 256 pieces, got {pieces}")
 

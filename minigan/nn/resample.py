@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any
 
 from ..names import not_one_of
-from ..spec import whole
+from ..spec import integer
 from .layer import Back, Layer, Pass, linear
 
 Array = Any
@@ -46,7 +46,7 @@ class Upsample(Layer):
     """
 
     def __init__(self, factor: int, mode: str = "nearest") -> None:
-        self.factor = whole("factor", factor)
+        self.factor = integer("factor", factor)
         if mode not in ("nearest", "bilinear"):
             raise ValueError(not_one_of("mode", mode, ("nearest", "bilinear")))
         self.mode = mode
@@ -83,7 +83,7 @@ class AvgPool2D(Layer):
     """
 
     def __init__(self, kernel: int) -> None:
-        self.kernel = whole("kernel", kernel)
+        self.kernel = integer("kernel", kernel)
 
     @cached_property
     def _taps(self) -> Taps:

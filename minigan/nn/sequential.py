@@ -17,7 +17,7 @@ import numpy as np
 from ..atomic import uninterrupted
 from ..backend import Backend, FreshArena, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
-from ..spec import build, classes, whole
+from ..spec import build, classes, integer
 from .chain import Chain, Refusal
 from .layer import Back, Layer, Parameter, Pass
 
@@ -55,7 +55,7 @@ class Sequential:
         if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
         self.dtype = np.dtype(dtype)
-        self.seed = whole("seed", seed, least=0, bits=64)
+        self.seed = integer("seed", seed, least=0, bits=64)
         self.calls = 0  # passes made by hand so far: each gets dropout masks and noise of its own
         self._turns = itertools.count()  # the numbers of these passes, of which no two threads get one
         self._fresh = FreshArena(self.backend)
@@ -108,7 +108,7 @@ class Sequential:
         arena: FreshArena | None = None,
         stream: Stream | None = None,
         depth: int | None = None,
-        beside: Array | None = None,
+        condition: Array | None = None,
         out: Array | None = None,
     ) -> tuple[Array, Back]:
         """Run a batch; returns the output and `back(dy, params=True, inputs=True, consume=False)`.
@@ -118,8 +118,8 @@ class Sequential:
         arena: where the arrays of this pass live; by default they are fresh and never overwritten.
         stream: random numbers of this pass; by default the next of the network's own.
         depth: run the first `depth` layers only; the output is then that of the last of them.
-        beside: what stands beside each sample in the input, behind its last axis: (N, K) numbers, as K more features
-        or as K more channels, the same in every pixel; or, beside images (N, H, W, C), images (N, H, W, K) of the same
+        condition: what each sample is given with, behind its last axis: (N, K) numbers, as K more features or as K more
+        channels, the same in every pixel; or, with images (N, H, W, C), images (N, H, W, K) of the same
         size. It is given, so no gradient is taken with respect to it.
         out: a contiguous array of the network's dtype for the output, by default one of the arena.
 
@@ -133,8 +133,8 @@ class Sequential:
         run = self._pass(train, train if track is None else track, arena, stream)
         quiet = _underflowing if stream is None else nullcontext  # in a step, all is quiet anyway
         with quiet():
-            x, beside = self.as_batch(x), None if beside is None else self.as_batch(beside)
-            x = self._joined(x, beside, run)
+            x, condition = self.as_batch(x), None if condition is None else self.as_batch(condition)
+            x = self._joined(x, condition, run)
             run.out, run.fusing = out, True
             try:
                 y, chained = self.chain.forward(x, run, depth)
@@ -155,7 +155,7 @@ class Sequential:
                     dx = chained(dy, params, inputs)
                 finally:
                     run.backend.fuse(False)
-            return self._parted(dx, beside, run) if inputs else None
+            return self._parted(dx, condition, run) if inputs else None
 
         return y, back
 
@@ -168,12 +168,12 @@ class Sequential:
         arena: FreshArena | None = None,
         stream: Stream | None = None,
         outputs: int | None = None,
-        beside: Array | None = None,
+        condition: Array | None = None,
     ) -> tuple[Array, Array, Callable[[Array], None]]:
         """The output y, the gradient of Σy with respect to x, and a way to differentiate that gradient once more.
 
         Returns (y, dx, push). x, dx: (N, ...); if no layer mixes samples, dx_n is the gradient of sample n's output.
-        outputs: sum the first so many outputs only. beside: as in a call; dx and u are of the samples alone.
+        outputs: sum the first so many outputs only. condition: as in a call; dx and u are of the samples alone.
         push(u) adds to the parameters' gradients, until the arena is rewound,
 
             d/dθ Σ_n u_n · dx_n,   u (N, ...) held constant (dx may be overwritten with it),
@@ -193,42 +193,44 @@ class Sequential:
         True
         """
         run = self._pass(train, False, arena, stream)
-        x, beside, stamp = self.as_batch(x), None if beside is None else self.as_batch(beside), run.arena.stamp
-        shape, x = x.shape, self._joined(x, beside, run)
+        x, condition, stamp = self.as_batch(x), None if condition is None else self.as_batch(condition), run.arena.stamp
+        shape, x = x.shape, self._joined(x, condition, run)
         y, chained = self.chain.twice(x, run)
         dx, push = chained(ones(y.shape, outputs, run))
 
         @np.errstate(under="ignore")
         def tangent(u: Array) -> None:
             u = self._given("u must have the shape of dx,", u, shape, run, stamp)
-            if beside is not None:  # which does not move
-                still = run.empty(beside.shape)
+            if condition is not None:  # which does not move
+                still = run.empty(condition.shape)
                 still.fill(0)
                 u = self._joined(u, still, run)
             _, pull = push(u)
             pull(None)
 
-        return y, self._parted(dx, beside, run), tangent
+        return y, self._parted(dx, condition, run), tangent
 
-    def _joined(self, x: Array, beside: Array | None, run: Pass) -> Array:
-        """x with what stands beside each sample."""
-        if beside is None:
+    def _joined(self, x: Array, condition: Array | None, run: Pass) -> Array:
+        """x, and behind it the condition of each sample."""
+        if condition is None:
             return x
         features, pixels = x.shape[-1], x.shape[1:-1]
-        each = beside.shape[1:-1] == pixels or beside.ndim == 2  # a number of its own for each pixel, or one for all
-        if x.ndim < 2 or beside.ndim < 2 or len(beside) != len(x) or not each:
+        each = condition.shape[1:-1] == pixels or condition.ndim == 2  # numbers for each pixel, or for all of them
+        if x.ndim < 2 or condition.ndim < 2 or len(condition) != len(x) or not each:
             images = f", or such a batch {(len(x), *pixels, 'K')}".replace("'", "") if pixels else ""
-            raise ValueError(f"expected {len(x)} rows of numbers{images} beside samples {x.shape}, got {beside.shape}")
-        joined = run.empty((*x.shape[:-1], features + beside.shape[-1]))
+            raise ValueError(f"expected {len(x)} rows of numbers{images} with samples {x.shape}, got {condition.shape}")
+        joined = run.empty((*x.shape[:-1], features + condition.shape[-1]))
         joined[..., :features] = x
-        joined[..., features:] = beside if beside.ndim == x.ndim else beside.reshape(len(x), *(1 for _ in pixels), -1)
+        if condition.ndim < x.ndim:
+            condition = condition.reshape(len(x), *(1 for _ in pixels), -1)
+        joined[..., features:] = condition
         return joined
 
-    def _parted(self, dx: Array, beside: Array | None, run: Pass) -> Array:
+    def _parted(self, dx: Array, condition: Array | None, run: Pass) -> Array:
         """Of a gradient, the part of the samples."""
-        if beside is None:
+        if condition is None:
             return dx
-        part = run.empty((*dx.shape[:-1], dx.shape[-1] - beside.shape[-1]))
+        part = run.empty((*dx.shape[:-1], dx.shape[-1] - condition.shape[-1]))
         run.backend.xp.copyto(part, dx[..., : part.shape[-1]])
         return part
 
@@ -251,7 +253,7 @@ class Sequential:
         return Pass(arena or self._fresh, self.dtype, train, track, stream)
 
     def activations(
-        self, x: Array, train: bool = False, stream: Stream | None = None, beside: Array | None = None
+        self, x: Array, train: bool = False, stream: Stream | None = None, condition: Array | None = None
     ) -> Iterator[tuple[str, Array]]:
         """The output of each layer in turn, with its place and name; running statistics are left alone.
 
@@ -265,7 +267,7 @@ class Sequential:
         """
         stream = stream or Stream(self.seed, Purpose.CALL, self.calls)  # a look, not a call: it is not counted
         run = self._pass(train, False, None, stream)
-        x = self._joined(self.as_batch(x), None if beside is None else self.as_batch(beside), run)
+        x = self._joined(self.as_batch(x), None if condition is None else self.as_batch(condition), run)
         run.seen = []
         for _ in self.chain.steps(x, run):
             for place, layer, y in run.seen:
@@ -311,16 +313,16 @@ class Sequential:
 
     def packed(self, flat: Array) -> np.ndarray[Any, Any]:
         """Of an array like `flat`, the numbers that belong to parameters, as a NumPy array (size,)."""
-        whole = self.backend.to_numpy(flat)
-        return np.concatenate([whole[:0], *(whole[place] for place in self._places)])
+        numbers = self.backend.to_numpy(flat)
+        return np.concatenate([numbers[:0], *(numbers[place] for place in self._places)])
 
     def unpacked(self, numbers: np.ndarray[Any, Any]) -> Array:
         """The inverse: (size,) numbers, each in its place of an array like `flat`, which has zeros elsewhere."""
-        whole, begin = np.zeros(self.flat.shape, self.dtype), 0
+        all_numbers, begin = np.zeros(self.flat.shape, self.dtype), 0
         for place in self._places:
             end = begin + place.stop - place.start
-            whole[place], begin = numbers[begin:end], end
-        return self.backend.asarray(whole)
+            all_numbers[place], begin = numbers[begin:end], end
+        return self.backend.asarray(all_numbers)
 
     def grad_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Copies of the gradients as NumPy arrays, named as in `state_dict`."""

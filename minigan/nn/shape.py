@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..spec import whole
+from ..spec import integer
 from .layer import Back, Layer, Pass, linear
 
 Array = Any
@@ -17,7 +17,7 @@ class Reshape(Layer):
     fusible = rearranges = True
 
     def __init__(self, *shape: int) -> None:
-        self.shape = tuple(whole("each size of Reshape", n) for n in shape)
+        self.shape = tuple(integer("each size of Reshape", n) for n in shape)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if math.prod(shape[1:]) != math.prod(self.shape):

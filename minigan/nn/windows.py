@@ -19,7 +19,7 @@ import math
 from typing import Any
 
 from ..backend import Backend
-from ..spec import whole
+from ..spec import integer
 from .activations import Activation
 from .affine import Affine, second_order, times_slope
 from .layer import Back, Pass
@@ -33,8 +33,8 @@ class Windows(Affine, abstract=True):
     """Base class: what both kinds are told of their windows, as it was given and as pairs, and their passes."""
 
     def _windows(self, c_in: int, c_out: int, kernel: int | Pair, stride: int | Pair, padding: int | Pair) -> None:
-        self.c_in = whole("c_in", c_in)
-        self.c_out = whole("c_out", c_out)
+        self.c_in = integer("c_in", c_in)
+        self.c_out = integer("c_out", c_out)
         self.kernel, self._kernel = pair("kernel", kernel)
         self.stride, self._stride = pair("stride", stride)
         self.padding, self._padding = pair("padding", padding, least=0)
@@ -134,7 +134,7 @@ def pair(name: str, value: Any, least: int = 1) -> tuple[int | Pair, Pair]:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} must be a number or a pair of them, got {value!r}")
-        both = whole(name, value[0], least), whole(name, value[1], least)
+        both = integer(name, value[0], least), integer(name, value[1], least)
         return both, both
-    number = whole(name, value, least)
+    number = integer(name, value, least)
     return number, (number, number)

@@ -5,7 +5,7 @@ A. Odena, C. Olah and J. Shlens, "Conditional Image Synthesis with Auxiliary Cla
     L_S = E log P(real | x) + E log P(fake | G(z, y))       L_C = E log P(y | x) + E log P(y | G(z, y))
     D ascends L_S + L_C                                     G ascends L_C − L_S (here: its non-saturating form)
 
-D is not told the label but must tell it, of real samples and of fakes. Both players gain from G's obedience, so it
+D is not given the label but predicts it, of real samples and of fakes. Both players gain from G's obedience, so it
 comes early and sure; the price is that G avoids what is hard to classify. The rest is `dcgan`.
 """
 
@@ -17,4 +17,4 @@ from . import dcgan
 
 STEPS, BATCH = dcgan.STEPS, dcgan.BATCH
 
-build = partial(dcgan.build, label="asked")
+build = partial(dcgan.build, label="predicted")

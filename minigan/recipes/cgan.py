@@ -1,4 +1,4 @@
-"""A conditional GAN: G draws what it is asked for, and D is told what that was.
+"""A conditional GAN: G draws what it is asked for, and D is given it too.
 
 M. Mirza and S. Osindero, "Conditional Generative Adversarial Nets", 2014.
 
@@ -17,4 +17,4 @@ from . import dcgan
 
 STEPS, BATCH = dcgan.STEPS, dcgan.BATCH
 
-build = partial(dcgan.build, label="told")
+build = partial(dcgan.build, label="given")

@@ -18,7 +18,7 @@ from ..names import not_one_of
 from ..objectives import Minimax, get_objective
 from ..optim import SGD, Adam, Cosine, Linear, OptimisticAdam, Optimizer, RMSprop, Schedule
 from ..penalties import DRAGAN, R1, R2, GradientPenalty
-from ..spec import whole
+from ..spec import integer
 from . import networks
 
 STEPS, BATCH = 4_000, 64
@@ -34,7 +34,7 @@ def build(
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
     ] = "non-saturating",
     real_target: float = 1.0,
-    label: Literal["none", "told", "asked"] = "none",
+    label: Literal["none", "given", "predicted"] = "none",
     classes: int | None = None,
     categories: int = 0,
     continuous: int = 0,
@@ -76,11 +76,11 @@ def build(
     width: channels of conv networks at half the size of the picture, or units of a layer of points networks
     objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
-    label: D is "told" the labels of the data (CGAN), "asked" for them (AC-GAN), or nobody knows them
+    label: D is "given" the labels of the data (CGAN) or they are "predicted" by it (AC-GAN), or nobody knows them
     classes: how many labels there are, from 0; none for as many as the data has (10 before there is any)
-    categories: G is asked for one of so many categories, and D to tell which (InfoGAN); 0 for none
-    continuous: G is asked for so many numbers from −1 to 1, and D to tell them (InfoGAN)
-    label_weight: weight of the loss of a label that D is asked for
+    categories: G is asked for one of so many categories, and D predicts which (InfoGAN); 0 for none
+    continuous: G is asked for so many numbers from −1 to 1, and D predicts them (InfoGAN)
+    label_weight: weight of the loss of a label that D predicts
     category_weight: weight of the loss of the category
     continuous_weight: weight of the loss of the numbers
     gradient_penalty: weight λ of (‖∇D‖ − 1)² between real samples and fakes (WGAN-GP)
@@ -131,16 +131,18 @@ def build(
     elif real_target != 1:
         raise ValueError(f"real_target is a probability, which the objective {objective} knows nothing of; leave it 1")
     codes: list[Code] = []
-    if label not in ("none", "told", "asked"):
-        raise ValueError(not_one_of("label", label, ("none", "told", "asked")))
+    if label not in ("none", "given", "predicted"):
+        raise ValueError(not_one_of("label", label, ("none", "given", "predicted")))
     if label != "none":
-        codes.append(Label(CLASSES if classes is None else classes, told=label == "told", weight=label_weight))
+        k = CLASSES if classes is None else classes
+        codes.append(Label(k, predicted=label == "predicted", weight=label_weight))
     if categories:
         codes.append(Category(categories, category_weight))
     if continuous:
         codes.append(Continuous(continuous, continuous_weight))
     known = Codes(codes)
-    head = networks.Head(1 + known.outputs, known.told.k if known.told else 0, whole("packing", packing), minibatch_std)
+    given = 0 if known.given is None else known.given.k
+    head = networks.Head(1 + known.outputs, given, integer("packing", packing), minibatch_std)
     inputs, of_G, of_D = latent + known.width, {"seed": 2 * seed, **where}, {"seed": 2 * seed + 1, **where}
     match nets:
         case "dense":
@@ -175,4 +177,4 @@ def build(
 
 def _length(name: str, given: int | str, steps: int, least: int = 1) -> int:
     """So many steps, or all of the run."""
-    return steps if given == "all" else whole(name, given, least)
+    return steps if given == "all" else integer(name, given, least)

@@ -44,7 +44,7 @@ from ..nn import (
     WeightNorm,
 )
 from ..nn.init import Normal
-from ..spec import whole
+from ..spec import integer
 
 Norm = Literal["none", "batch", "layer", "spectral", "weight"]
 G_HIDDEN, D_HIDDEN = (256, 512, 1024), (512, 256)
@@ -54,13 +54,13 @@ _OF_WEIGHTS = {"spectral": SpectralNorm, "weight": WeightNorm}
 class Head(NamedTuple):
     """What D says and sees beyond one sample and one logit.
 
-    outputs: the logit, and what D must tell of codes. told: numbers that stand beside each sample. packing: samples
+    outputs: the logit, and those that predict codes. given: numbers that each sample comes with. packing: samples
     that D judges at once. minibatch_std: one more feature before the last layer, the mean standard deviation over the
     batch.
     """
 
     outputs: int = 1
-    told: int = 0
+    given: int = 0
     packing: int = 1
     minibatch_std: bool = False
 
@@ -91,7 +91,7 @@ def discriminator(pixels: int, head: Head, norm: Norm = "none", **where: Any) ->
         return Dense(n_in, n_out, norm=of_weights())
 
     layers: list[Layer] = []
-    for n_in, n_out in pairwise((head.packing * (pixels + head.told), *D_HIDDEN)):
+    for n_in, n_out in pairwise((head.packing * (pixels + head.given), *D_HIDDEN)):
         layers += [dense(n_in, n_out), *between(n_out), LeakyReLU(0.2)]
     return Sequential(*layers, *head.layers(D_HIDDEN[-1], dense), **where)
 
@@ -137,7 +137,7 @@ def conv_discriminator(shape: tuple[int, ...], width: int, head: Head, norm: Nor
     else:
         middle = [*between(2 * width), LeakyReLU(0.2), Flatten()]
     return Sequential(
-        down(channels + head.packing * head.told, width), LeakyReLU(0.2), down(width, 2 * width), *middle,
+        down(channels + head.packing * head.given, width), LeakyReLU(0.2), down(width, 2 * width), *middle,
         dense(features, 16 * width), *between(16 * width), LeakyReLU(0.2), *head.layers(16 * width, dense),
         **where,
     )  # fmt: skip
@@ -157,8 +157,8 @@ def point_discriminator(numbers: int, width: int, head: Head, norm: Norm = "none
     Raises ValueError for another norm, or a width of less than 2.
     """
     of_weights, between = _norm(norm)
-    units, layers = whole("width // 2", width // 2), list[Layer]()
-    for n_in, n_out in pairwise((head.packing * (numbers + head.told), *[units] * 3)):
+    units, layers = integer("width // 2", width // 2), list[Layer]()
+    for n_in, n_out in pairwise((head.packing * (numbers + head.given), *[units] * 3)):
         layers += [Dense(n_in, 5 * n_out, norm=of_weights()), Maxout(5), *between(n_out)]
     return Sequential(*layers, *head.layers(units, lambda n, m: Dense(n, m, norm=of_weights())), **where)
 

@@ -130,14 +130,19 @@ def of_today(options: Mapping[str, Any]) -> dict[str, Any]:
 
     >>> of_today({"lr": 1e-3, "updates": "separate", "half_batches": True})
     {'lr': 0.001, 'loop': 'tutorial'}
+    >>> of_today({"label": "told"})
+    {'label': 'given'}
     """
-    if not _GONE & options.keys():
-        return dict(options)
-    loop = "tutorial" if options.get("updates") == "separate" else "paper"
-    return {name: value for name, value in options.items() if name not in _GONE} | {"loop": loop}
+    today = {name: value for name, value in options.items() if name not in _GONE}
+    if _GONE & options.keys():
+        today["loop"] = "tutorial" if options.get("updates") == "separate" else "paper"
+    if today.get("label") in _LABEL:
+        today["label"] = _LABEL[today["label"]]
+    return today
 
 
 _GONE = {"updates", "batches", "fake_statistics", "half_batches"}  # which `loop` stands for
+_LABEL = {"told": "given", "asked": "predicted"}
 
 
 def docstring(of: Any) -> str:

@@ -19,7 +19,7 @@ from ..game.play import Play
 from ..game.update import NonFiniteError
 from ..gan import GAN
 from ..recipes.options import recipe_options
-from ..samples import images_shown, require_finite
+from ..samples import as_images, require_finite
 from . import pictures
 from .config import Config
 from .data import hints
@@ -218,7 +218,7 @@ class Run:
         """The present samples of the first n latents, about, always the same ones."""
         columns = columns_of(n, self.classes)
         n = whole_rows(n, columns)
-        images = images_shown(self.gan, n, self.config.images["shape"])
+        images = as_images(self.gan, self.gan.show(n), self.config.images["shape"])
         return picture_of(images, self.classes, columns)
 
     def _save_sample(self) -> None:

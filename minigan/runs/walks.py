@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import Category
-from ..gan import GAN
+from ..game.pair import Pair
 
 Latents = NDArray[np.floating[Any]]
 
@@ -25,7 +25,7 @@ COLUMNS = 10
 REACH = 2.0  # a continuous code goes from −2 to 2, twice as far as in training, as in the paper
 
 
-def interpolation(gan: GAN, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
+def interpolation(gan: Pair, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
     """One block (rows · 10, ...) of latents. label: as in `GAN.sample`; by default it changes along the row too."""
     ends = gan.latents(2 * rows, seed, label)
     a, b = ends[:rows, None], ends[rows:, None]
@@ -37,7 +37,7 @@ def interpolation(gan: GAN, rows: int, seed: int | None = None, label: Any = Non
     return [z.reshape(rows * COLUMNS, -1)]
 
 
-def traversal(gan: GAN, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
+def traversal(gan: Pair, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
     """A block (rows · columns, ...) of latents for each code: as many columns as it has categories, or 10.
 
     A row has the same noise everywhere, and the same other codes. label: as in `GAN.sample`.

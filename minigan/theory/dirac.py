@@ -52,7 +52,7 @@ import numpy as np
 from ..backend import Backend
 from ..penalties import R1, GradientPenalty
 from . import Finding, Say
-from .dirac_game import Consensus, Dirac, Floats, Game, Played, Point, Row, jacobian, walk
+from .dirac_game import Case, Consensus, Dirac, Floats, Game, Played, Point, jacobian, walk
 from .dirac_linear import Linear, eigenvalues, error
 from .dirac_picture import TITLES, portrait, written
 
@@ -75,17 +75,18 @@ def _wasserstein(**options: Any) -> Callable[[Backend], Game]:
 
 
 ROWS = [
-    Row("minimax, unregularised", _minimax(), Linear(0, 0, 0.5), ("3.10", "1.42")),
-    Row("non-saturating", lambda be: Dirac(H, backend=be, objective="non-saturating"), Linear(0, 0, 0.5),
+    Case("minimax, unregularised", _minimax(), Linear(0, 0, 0.5), ("3.10", "1.42")),
+    Case("non-saturating", lambda be: Dirac(H, backend=be, objective="non-saturating"), Linear(0, 0, 0.5),
         ("0.64", "0.28")),
-    Row("minimax, D 4× faster", _minimax(d_lr=4 * H), Linear(0, 0, 1), None),
-    Row("WGAN, clip 1", _wasserstein(clip=1.0), Linear(0, 0, 1), ("1.00", "1.02")),
-    Row("WGAN-GP, weight 0.35", _wasserstein(penalties=[GradientPenalty(0.35)]), None,
+    Case("minimax, D 4× faster", _minimax(d_lr=4 * H), Linear(0, 0, 1), None),
+    Case("WGAN, clip 1", _wasserstein(clip=1.0), Linear(0, 0, 1), ("1.00", "1.02")),
+    Case("WGAN-GP, weight 0.35", _wasserstein(penalties=[GradientPenalty(0.35)]), None,
         ("1.62 to 1.97", "1.14 to 1.44")),
-    Row("instance noise, s = 0.7", lambda be: Dirac(H, noise=NOISE, backend=be), Linear(0, NOISE**2 / 2, 0.5), None),
-    Row("R1, γ = 0.3", _minimax(penalties=[R1(0.3)]), Linear(0, 0.3, 0.5), ("2.6e-6", "2.3e-7")),
-    Row("R1, γ = 1 (critical)", _minimax(penalties=[R1(1.0)]), Linear(0, 1, 0.5), ("9.5e-22", "7.5e-17")),
-    Row("consensus, γ = 1", lambda be: Consensus(_minimax()(be), 1.0), Linear(0.25, 0.25, 0.5), ("2.6e-10", "1.7e-11")),
+    Case("instance noise, s = 0.7", lambda be: Dirac(H, noise=NOISE, backend=be), Linear(0, NOISE**2 / 2, 0.5), None),
+    Case("R1, γ = 0.3", _minimax(penalties=[R1(0.3)]), Linear(0, 0.3, 0.5), ("2.6e-6", "2.3e-7")),
+    Case("R1, γ = 1 (critical)", _minimax(penalties=[R1(1.0)]), Linear(0, 1, 0.5), ("9.5e-22", "7.5e-17")),
+    Case("consensus, γ = 1", lambda be: Consensus(_minimax()(be), 1.0), Linear(0.25, 0.25, 0.5),
+         ("2.6e-10", "1.7e-11")),
 ]  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def experiment(seed: int, backend: Backend, say: Say) -> Found:
     return Found(rows, {order: walk(getattr(noisy, order), START, STEPS) for order in ORDERS[:2]})
 
 
-def play(row: Row, backend: Backend, orders: tuple[str, ...] = ORDERS) -> Played:
+def play(row: Case, backend: Backend, orders: tuple[str, ...] = ORDERS) -> Played:
     """Play one row."""
     game = row.play(backend)
     walks = {order: walk(getattr(game, order), START, STEPS) for order in orders}

@@ -202,7 +202,7 @@ class Weighted(Minimax):
         return (weights * (be.xp.logaddexp(0, logits) - target * logits)).sum()
 
 
-class Row(NamedTuple):
+class Case(NamedTuple):
     """A game. play: makes it. linear: it near the equilibrium, if it has one.
 
     known: |(θ, ψ)| after the last step, simultaneous and with G first, rounded; of a cycle, the lowest and the highest
@@ -221,7 +221,7 @@ class Played(NamedTuple):
     walks: of each of ORDERS, (STEPS + 1, 2). jacobians: at 0, of the field, of a simultaneous step and with G first.
     """
 
-    row: Row
+    row: Case
     game: Game
     walks: dict[str, Floats]
     jacobians: tuple[Floats, Floats, Floats] | None

@@ -41,7 +41,7 @@ class Line:
     def shares(self, toy: Mixture) -> Floats:
         """Of each cell under a mixture, (cells,) with sum 1. Raises ValueError if more than 1e-6 of it lies outside."""
         shares = toy.density(self.x) * self.width
-        return self._whole(shares, toy.name)
+        return self._normalised(shares, toy.name)
 
     def generated(self, gan: GAN, steps: int = 2000) -> Floats:
         """Of each cell under a G of one number z, of the GAN's prior: (cells,) with sum 1. steps: of the grid of z.
@@ -58,9 +58,9 @@ class Line:
         low, high = np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])
         room = np.maximum(high - low, np.finfo(np.float64).tiny)  # a flat step has all of its share in one cell
         below = np.clip((self.edges[:, None] - low) / room, 0, 1) @ chances
-        return self._whole(np.diff(below), "G")
+        return self._normalised(np.diff(below), "G")
 
-    def _whole(self, shares: Floats, name: str) -> Floats:
+    def _normalised(self, shares: Floats, name: str) -> Floats:
         if abs(shares.sum() - 1) > 1e-6:
             raise ValueError(
                 f"{shares.sum():.6g} of the distribution of {name} lies between {self.edges[0]:g} and "
