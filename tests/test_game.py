@@ -110,6 +110,20 @@ def test_its_gradients_are_those_of_its_losses() -> None:
     assert {name.partition(": ")[2].partition(".")[0] for name in errors if "coder" in name} == {"E", "G"}
 
 
+def test_the_norm_of_a_gradient_is_that_of_all_networks_of_a_player() -> None:
+    norms, game = list[tuple[float, float]](), build()
+
+    def compare(up: Update) -> None:
+        parts = [g.ravel() for net in up.player.nets for g in net.grad_dict().values()]
+        norms.append((float(up.norm), float(np.linalg.norm(np.concatenate(parts)))))
+
+    game.tries = compare
+    game.turn(game.feed(DATA, 8))
+    assert len(norms) == 3
+    for found, expected in norms:
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_check_changes_nothing() -> None:
     game = build(dtype="float64")
     game.fit(DATA, 3, 8)

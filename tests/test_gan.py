@@ -26,7 +26,9 @@ from minigan import (
     SGD,
     Adam,
     BatchNorm,
+    Category,
     Conditional,
+    Continuous,
     Dense,
     Dropout,
     GaussianNoise,
@@ -44,6 +46,7 @@ from minigan import (
     Tutorial,
     archive,
     get_backend,
+    gradcheck_game,
 )
 from minigan.backend import Backend, Purpose, Stream, absent
 from minigan.game import Play, Update, saved
@@ -103,6 +106,26 @@ def everything(gan: GAN) -> list[Array]:
 def moves(name: str) -> bool:
     """A bias before a batchnorm does nothing, and may stay where it is."""
     return name.endswith(("weight", "running_mean", "running_var"))
+
+
+# --- gradients -------------------------------------------------------------------------------------------------
+
+CODES = [
+    [Label(3)], [Label(3, predicted=True, weight=0.7)], [Category(3)], [Label(2, predicted=True), Continuous(1)],
+    [Label(2), Category(3)],
+]  # fmt: skip
+
+
+@every_rule
+def test_every_gradient_of_a_turn(rule: str) -> None:
+    assert max(gradcheck_game(play(rule), data(), 8).values()) < 1e-6
+
+
+@pytest.mark.parametrize("rule", ["default", "reused fakes", "relativistic", "R1 and R2"])
+@pytest.mark.parametrize("codes", CODES, ids=str)
+def test_every_gradient_of_a_turn_with_codes(codes: list[Any], rule: str) -> None:
+    labels = np.arange(24) % codes[0].k if isinstance(codes[0], Label) else None
+    assert max(gradcheck_game(play(rule, codes=codes), data(), 8, labels=labels).values()) < 1e-6
 
 
 # --- who moves -------------------------------------------------------------------------------------------------
