@@ -35,7 +35,7 @@ from minigan import (
     WeightNorm,
     gradcheck,
 )
-from minigan.backend import Arena, Backend, Purpose, Stream, cpu_conv, get_backend
+from minigan.backend import Arena, Backend, Purpose, Stream, cpu_planes, get_backend
 from minigan.nn.conv import pair
 from minigan.nn.init import He
 
@@ -74,7 +74,7 @@ def pairs(least: int, most: int) -> st.SearchStrategy[tuple[int, int]]:
 
 
 windows = pairs(1, 4), pairs(1, 3), pairs(0, 4)
-channels = st.integers(1, 3), st.integers(1, 3)
+channels = st.integers(1, 4), st.integers(1, 3)
 cases = st.builds(Case, st.integers(1, 3), pairs(1, 6), *channels, *windows, seeds).filter(lambda c: min(c.places) >= 1)
 
 
@@ -91,7 +91,7 @@ def by_definition(case: Case, x: Array, w: Array) -> Array:
 
 @pytest.fixture(params=[1, 1 << 19], ids=["sample by sample", "default blocks"])
 def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_conv, "PATCHES", request.param)
+    monkeypatch.setattr(cpu_planes, "PATCHES", request.param)
 
 
 @pytest.mark.usefixtures("_blocks")
@@ -99,6 +99,7 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @given(case=cases, accumulate=st.booleans())
 @example(case=Case(2, (5, 5), 1, 2, (4, 4), (2, 2), (1, 1), 0), accumulate=True)
 @example(case=Case(3, (2, 3), 2, 1, (1, 1), (3, 2), (4, 0), 0), accumulate=False)
+@example(case=Case(2, (6, 5), 1, 33, (4, 3), (2, 2), (1, 1), 0), accumulate=True)  # more outputs than go as planes
 def test_convolutions_are_the_definition_and_their_adjoints(backend: Backend, case: Case, accumulate: bool) -> None:
     x, w, g = case.draw()
     expected, options = by_definition(case, x, w), {"stride": case.stride, "padding": case.padding}

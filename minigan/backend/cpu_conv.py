@@ -6,110 +6,129 @@
 
 P(x) is k²/s² times as large as x. Made for the whole batch, it would go to memory and come back; of a few samples it
 stays in the cache until the product has read it. The threads of the team share the batch, each with its own samples.
+
+Adding rows to where windows stand is slow without a compiler: nothing in NumPy adds many short pieces quickly. So
+`conv_inputs` goes the other way round (phases.py): the rows are windows of g, and each makes s × s pixels of the
+image, to which nothing is added. Images of one to three channels have a way of their own (cpu_planes.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .cpu import CpuBackend
-from .reference import Pair, inside, offsets
-from .threads import cut
+from .cpu_planes import PlanesOnCpu, blocks
+from .phases import phases_of
+from .reference import Pair, inside
 
 Array = Any
 
-PATCHES = 1 << 19  # numbers in the windows of the samples that are taken together
 
-
-class ConvOnCpu(CpuBackend):
-    """What a CPU backend does for convolutions; `_patches` and `_fold` may be done better."""
+class ConvOnCpu(PlanesOnCpu):
+    """What a CPU backend does for convolutions; `_patches` and `_add_windows` may be done better."""
 
     def conv(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        if self._as_planes(w):
+            return self._conv_planes(x, w, out, stride, padding)
         W = w.reshape(len(w), -1).T
 
         def part(samples: slice) -> None:
-            for block in _blocks(samples, w, out):
-                patches = self._temporary("patches", _patches_shape(w, out[block]), x.dtype)
-                self._patches(x[block], patches, stride, padding)
-                np.matmul(_matrix(patches), W, out=out[block].reshape(-1, len(w)))
+            for block in blocks(samples, w, out):
+                patches = self._windows(x[block], w, out[block], stride, padding)
+                np.matmul(patches, W, out=out[block].reshape(-1, len(w)))
 
-        self._share(part, self._samples(w, out))
+        return self._share(part, self._samples(w, out))
 
     def conv_inputs(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
-        W = w.reshape(len(w), -1)
-
-        def part(samples: slice) -> None:
-            for block in _blocks(samples, w, g):
-                patches = self._temporary("patches", _patches_shape(w, g[block]), g.dtype)
-                np.matmul(g[block].reshape(-1, len(w)), W, out=_matrix(patches))
-                self._fold(patches, out[block], stride, padding)
-
-        self._share(part, self._samples(w, g))
+        if self._into_planes(w):
+            self._add_planes(g, w, out, stride, padding)
+        else:
+            self._add_windows(g, w, out, stride, padding)
 
     def conv_weights(
         self, g: Array, x: Array, out: Array, stride: Pair, padding: Pair, accumulate: bool = False
     ) -> None:
-        parts, W = self._samples(out, g), out.reshape(len(out), -1)
-        sums = self._temporary("sums", (len(parts), *W.shape), out.dtype)
+        if self._as_planes(out):
+            self._weights_of_planes(g, x, out, stride, padding, accumulate)
+        else:
+            self._weights_of_windows(g, x, out, stride, padding, accumulate)
+
+    def conv_and_weights(
+        self, x: Array, w: Array, out: Array, g: Array, dw: Array, stride: Pair, padding: Pair, accumulate: bool
+    ) -> None:
+        if self._as_planes(w):
+            super().conv_and_weights(x, w, out, g, dw, stride, padding, accumulate)
+        else:
+            self._weights_of_windows(g, x, dw, stride, padding, accumulate, w, out)
+
+    def _weights_of_windows(
+        self,
+        g: Array,
+        x: Array,
+        dw: Array,
+        stride: Pair,
+        padding: Pair,
+        accumulate: bool,
+        w: Array | None = None,
+        out: Array | None = None,
+    ) -> None:
+        """dw = gᵀ P(x), or added to it; while the windows are at hand, out = P(x) Wᵀ as well, if there is a w."""
+        parts, W = self._samples(dw, g), dw.reshape(len(dw), -1)
+        sums = self._temporary("sums", (len(parts), *W.shape), dw.dtype)
 
         def part(i: int) -> None:
-            for block in _blocks(parts[i], out, g):
-                patches = self._temporary("patches", _patches_shape(out, g[block]), x.dtype)
-                self._patches(x[block], patches, stride, padding)
+            for block in blocks(parts[i], dw, g):
+                patches = self._windows(x[block], dw, g[block], stride, padding)
                 first = block.start == parts[i].start
                 product = sums[i] if first else self._temporary("gemm", W.shape, W.dtype)
-                np.matmul(g[block].reshape(-1, len(W)).T, _matrix(patches), out=product)
+                np.matmul(g[block].reshape(-1, len(W)).T, patches, out=product)
                 if not first:
                     np.add(sums[i], product, out=sums[i])
+                if w is not None and out is not None:
+                    np.matmul(patches, w.reshape(len(w), -1).T, out=out[block].reshape(-1, len(w)))
 
         self._share(part, range(len(parts)))
         for i in range(len(parts)):
             np.add(W, sums[i], out=W) if accumulate or i else np.copyto(W, sums[i])
 
-    def _samples(self, w: Array, out: Array) -> list[slice]:
-        """The batch, a part for each thread that is worth waking."""
-        flops = 2.0 * out.size * w[0].size
-        return cut(len(out), min(self.threads, int(flops / self.PRODUCT)))
+    def _add_windows(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        """conv_inputs, for images of many channels: windows of g times weights make the phases of the image."""
+        phases, (o, *_, c) = phases_of(w.shape[1:3], g.shape[1:3], stride, padding), w.shape
+        turned = phases.weights(w, self._temporary)[:, ::-1, :, ::-1].transpose(1, 3, 0, 2, 4, 5)
+        W = self._temporary("weights", turned.shape, w.dtype)
+        np.copyto(W, turned)
+        pixels, taps = phases.size, phases.taps
+        margin = taps[0] - 1, taps[1] - 1
+
+        def part(samples: slice) -> None:
+            for block in blocks(samples, w, g):
+                n = block.stop - block.start
+                patches = self._temporary("patches", (n, *pixels, *taps, o), g.dtype)
+                self._patches(g[block], patches, (1, 1), margin)
+                made = self._temporary("phases", (n, *pixels, *stride, c), g.dtype)
+                rows = n * pixels[0] * pixels[1]
+                np.matmul(patches.reshape(rows, -1), W.reshape(-1, made[0, 0, 0].size), out=made.reshape(rows, -1))
+                phases.lay_out(made, out[block])
+
+        self._share(part, self._samples(w, g))
 
     # --- windows -----------------------------------------------------------------------------------------------
 
+    def _windows(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> Array:
+        """P(x), the windows of images x that make `out`."""
+        patches = self._temporary("patches", (*out.shape[:3], *w.shape[1:]), x.dtype)
+        self._patches(x, patches, stride, padding)
+        return patches.reshape(math.prod(out.shape[:3]), -1)
+
     def _patches(self, x: Array, patches: Array, stride: Pair, padding: Pair) -> None:
         """patches (n, oh, ow, kh, kw, C) = the windows of the images x."""
-        framed = self._framed(x.shape, padding, x.dtype)
+        n, height, width, channels = x.shape
+        size = n, height + 2 * padding[0], width + 2 * padding[1], channels
+        framed = self._temporary("framed", size, x.dtype)
+        framed.fill(0)
         np.copyto(inside(framed, x, padding), x)
         sample, down, right, channel = framed.strides
         strides = sample, down * stride[0], right * stride[1], down, right, channel
         np.copyto(patches, np.lib.stride_tricks.as_strided(framed, patches.shape, strides))
-
-    def _fold(self, patches: Array, out: Array, stride: Pair, padding: Pair) -> None:
-        """The images `out`, each pixel the sum of what the windows have at its place."""
-        framed = self._framed(out.shape, padding, out.dtype)
-        for i, j, seen in offsets(patches.shape[3:5], patches.shape[1:3], stride):
-            np.add(framed[seen], patches[:, :, :, i, j], out=framed[seen])
-        np.copyto(out, inside(framed, out, padding))
-
-    def _framed(self, shape: tuple[int, ...], padding: Pair, dtype: Any) -> Array:
-        """Images of zeros, with room for the padding."""
-        n, height, width, channels = shape
-        framed = self._temporary("framed", (n, height + 2 * padding[0], width + 2 * padding[1], channels), dtype)
-        framed.fill(0)
-        return framed
-
-
-def _blocks(samples: slice, w: Array, out: Array) -> Iterator[slice]:
-    """A few samples at a time."""
-    count = max(1, PATCHES // (out[0, ..., 0].size * w[0].size))
-    for i in range(samples.start, samples.stop, count):
-        yield slice(i, min(i + count, samples.stop))
-
-
-def _patches_shape(w: Array, out: Array) -> tuple[int, ...]:
-    return (*out.shape[:3], *w.shape[1:])
-
-
-def _matrix(patches: Array) -> Array:
-    return patches.reshape(math.prod(patches.shape[:3]), -1)

@@ -21,6 +21,7 @@ from ..extras import how_to_install
 from ..spec import Spec
 from . import factors, numba_loops, numpy_backend
 from .counter import Count, Rate
+from .cpu_planes import blocks
 from .numpy_backend import NumpyBackend
 from .reference import Pair
 from .threads import cut
@@ -63,8 +64,16 @@ class NumbaBackend(NumpyBackend):
     def _patches(self, x: Array, patches: Array, stride: Pair, padding: Pair) -> None:
         self._run.patches(_lines(x), _lines(patches), x.shape[3], *stride, *padding)
 
-    def _fold(self, patches: Array, out: Array, stride: Pair, padding: Pair) -> None:
-        self._run.fold(_lines(patches), _lines(out), out.shape[3], *stride, *padding)
+    def _add_windows(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        W = w.reshape(len(w), -1)
+
+        def part(samples: slice) -> None:
+            for block in blocks(samples, w, g):
+                patches = self._temporary("patches", (*g[block].shape[:3], *w.shape[1:]), g.dtype)
+                np.matmul(g[block].reshape(-1, len(w)), W, out=patches.reshape(-1, W.shape[1]))
+                self._run.fold(_lines(patches), _lines(out[block]), out.shape[3], *stride, *padding)
+
+        self._share(part, self._samples(w, g))
 
     # --- layers ------------------------------------------------------------------------------------------------
 

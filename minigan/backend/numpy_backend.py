@@ -24,6 +24,7 @@ from .threads import blas_threads
 Array = Any
 
 BLOCK = 1 << 17
+LINE = 512  # numbers: copies of so many and more cost what their bytes do
 _WIDE = ("wide 0", "wide 1", "wide 2", "wide 3")
 BOOL, UINT8, INT64, FLOAT32 = (np.dtype(kind) for kind in (bool, np.uint8, np.int64, np.float32))
 
@@ -57,7 +58,14 @@ class NumpyBackend(ConvOnCpu):
         """
         wide = [self._temporary(_WIDE[i], (rows, v.size), v.dtype) for i, v in enumerate(vectors)]
         for target, vector in zip(wide, vectors, strict=True):
-            np.copyto(target, vector)
+            few = min(rows, LINE // vector.size) if vector.size <= LINE // 8 else 0
+            if few == 0:
+                np.copyto(target, vector)
+                continue
+            np.copyto(target[:few], vector)  # of a short vector some copies first, which are copied as one piece
+            many = rows // few * few
+            np.copyto(target[few:many].reshape(-1, few * vector.size), target[:few].reshape(-1))
+            np.copyto(target[many:], target[: rows - many])
         return wide
 
     def _blocks(self, rows: slice, x: Array, vectors: tuple[Array, ...]) -> Iterator[tuple[slice, list[Array]]]:
