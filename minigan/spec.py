@@ -170,7 +170,7 @@ def _signature(cls: type) -> dict[str, inspect.Parameter]:
 def integer(name: str, value: Any, least: int = 1, bits: int = 63) -> int:
     """`value` as an int, NumPy's integers included. Raises ValueError unless it is one from `least` to 2^bits − 1.
 
-    >>> whole("batch", np.int64(8))
+    >>> integer("batch", np.int64(8))
     8
     """
     try:
