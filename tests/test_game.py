@@ -186,6 +186,31 @@ def test_what_is_not_finite_is_found_in_the_update_that_met_it() -> None:
     )
 
 
+class Poisoned(Reconstructing):
+    """The gradient of the second of a player's networks, and of no other, is not finite."""
+
+    def turn(self, draw: Any) -> dict[str, Array]:
+        with self.update(self.coder) as coder:
+            code, back_E = coder.run(self.E, draw(self.coder)[0], "encode")
+            back_E(code * 1, inputs=False)
+            coder.loss = (code * code).mean()
+            self.G.flat_grad[0] = np.inf
+        return dict.fromkeys(self.metrics, coder.loss)
+
+
+def test_a_gradient_of_any_network_of_a_player_must_be_finite() -> None:
+    game = build(kind=Poisoned)
+    before = everything(game)
+    with pytest.raises(
+        NonFiniteError, match=r"the gradient of G\.0\.weight is not finite at step 1, in the update of coder"
+    ):
+        game.fit(DATA, 1, 8)
+    assert_equal(
+        {k: v for k, v in everything(game).items() if not k.endswith(("running_mean", "running_var"))},
+        {k: v for k, v in before.items() if not k.endswith(("running_mean", "running_var"))},
+    )
+
+
 class Explosive(minigan.optim.Schedule):
     """A rate that is far too high from the step `start` on."""
 

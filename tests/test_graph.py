@@ -143,7 +143,7 @@ CRITICS: dict[str, dict[str, Any]] = {  # games of a D without batchnorm
     "DRAGAN, packs": {"penalties": [DRAGAN()], "packing": 2},
     "clipping": {"objective": "wasserstein", "clip": 0.1, "optimizer": RMSprop(1e-3), "d_steps": 2},
     "least squares, noise": {"objective": "least-squares", "instance_noise": 0.2, "kind": minigan.Tutorial},
-    "hinge, fading noise": {"objective": "hinge", "instance_noise": RAMP},
+    "hinge, fading noise": {"objective": "hinge", "instance_noise": RAMP, "d_steps": 2},
     "features, optimism": {"objective": "feature-matching", "optimizer": minigan.OptimisticAdam(2e-3, beta1=0.5)},
     "two rates on one count": {"instance_noise": RAMP, "average": 0.9, "packing": 3, "reuse_fakes": True,
                                "penalties": [GradientPenalty(), R1()], "d_optimizer": Adam(RAMP, beta1=0.5)},
