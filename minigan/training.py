@@ -25,7 +25,7 @@ from .game.update import NonFiniteError
 from .gan import GAN
 from .names import did_you_mean, not_one_of
 from .paths import StrPath
-from .recipes import get_recipe
+from .recipes import DEFAULT, get_recipe, pictures_every
 from .recipes.options import complete_options, of_today, recipe_options
 from .runs import pictures
 from .runs.config import Config
@@ -38,7 +38,7 @@ __all__ = ["Interrupted", "resume", "train"]
 
 
 def train(
-    recipe: str = "gan",
+    recipe: str = DEFAULT,
     data: StrPath = "digits",
     *,
     steps: int | None = None,
@@ -47,7 +47,7 @@ def train(
     seed: int = 0,
     size: int | str | None = None,
     out: StrPath | None = None,
-    sample_every: int = 200,
+    sample_every: int | None = None,
     checkpoint_every: int = 1000,
     d_pretrain: int = 0,
     dtype: str = "float32",
@@ -57,13 +57,14 @@ def train(
 ) -> Path:
     """Train a new GAN and return the folder of the run.
 
-    recipe: a name from `minigan.recipes`. data: what `minigan.datasets.load` takes; images (N, H, W[, C]).
+    recipe: a name from `minigan.recipes`, by default a small DCGAN that learns digits in a minute.
+    data: what `minigan.datasets.load` takes; images (N, H, W[, C]).
     steps: G updates in all, batch: images per update; by default the recipe's.
     backend: "auto", "numpy", "numba" or "cupy". dtype: "float32" or "float64", of all arithmetic.
     seed: of weights, noise and the order of the images, 0 or more.
     size: N or "WxH", what images are scaled to and cropped; pictures of several sizes need it.
     out: the folder, new or empty; by default `runs/RECIPE-DATA-1`, with the next free number.
-    sample_every: steps between pictures in `samples/`. checkpoint_every: between checkpoints.
+    sample_every: steps between pictures in `samples/`, by default the recipe's. checkpoint_every: between checkpoints.
     d_pretrain: D updates before G's first.
     options: the recipe's own, by name; they may as well be given as arguments, as in `train("gan", lr=1e-4)`.
     quiet: print nothing.
@@ -90,7 +91,7 @@ def train(
         backend=be.name,
         dtype=_dtype(dtype),
         d_pretrain=_integer("d_pretrain", d_pretrain, 0),
-        sample_every=_integer("sample_every", sample_every),
+        sample_every=_integer("sample_every", pictures_every(module) if sample_every is None else sample_every),
         checkpoint_every=_integer("checkpoint_every", checkpoint_every),
         versions=_versions(be),
         size=size_of(size),

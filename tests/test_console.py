@@ -114,7 +114,7 @@ def test_a_run_speaks_to_any_stream(here: Path, monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
         patch.setattr(sys, "stderr", stream)
-        folder = minigan.train(data=pictures("фото/картинки.npz"), out="∇", **SMALL)
+        folder = minigan.train("gan", pictures("фото/картинки.npz"), out="∇", **SMALL)
         said = written(stream)
     assert {"losses.png", "samples.png", "training.gif", "checkpoint.npz"} <= {file.name for file in folder.iterdir()}
     assert "8 images of 8x6" in said
@@ -125,7 +125,7 @@ def test_a_run_speaks_to_any_stream(here: Path, monkeypatch: pytest.MonkeyPatch,
 def test_a_command_speaks_to_any_stream(here: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     pictures("фото/картинки.npz")
     for line, code, words in (
-        ("train --data фото/картинки.npz --steps 2 --batch 4 --out ∇", 0, "minigan sample"),
+        ("train gan --data фото/картинки.npz --steps 2 --batch 4 --out ∇", 0, "minigan sample"),
         ("recipes", 0, "InfoGAN"),
         ("recipes minimax-gan", 0, "log(1"),
         ("--help", 0, "usage:"),
@@ -149,7 +149,7 @@ def test_no_stream_at_all(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", stream)
             patch.setattr(sys, "stderr", stream)
-            folder = minigan.train(data=pictures("a.npz"), **SMALL)
+            folder = minigan.train("gan", pictures("a.npz"), **SMALL)
             assert main(["recipes"]) == 0
             assert main(["trian"]) == 2
         assert (folder / "losses.png").exists()
@@ -162,7 +162,7 @@ def test_a_name_that_is_no_text(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     np.savetxt(points, np.random.default_rng(0).normal(0, 1, (20, 2)), delimiter=",")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
-        folder = minigan.train(data=pictures(os.fsdecode(b"b\xff.npz")), out=os.fsdecode(b"r\xff"), **SMALL)
+        folder = minigan.train("gan", pictures(os.fsdecode(b"b\xff.npz")), out=os.fsdecode(b"r\xff"), **SMALL)
         minigan.study("points", backend="numpy", data=points, steps=2, width=4)
     assert (folder / "losses.png").exists()
     assert "p?.csv" in Path("studies/points.md").read_text("utf-8")
@@ -272,12 +272,15 @@ def command(line: str) -> None:
 
 
 def _run() -> Path:
-    return minigan.train(data="~/a.npz", out="~/run", quiet=True, **SMALL)
+    return minigan.train("gan", "~/a.npz", out="~/run", quiet=True, **SMALL)
 
 
 PATHS: dict[str, tuple[Callable[[], Any], str]] = {  # what is done, and what must be in the home folder then
     "train(data, out)": (_run, "run/checkpoint.npz"),
-    "train --out=": (lambda: command("train --data=~/a.npz --steps 2 --batch 4 --out=~/new/run"), "new/run/losses.png"),
+    "train --out=": (
+        lambda: command("train gan --data=~/a.npz --steps 2 --batch 4 --out=~/new/run"),
+        "new/run/losses.png",
+    ),
     "resume": (lambda: minigan.resume(_run() and "~/run", 3, quiet=True), "run/checkpoint.npz"),
     "train --resume=": (lambda: command(f"train --resume={_run() and '~/run'} --steps 3"), "run/checkpoint.npz"),
     "sample": (lambda: command(f"sample {_run() and '~/run'} --n 4 --out=~/s.png"), "s.png"),
@@ -328,7 +331,7 @@ def test_no_folder_is_called_tilde(
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     data = pictures("a.npz")
     for line in (
-        f"train --data a.npz --steps 2 --batch 4 --out={folder}",
+        f"train gan --data a.npz --steps 2 --batch 4 --out={folder}",
         f"train --resume={folder}",
         f"sample {folder}",
         f"evaluate {folder}",
@@ -450,7 +453,7 @@ def test_pictures_need_no_backend_and_no_style(here: Path, asked: str) -> None:
     pictures("a.npz")
     code = (
         "import os, sys; from minigan.cli import main; asked = os.environ['MPLBACKEND']\n"
-        "assert main('train --data a.npz --steps 2 --batch 4 --backend numpy --out run'.split()) == 0\n"
+        "assert main('train gan --data a.npz --steps 2 --batch 4 --backend numpy --out run'.split()) == 0\n"
         "assert main('study ring --steps 2 --width 4 --backend numpy'.split()) == 0\n"
         "assert os.environ['MPLBACKEND'] == asked and 'matplotlib.pyplot' not in sys.modules\n"
     )

@@ -31,7 +31,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any
 def test_the_progress_is_plain_lines(outputs: list[list[dict[str, Any]]]) -> None:
     assert all(output["output_type"] == "stream" and output["name"] == "stdout" for output in outputs[0])
     lines = "".join(output["text"] for output in outputs[0]).splitlines()
-    assert lines[0].startswith("gan on digits: 10,000 images of 28x28")
+    assert lines[0].startswith("quick on digits: 10,000 images of 28x28")
     assert re.match(r"step 20/20  D loss \d.*ms/step  0:00 left", lines[-1])
     assert len(lines) == 21
     assert "\x1b" not in "".join(lines)

@@ -93,6 +93,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "r3gan": {"objective": "Relativistic", "penalties": [R1(1.0).describe(), R2(1.0).describe()]},
     "modern": {"objective": "NonSaturating", "penalties": [], "reuse_fakes": True},
     "dcgan": {"objective": "NonSaturating", "reuse_fakes": True, "kind": "GAN"},
+    "quick": {"objective": "NonSaturating", "reuse_fakes": True, "kind": "GAN", "average": 0.995},
     "cgan": {"objective": "NonSaturating", "codes": [Label(10).describe()]},
     "acgan": {"objective": "NonSaturating", "codes": [Label(10, predicted=True).describe()]},
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
@@ -353,7 +354,7 @@ def learned(name: str) -> tuple[float, GAN]:
     or at ten times its rate with a quarter of its channels."""
     options = recipe_options(name)
     conv = options["nets"].default == "conv"
-    times = {"wgan": 1, "infogan": 4}.get(name, 10 if conv else 4)
+    times = {"wgan": 1, "infogan": 4, "quick": 2}.get(name, 10 if conv else 4)
     faster = {rate: times * options[rate].default for rate in ("lr", "d_lr") if options[rate].default}
     if conv:
         trained = get_recipe(name).build((SIDE, SIDE), seed=0, width=8, **faster)
@@ -386,11 +387,16 @@ def test_a_recipe_with_labels_learns_to_obey(name: str) -> None:
 
 
 def test_infogan_learns_to_write_codes_that_can_be_read() -> None:
-    """In samples that D has never seen; before it has learned them, a category is read rightly one time in ten."""
-    _, trained = learned("infogan")
-    z = trained.latents(1000, seed=5)
-    category, _ = trained.predict(trained.generate(z, averaged=False))
-    assert (category.argmax(axis=1) == z[:, 62:72].argmax(axis=1)).mean() > 0.4
+    """In samples that D has never seen. Before it has learned them, a category is read rightly one time in ten; how
+    soon it has is luck, hence three seeds, which reach .2 to .6 each."""
+    read = []
+    for seed in range(3):
+        trained = get_recipe("infogan").build((SIDE, SIDE), seed=seed, width=8, lr=4e-3, d_lr=4e-3)
+        trained.fit(digits(), 300, 32)
+        z = trained.latents(1000, seed=5)
+        category, _ = trained.predict(trained.generate(z, averaged=False))
+        read.append((category.argmax(axis=1) == z[:, 62:72].argmax(axis=1)).mean())
+    assert np.mean(read) > 0.25
 
 
 def test_the_figure_by_which_recipes_are_judged() -> None:

@@ -552,7 +552,7 @@ def test_ctrl_c_on_the_command_line(data: Path, tmp_path: Path, real_networks: N
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_a_reader_that_goes_away_stops_the_run_after_saving(data: Path, tmp_path: Path, real_networks: None) -> None:
     folder = tmp_path / "run"
-    process = launch("--data", str(data), "--batch", "4", "--steps", "100", "--out", str(folder))
+    process = launch("gan", "--data", str(data), "--batch", "4", "--steps", "100", "--out", str(folder))
     assert process.stdout is not None
     assert process.stderr is not None
     assert "gan on" in process.stdout.readline()
@@ -728,7 +728,20 @@ def test_data_that_cannot_be_downloaded_is_a_failure_not_a_mistake(
 
 def test_about_twenty_lines_without_a_terminal(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
-    words = ["train", "--data", str(data), "--batch", "4", "--steps", "45", "--latent", "2", "--out", str(folder)]
+    words = [
+        "train",
+        "gan",
+        "--data",
+        str(data),
+        "--batch",
+        "4",
+        "--steps",
+        "45",
+        "--latent",
+        "2",
+        "--out",
+        str(folder),
+    ]
     assert main(words) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -756,7 +769,7 @@ def test_a_bar_on_a_terminal(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("tqdm")
     terminal, side = os.openpty()
     folder = str(tmp_path / "run")
-    words = ["train", "--data", str(data), "--batch", "4", "--steps", "30", "--latent", "2", "--out", folder]
+    words = ["train", "gan", "--data", str(data), "--batch", "4", "--steps", "30", "--latent", "2", "--out", folder]
     command = [sys.executable, "-m", "minigan", *words]
     with subprocess.Popen(command, stdout=side, stderr=side, env=ENVIRONMENT | {"COLUMNS": "80"}) as process:
         os.close(side)
@@ -815,7 +828,14 @@ def test_pretraining_is_as_long_as_asked(
 
 def test_metrics_are_written_while_a_gpu_plays_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that is ahead: what came before is noted between asking for steps and waiting for them."""
-    arguments = {"data": "digits", "steps": 24, "sample_every": 20, "checkpoint_every": 12, "backend": "numpy"}
+    arguments = {
+        "recipe": "gan",
+        "data": "digits",
+        "steps": 24,
+        "sample_every": 20,
+        "checkpoint_every": 12,
+        "backend": "numpy",
+    }
     order: list[str] = []
     for name in ("ask", "take"):
         plain = getattr(Play, name)

@@ -30,9 +30,9 @@ _DESCRIPTION = """\
 Make images with the GAN of a run, or of a checkpoint file. The same seed gives
 the same images.
 
-  minigan sample runs/gan-digits-1                        a grid of 100 images
-  minigan sample runs/gan-digits-1 --out fakes/           single pictures
-  minigan sample runs/gan-digits-1 --out fakes.npz        an array
+  minigan sample runs/quick-digits-1                      a grid of 100 images
+  minigan sample runs/quick-digits-1 --out fakes/         single pictures
+  minigan sample runs/quick-digits-1 --out fakes.npz      an array
   minigan sample runs/cgan-digits-1 --label 7             sevens, if it can
   minigan sample runs/cgan-pets-1 --label cat             the name of a folder
   minigan sample runs/infogan-digits-1 --grid traversal   what each code means

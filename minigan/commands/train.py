@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..console import quoted, say
 from ..names import did_you_mean
 from ..paths import expand
-from ..recipes import RECIPES, get_recipe
+from ..recipes import DEFAULT, RECIPES, get_recipe, pictures_every
 from ..recipes.options import Option, recipe_options
 from ..runs.config import Config
 from ..training import resume, train
@@ -24,6 +25,7 @@ pictures of samples (samples/, samples.png, training.gif), the losses
 (checkpoint.npz).
 
   minigan train                             digits, in about a minute
+  minigan train gan                         the classic dense networks
   minigan train classic --data mnist        another recipe, on all of MNIST
   minigan train --data photos/ --size 32    a folder of pictures, with a folder
                                             of its own for each class, if any
@@ -45,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.description = _DESCRIPTION
     parser.usage = _USAGE
     # What was not given stays away, so that a resumed run can tell what it is asked to confirm.
-    for title, flags in _flags(module.STEPS, module.BATCH).items():
+    for title, flags in _flags(module).items():
         group = parser.add_argument_group(title)
         for name, settings in flags.items():
             group.add_argument(name, default=argparse.SUPPRESS, **settings)
@@ -82,19 +84,19 @@ def run(args: argparse.Namespace) -> int:
 _DEST = "option "  # before the names of a recipe's options, so that they cannot meet the run's own
 
 
-def _flags(steps: int, batch: int) -> dict[str, dict[str, dict[str, Any]]]:
+def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
     """The arguments of `train`, those first that a newcomer asks for, and what argparse should know of each."""
     count = {"type": an_integer, "metavar": "N"}
     return {
         "what learns from what": {
-            "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: gan)"},
+            "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: {DEFAULT})"},
             "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of pictures or IDX files, an .npz "
                                "(default: digits)"},
             "--size": {"metavar": "N|WxH", "help": "scale and crop all images to N x N pixels, or to a width and a "
                                                    "height; needed for pictures of several sizes "
                                                    "(default: as they are)"},
-            "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {steps})"},
-            "--batch": {**count, "help": f"images in an update (default: {batch})"},
+            "--steps": {**count, "help": f"G updates in all, also in a resumed run (default: {module.STEPS})"},
+            "--batch": {**count, "help": f"images in an update (default: {module.BATCH})"},
             "--seed": {**count, "help": "of weights, noise and the order of the images: the same seed, the same run "
                                         "(default: 0)"},
         },
@@ -105,7 +107,7 @@ def _flags(steps: int, batch: int) -> dict[str, dict[str, dict[str, Any]]]:
             "--backend": backend_argument(),
         },
         "along the way": {
-            "--sample-every": {**count, "help": "steps between pictures of samples (default: 200)"},
+            "--sample-every": {**count, "help": f"steps between pictures of samples (default: {pictures_every(module)})"},
             "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},
             "--quiet": {"action": "store_true", "help": "print nothing but errors"},
             "--d-pretrain": {**count, "help": "updates of D alone, before G's first (default: 0)"},
@@ -156,12 +158,12 @@ def _recipe(argv: list[str]) -> str:
             value = next(words, "")
         if flag == "--resume":
             directory = value
-    return _recipe_of_run(directory) if directory else "gan"
+    return _recipe_of_run(directory) if directory else DEFAULT
 
 
 def _recipe_of_run(directory: str) -> str:
     """The recipe of a run; what is wrong with its folder is for `resume` to say."""
     with suppress(OSError, ValueError):
         recipe = Config.read(Path(expand(directory)) / "config.json").recipe
-        return recipe if recipe in RECIPES else "gan"
-    return "gan"
+        return recipe if recipe in RECIPES else DEFAULT
+    return DEFAULT

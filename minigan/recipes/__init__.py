@@ -4,6 +4,7 @@
                                                  a GAN for samples of this shape, for a run of so many steps; its other
                                                  keyword arguments are the recipe's options, on the command line too
     STEPS, BATCH                                 how long and on how much it is trained by default
+    SAMPLE_EVERY                                 steps between pictures of samples by default, where it is not 200
 
 and a docstring whose first line says what it is.
 """
@@ -13,9 +14,26 @@ from __future__ import annotations
 from types import ModuleType
 
 from ..names import unknown
-from . import acgan, cgan, classic, dcgan, gan, hinge_gan, infogan, lsgan, minimax_gan, modern, r3gan, wgan, wgan_gp
+from . import (
+    acgan,
+    cgan,
+    classic,
+    dcgan,
+    gan,
+    hinge_gan,
+    infogan,
+    lsgan,
+    minimax_gan,
+    modern,
+    quick,
+    r3gan,
+    wgan,
+    wgan_gp,
+)
 
+DEFAULT = "quick"  # where no recipe is named
 RECIPES: dict[str, ModuleType] = {
+    "quick": quick,
     "gan": gan,
     "classic": classic,
     "minimax-gan": minimax_gan,
@@ -37,3 +55,9 @@ def get_recipe(name: str) -> ModuleType:
     if name not in RECIPES:
         raise ValueError(unknown("recipe", name, RECIPES))
     return RECIPES[name]
+
+
+def pictures_every(recipe: ModuleType) -> int:
+    """Steps between pictures of samples: 200, as in the classic tutorial, where the recipe says nothing."""
+    every: int = getattr(recipe, "SAMPLE_EVERY", 200)
+    return every
