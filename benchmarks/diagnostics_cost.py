@@ -3,7 +3,7 @@
     python benchmarks/diagnostics_cost.py
 
 Steps are played one at a time, as a run on a CPU plays them, and both parts are timed in turn, so that what else the
-machine does falls on both. The default run is the recipe gan on the digits; the small one has dense networks of 32
+machine does falls on both. One run is the recipe gan on the digits; the small one has dense networks of 32
 units and learns points in batches of 32. Figures go to benchmarks/results/diagnostics-cost.json.
 """
 

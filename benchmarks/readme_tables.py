@@ -41,7 +41,7 @@ README, MEASURED = ROOT / "README.md", ROOT / "benchmarks" / "README.md"
 RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
 BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
-    "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz",
+    "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
@@ -167,6 +167,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "failures": told("failures"),
     "diagnostics-cost": told("diagnostics-cost"),
     "fuzz": told("fuzz"),
+    "simultaneous": told("simultaneous"),
 }  # fmt: skip
 
 
@@ -356,28 +357,32 @@ def command(found: Report) -> str:
     what = subject(found)
     if what == "step" and all(is_ours(f.who) for f in found.figures):
         return "minigan bench"
-    return "python benchmarks/contest" + ("" if what == "step" else f" {what}")
+    widths = sorted({f.width for f in found.steps()})
+    chosen = "" if what == "step" or widths == [1] else " --width " + " ".join(f"{width:g}" for width in widths)
+    return "python benchmarks/contest" + ("" if what == "step" else f" {what}{chosen}")
 
 
 def shown(found: Report) -> list[Figure]:
-    """The steps of width 1, at the batch sizes of the pages if they were measured, else at all."""
-    steps = [f for f in found.steps() if f.width == 1]
+    """The steps of width 1, if there are some, at the batch sizes of the pages if they were measured, else at all."""
+    steps = [f for f in found.steps() if f.width == 1] or list(found.steps())
     return [f for f in steps if f.batch in BATCHES and f.subject == "step"] or steps
 
 
 def step_table(found: Report, steps: list[Figure]) -> str:
-    """A row for each contestant and batch."""
-    rows = []
-    for f in sorted(steps, key=lambda f: (f.device, f.batch)):
+    """A row for each contestant and batch, and for each width where there are several."""
+    rows, wide = [], {f.width for f in steps} != {1}
+    for f in sorted(steps, key=lambda f: (f.device, f.width, f.batch)):
         best, t = tables.fastest(found, f), f.timing
         ratio = f"{t.median / best.timing.median:.2f}" if best else "–"
         mark = "\\*" if t.unstable else ""
         rows.append([
-            f"{f.batch}", f.device.upper(), tables.label(f.who), f"{1e3 * t.median:.2f}{mark}",
-            f"{1e3 * t.low:.2f} to {1e3 * t.high:.2f}", f"{f.work.flops / t.median / 1e9:.0f}", ratio,
+            f"{f.batch}", *([f"{f.width:g}"] if wide else []), f.device.upper(), tables.label(f.who),
+            f"{1e3 * t.median:.2f}{mark}", f"{1e3 * t.low:.2f} to {1e3 * t.high:.2f}",
+            f"{f.work.flops / t.median / 1e9:.0f}", ratio,
         ])  # fmt: skip
-    head = ["batch", "device", "who", "ms/step (median)", "quartiles", "GFLOP/s", "× minigan's best"]
-    return console.table(head, rows, left=(1, 2))
+    head = ["batch", *(["width"] if wide else []), "device", "who", "ms/step (median)", "quartiles", "GFLOP/s",
+            "× minigan's best"]  # fmt: skip
+    return console.table(head, rows, left=(1 + wide, 2 + wide))
 
 
 def conv_table(steps: list[Figure]) -> str:

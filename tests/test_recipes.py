@@ -91,7 +91,7 @@ WHAT: dict[str, dict[str, Any]] = {
     },
     "hinge-gan": {"objective": "Hinge", "penalties": []},
     "r3gan": {"objective": "Relativistic", "penalties": [R1(1.0).describe(), R2(1.0).describe()]},
-    "modern": {"objective": "NonSaturating", "penalties": [], "reuse_fakes": True},
+    "modern": {"objective": "NonSaturating", "penalties": [R1(1.0).describe()], "reuse_fakes": True},
     "dcgan": {"objective": "NonSaturating", "reuse_fakes": True, "kind": "GAN"},
     "quick": {"objective": "NonSaturating", "reuse_fakes": True, "kind": "GAN", "average": 0.995},
     "cgan": {"objective": "NonSaturating", "codes": [Label(10).describe()]},
@@ -354,7 +354,7 @@ def learned(name: str) -> tuple[float, GAN]:
     or at ten times its rate with a quarter of its channels."""
     options = recipe_options(name)
     conv = options["nets"].default == "conv"
-    times = {"wgan": 1, "infogan": 4, "quick": 2}.get(name, 10 if conv else 4)
+    times = {"wgan": 1, "infogan": 4, "dcgan": 2.5, "quick": 2}.get(name, 10 if conv else 4)
     faster = {rate: times * options[rate].default for rate in ("lr", "d_lr") if options[rate].default}
     if conv:
         trained = get_recipe(name).build((SIDE, SIDE), seed=0, width=8, **faster)

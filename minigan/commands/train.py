@@ -107,7 +107,7 @@ def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
             "--backend": backend_argument(),
         },
         "along the way": {
-            "--sample-every": {**count, "help": f"steps between pictures of samples (default: {pictures_every(module)})"},
+            "--sample-every": {**count, "help": f"steps between pictures (default: {pictures_every(module)})"},
             "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},
             "--quiet": {"action": "store_true", "help": "print nothing but errors"},
             "--d-pretrain": {**count, "help": "updates of D alone, before G's first (default: 0)"},

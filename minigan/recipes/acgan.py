@@ -15,6 +15,6 @@ from functools import partial
 
 from . import dcgan
 
-STEPS, BATCH = dcgan.STEPS, dcgan.BATCH
+STEPS, BATCH = 6_000, dcgan.BATCH
 
-build = partial(dcgan.build, label="predicted")
+build = partial(dcgan.build, label="predicted", lr=5e-4, instance_noise=0.0, steps=STEPS)

@@ -18,4 +18,6 @@ from . import dcgan
 
 STEPS, BATCH = 5_000, dcgan.BATCH
 
-build = partial(dcgan.build, steps=STEPS, categories=10, continuous=2, latent=62, lr=1e-3, d_lr=2e-4)
+build = partial(
+    dcgan.build, steps=STEPS, categories=10, continuous=2, latent=62, lr=1e-3, d_lr=2e-4, instance_noise=0.0
+)

@@ -43,7 +43,7 @@ from ..nn import (
     Tanh,
     WeightNorm,
 )
-from ..nn.init import Normal
+from ..nn.init import Initializer, Normal
 from ..spec import integer
 
 Norm = Literal["none", "batch", "layer", "spectral", "weight"]
@@ -124,12 +124,13 @@ def conv_discriminator(shape: tuple[int, ...], width: int, head: Head, norm: Nor
     height, breadth, channels = _quarters(shape)
     height *= head.packing  # packed samples stand one below the other
     of_weights, between = _norm(norm)
+    init: str | Initializer = Normal(0.02) if norm in ("batch", "layer") else "he"  # such small ones want one
 
     def down(c_in: int, c_out: int) -> Layer:
-        return Conv2D(c_in, c_out, 4, stride=2, padding=1, init=Normal(0.02), norm=of_weights())
+        return Conv2D(c_in, c_out, 4, stride=2, padding=1, init=init, norm=of_weights())
 
     def dense(n_in: int, n_out: int) -> Layer:
-        return Dense(n_in, n_out, init=Normal(0.02), norm=of_weights())
+        return Dense(n_in, n_out, init=init, norm=of_weights())
 
     features = height * breadth * 2 * width
     if norm == "layer":  # over all that is known of a sample at this depth
