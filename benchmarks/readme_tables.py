@@ -355,11 +355,11 @@ def subject(found: Report) -> str:
 def command(found: Report) -> str:
     """What makes such a report: minigan alone measures no more than the canonical step on its own backends."""
     what = subject(found)
-    if what == "step" and all(is_ours(f.who) for f in found.figures):
-        return "minigan bench"
+    if what == "step":
+        return "minigan bench" if all(is_ours(f.who) for f in found.figures) else "python benchmarks/contest"
     widths = sorted({f.width for f in found.steps()})
-    chosen = "" if what == "step" or widths == [1] else " --width " + " ".join(f"{width:g}" for width in widths)
-    return "python benchmarks/contest" + ("" if what == "step" else f" {what}{chosen}")
+    chosen = "" if widths == [1] else " --width " + " ".join(f"{width:g}" for width in widths)
+    return f"python benchmarks/contest {what}{chosen}"
 
 
 def shown(found: Report) -> list[Figure]:

@@ -96,6 +96,11 @@ def played(way: str, data: str, seed: int, steps: int, backend: str) -> dict[str
     }  # fmt: skip
 
 
+def kept() -> list[dict[str, Any]]:
+    """The figures of games that were played before."""
+    return json.loads(RESULTS.read_text("utf-8"))["runs"] if RESULTS.exists() else []  # type: ignore[no-any-return]
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     cells = []
     for way in dict.fromkeys(row["way"] for row in rows):
@@ -117,14 +122,10 @@ def main() -> None:
     args = parser.parse_args()
     for seed in args.seeds:
         for way in args.ways:
-            rows = json.loads(RESULTS.read_text("utf-8"))["runs"] if RESULTS.exists() else []
-            if any((row["way"], row["seed"]) == (way, seed) for row in rows):
+            if any((row["way"], row["seed"]) == (way, seed) for row in kept()):
                 continue
-            row = played(way, args.data, seed, args.steps, args.backend)
-            rows = (
-                json.loads(RESULTS.read_text("utf-8"))["runs"] if RESULTS.exists() else []
-            )  # another may have written
-            rows = sorted([*rows, row], key=lambda row: (list(WAYS).index(row["way"]), row["seed"]))
+            row = played(way, args.data, seed, args.steps, args.backend)  # meanwhile another process may have written
+            rows = sorted([*kept(), row], key=lambda row: (list(WAYS).index(row["way"]), row["seed"]))
             about = {
                 "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(),
                 "backend": args.backend, "table": table(rows), "runs": rows,

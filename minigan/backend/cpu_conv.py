@@ -75,23 +75,16 @@ class ConvOnCpu(PlanesOnCpu):
         out: Array | None = None,
     ) -> None:
         """dw = gᵀ P(x), or added to it; while the windows are at hand, out = P(x) Wᵀ as well, if there is a w."""
-        parts, W = self._samples(dw, g), dw.reshape(len(dw), -1)
-        sums = self._temporary("sums", (len(parts), *W.shape), dw.dtype)
+        W = dw.reshape(len(dw), -1)
 
-        def part(i: int) -> None:
-            for block in blocks(parts[i], dw, g):
-                patches = self._windows(x[block], dw, g[block], stride, padding)
-                first = block.start == parts[i].start
-                product = sums[i] if first else self._temporary("gemm", W.shape, W.dtype)
-                np.matmul(g[block].reshape(-1, len(W)).T, patches, out=product)
-                if not first:
-                    np.add(sums[i], product, out=sums[i])
-                if w is not None and out is not None:
-                    np.matmul(patches, w.reshape(len(w), -1).T, out=out[block].reshape(-1, len(w)))
+        def factors(block: slice) -> tuple[Array, Array]:
+            patches = self._windows(x[block], dw, g[block], stride, padding)
+            if w is not None and out is not None:
+                np.matmul(patches, w.reshape(len(w), -1).T, out=out[block].reshape(-1, len(w)))
+            return g[block].reshape(-1, len(W)).T, patches
 
-        self._share(part, range(len(parts)))
-        for i in range(len(parts)):
-            np.add(W, sums[i], out=W) if accumulate or i else np.copyto(W, sums[i])
+        for i, product in enumerate(self._products(g, dw, W.shape, factors)):
+            np.add(W, product, out=W) if accumulate or i else np.copyto(W, product)
 
     def _add_windows(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
         """conv_inputs, for images of many channels: windows of g times weights make the phases of the image."""

@@ -15,7 +15,7 @@ with W (T² s² C, O) throughout. Which way is quicker depends on the sizes; see
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -73,26 +73,37 @@ class PlanesOnCpu(CpuBackend):
 
     def _weights_of_planes(self, g: Array, x: Array, dw: Array, stride: Pair, padding: Pair, accumulate: bool) -> None:
         phases, (o, kh, kw, c) = phases_of(dw.shape[1:3], g.shape[1:3], stride, padding), dw.shape
-        (rows, columns), parts = phases.taps, self._samples(dw, g)
+        rows, columns = phases.taps
         size = rows * columns * stride[0] * stride[1] * c, o
-        sums = self._temporary("sums", (len(parts), *size), dw.dtype)
-
-        def part(i: int) -> None:
-            for block in blocks(parts[i], dw, g):
-                first = block.start == parts[i].start
-                product = sums[i] if first else self._temporary("gemm", size, dw.dtype)
-                np.matmul(self._shifted(x[block], phases), self._framed(g[block], phases), out=product)
-                if not first:
-                    np.add(sums[i], product, out=sums[i])
-
-        self._share(part, range(len(parts)))
-        for i in range(1, len(parts)):
-            np.add(sums[0], sums[i], out=sums[0])
+        sums = self._products(
+            g, dw, size, lambda block: (self._shifted(x[block], phases), self._framed(g[block], phases))
+        )
+        for more in sums[1:]:
+            np.add(sums[0], more, out=sums[0])
         turned = sums[0].reshape(rows, columns, *stride, c, o).transpose(5, 0, 2, 1, 3, 4)
         found = self._temporary("weights", turned.shape, dw.dtype)
         np.copyto(found, turned)
         found = found.reshape(o, rows * stride[0], columns * stride[1], c)[:, :kh, :kw]
         np.add(dw, found, out=dw) if accumulate else np.copyto(dw, found)
+
+    def _products(
+        self, g: Array, dw: Array, size: tuple[int, int], factors: Callable[[slice], tuple[Array, Array]]
+    ) -> Array:
+        """Sums of products (parts, *size): for each part of the batch, of the two factors of each of its blocks."""
+        parts = self._samples(dw, g)
+        sums = self._temporary("sums", (len(parts), *size), dw.dtype)
+
+        def part(i: int) -> None:
+            for block in blocks(parts[i], dw, g):
+                a, b = factors(block)
+                first = block.start == parts[i].start
+                product = sums[i] if first else self._temporary("gemm", size, dw.dtype)
+                np.matmul(a, b, out=product)
+                if not first:
+                    np.add(sums[i], product, out=sums[i])
+
+        self._share(part, range(len(parts)))
+        return sums
 
     # --- their parts -------------------------------------------------------------------------------------------
 

@@ -1,13 +1,8 @@
 """A small DCGAN for the first minute: what `minigan train` plays where no recipe is named.
 
-The networks of `dcgan` (Radford et al. 2015) with half its channels, so that a step takes a third of the time. What
-differs serves a run of 2,100 steps:
-
-    rate            2e-3, four times that of `dcgan`: a small network bears it, and a short run needs it
-    instance noise  on all that D sees, falling to 0 (Sønderby et al. 2016): two sets of images that D can tell apart at
-                    a glance overlap, and G is told the way from the first step on
-    average of G    a short one, .995, since there is little to average
-    pictures        every 50 steps, so that one sees how it goes
+The game of `dcgan` (Radford et al. 2015) and its networks with half the channels, whose step takes less than half the
+time. What differs serves a run of 2,100 steps: the average of G is a short one, .995, since there is little to average,
+and pictures come every 50 steps, so that one sees how it goes.
 """
 
 from __future__ import annotations
