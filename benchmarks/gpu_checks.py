@@ -52,8 +52,9 @@ COLD = ("pool miss", "garbage collected", "product by CuPy", "number read")  # r
 RELATIVE_ERRORS = {"fp32": 1e-5, "tf32": 2e-3, "bf16": 2e-2}  # of a product, in the Frobenius norm, against float64
 GAMES: dict[str, dict[str, Any]] = {  # recipes that between them use every kind of kernel
     "classic": {}, "wgan-gp": {"d_steps": 1}, "dcgan": {"width": 3}, "infogan": {}, "r3gan": {},
+    "ssgan": {"labelled": 20, "vat": 1.0}, "categories": {"width": 3},
 }  # fmt: skip
-SEEDED = ["classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan"]
+SEEDED = ["classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories"]
 
 
 class Checks:
@@ -494,9 +495,10 @@ def seeds(check: Checks) -> None:
         images, labels = digits.images[:500], digits.labels[:500]
 
     def played(name: str, backend: Any, dtype: str) -> dict[str, Array]:
-        options: Found = {"seed": 0, "dtype": dtype, **({"width": 8} if name == "dcgan" else {})}
+        few: dict[str, Found] = {"dcgan": {"width": 8}, "categories": {"width": 8}, "ssgan": {"labelled": 20}}
+        options: Found = {"seed": 0, "dtype": dtype, **few.get(name, {})}
         gan = RECIPES[name].build((side, side), backend=backend, **options)
-        told = {"labels": labels} if name == "cgan" else {}
+        told = {"labels": labels} if name in ("cgan", "ssgan") else {}
         metrics = gan.fit(images, count, batch=8 if check.small else 32, **told)
         return {**metrics, "samples": gan.sample(16)}
 
@@ -517,12 +519,12 @@ def seeds(check: Checks) -> None:
 
 
 def sanitize(check: Checks) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8)
+    images, labels = np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8), np.arange(50) % 10
     for name in list(GAMES)[2:3] if check.small else GAMES:
 
         def game(name: str = name) -> None:
             gan = RECIPES[name].build((8, 8), backend="cupy", **GAMES[name])
-            gan.fit(images, 4, batch=6)  # two call by call, one while it is recorded, one replayed
+            gan.fit(images, 4, batch=6, labels=labels)  # two call by call, one while it is recorded, one replayed
 
         check(f"sanitize {name}", game)
 

@@ -41,15 +41,15 @@ README, MEASURED = ROOT / "README.md", ROOT / "benchmarks" / "README.md"
 RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
 BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
-    "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
+    "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous", "few",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
     "products": "products by cuBLAS against float64, in float32, TF32 and bf16",
     "capture": "what a graph needs can be recorded",
     "step": "losses of the classic GAN's step and a small DCGAN's against the reference",
-    "seeds": "ten steps of six recipes: in float64 on the CPU's noise against the CPU; graphs against single calls",
-    "memcheck": "compute-sanitizer's memcheck, five recipes",
+    "seeds": "ten steps of recipes: in float64 on the CPU's noise against the CPU; graphs against single calls",
+    "memcheck": "compute-sanitizer's memcheck of recipes",
     "racecheck": "and its racecheck",
     "tests": "the tests marked gpu",
     "train": "`minigan train dcgan --steps 3000`",
@@ -168,6 +168,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "diagnostics-cost": told("diagnostics-cost"),
     "fuzz": told("fuzz"),
     "simultaneous": told("simultaneous"),
+    "few-labels": told("few-labels"),
 }  # fmt: skip
 
 

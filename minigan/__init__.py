@@ -16,7 +16,7 @@ from .game.game import Game
 from .game.gradients import gradcheck_game
 from .game.player import Player
 from .game.update import NonFiniteError
-from .games import Conditional, Tutorial
+from .games import Categories, Conditional, SemiSupervised, Tutorial
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -36,6 +36,7 @@ from .nn import (
     MinibatchStdDev,
     Parameter,
     ReLU,
+    Rescale,
     Reshape,
     Residual,
     Sequential,
@@ -56,11 +57,13 @@ from .objectives import (
     NonSaturating,
     Relativistic,
     Wasserstein,
+    information,
     mean_squared_error,
     softmax_cross_entropy,
 )
 from .optim import SGD, Adam, OptimisticAdam, RMSprop
 from .penalties import DRAGAN, R1, R2, GradientPenalty
+from .vat import VAT
 
 if TYPE_CHECKING:
     from . import datasets, recipes
@@ -77,9 +80,11 @@ __all__ = [
     "R1",
     "R2",
     "SGD",
+    "VAT",
     "Adam",
     "AvgPool2D",
     "BatchNorm",
+    "Categories",
     "Category",
     "Chain",
     "Conditional",
@@ -111,8 +116,10 @@ __all__ = [
     "RMSprop",
     "ReLU",
     "Relativistic",
+    "Rescale",
     "Reshape",
     "Residual",
+    "SemiSupervised",
     "Sequential",
     "Sigmoid",
     "Skip",
@@ -129,6 +136,7 @@ __all__ = [
     "get_backend",
     "gradcheck",
     "gradcheck_game",
+    "information",
     "init",
     "mean_squared_error",
     "objectives",

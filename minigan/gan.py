@@ -211,7 +211,6 @@ class GAN(Pair):
     def follow(self, plan: Any) -> None:
         """Take over the update rules and the instance noise of another GAN, from the next step on; raises as above."""
         super().follow(plan)
-        self.optimizer, self.d_optimizer = plan.optimizer, plan.d_optimizer
         self.instance_noise = self.judging.noise = plan.instance_noise
 
     def updates_of(self, player: Player) -> int:

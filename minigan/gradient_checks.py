@@ -32,6 +32,7 @@ from .nn import (
     Maxout,
     MinibatchStdDev,
     ReLU,
+    Rescale,
     Reshape,
     Residual,
     Sequential,
@@ -43,7 +44,7 @@ from .nn import (
     Upsample,
     WeightNorm,
 )
-from .objectives import Minimax, NonSaturating, mean_squared_error, softmax_cross_entropy
+from .objectives import Minimax, NonSaturating, information, mean_squared_error, softmax_cross_entropy
 
 Loss = Callable[[Any], tuple[Any, Any]]
 
@@ -54,6 +55,7 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
     "Dense": list,  # the two dense layers around it
     "Dense, SpectralNorm": lambda: [Dense(FEATURES, FEATURES, norm=SpectralNorm())],
     "Dense, WeightNorm": lambda: [Dense(FEATURES, FEATURES, norm=WeightNorm())],
+    "Dense, fixed lengths": lambda: [Dense(FEATURES, FEATURES, norm=WeightNorm(trained=False))],
     "Conv2D": lambda: [Reshape(2, 3, 1), Conv2D(1, 2, 2, padding=(1, 0)), Conv2D(2, 6, (3, 2)), Flatten()],
     "Conv2D, SpectralNorm": lambda: [Reshape(1, 3, 2), Conv2D(2, 2, 3, padding=1, norm=SpectralNorm()), Flatten()],
     "Conv2D, WeightNorm": lambda: [Reshape(1, 3, 2), Conv2D(2, 2, 3, padding=1, norm=WeightNorm()), Flatten()],
@@ -69,11 +71,14 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
     "Softplus": lambda: [Softplus()],
     "BatchNorm": lambda: [BatchNorm(FEATURES)],
     "BatchNorm, running": lambda: [BatchNorm(FEATURES)],
+    "BatchNorm, no gain": lambda: [BatchNorm(FEATURES, gain=False)],
     "LayerNorm": lambda: [LayerNorm(FEATURES)],
     "MinibatchStdDev": lambda: [MinibatchStdDev(), Dense(FEATURES + 1, FEATURES)],
     "Maxout": lambda: [Maxout(2), Dense(FEATURES // 2, FEATURES)],
     "Dropout": lambda: [Dropout(0.3)],
     "GaussianNoise": lambda: [GaussianNoise(0.3)],
+    "GaussianNoise, pool": lambda: [GaussianNoise(0.3, pooled=True)],
+    "Rescale": lambda: [Rescale(0.5, 0.25)],
     "Reshape, Flatten": lambda: [Reshape(2, FEATURES // 2), Flatten()],
     "Chain": lambda: [Chain(Dense(FEATURES, 3), Tanh()), Chain(Dense(3, FEATURES))],
     "Residual": lambda: [Residual(Dense(FEATURES, 3), Tanh(), Residual(Dense(3, 3)), Dropout(0.3), Dense(3, FEATURES))],
@@ -130,6 +135,7 @@ def losses(be: Backend) -> dict[str, tuple[int, Loss]]:
         "G minimax": (1, lambda y: Minimax().generator(y, arena)),
         "G non-saturating": (1, lambda y: NonSaturating().generator(y, arena)),
         "cross-entropy": (3, lambda y: softmax_cross_entropy(y, labels, arena)),
+        "information": (3, lambda y: information(y, 4.0, arena)[:2]),
         "squared error": (3, lambda y: mean_squared_error(y, target, arena)),
     }
 

@@ -38,7 +38,7 @@ import numpy as np
 
 from .backend import Backend, FreshArena, get_backend
 from .names import unknown
-from .nn import Dense, Sequential
+from .nn import Dense, Dropout, GaussianNoise, Sequential
 from .spec import Spec, number
 
 Array = Any
@@ -292,7 +292,8 @@ class FeatureMatching(NonSaturating):
 
         G descends  1/k Σ_j (mean_n h_j(x_n) − mean_n h_j(G(z_n)))²
 
-    h: the k outputs of D's last hidden layer, the input of its last Dense. D plays as in NonSaturating.
+    h: the k outputs of D's last hidden layer, the input of its last Dense, before noise or dropout that is put on them.
+    D plays as in NonSaturating.
     """
 
     compares = True
@@ -303,7 +304,10 @@ class FeatureMatching(NonSaturating):
             raise ValueError("feature matching needs a D with a hidden layer before its last Dense layer")
         if not isinstance(last := D.layers[dense[-1]], Dense):
             raise ValueError(f"the last Dense of D is in layer {dense[-1]}, {last}: it must stand by itself")
-        return dense[-1]
+        depth = dense[-1]
+        while depth > 1 and isinstance(D.layers[depth - 1], (Dropout, GaussianNoise)):
+            depth -= 1
+        return depth
 
     @_quietly
     def generator(self, fake: Array, arena: FreshArena | None = None, real: Array | None = None) -> tuple[Array, Array]:
@@ -386,6 +390,35 @@ def _means_and_shares(real: Array, fake: Array, boundary: Array | float) -> tupl
 
 
 @_quietly
+def information(logits: Array, balance: float, arena: FreshArena | None = None) -> tuple[Array, Array, Array, Array]:
+    """What classes say about samples, to be descended: E H(p) − balance · H(p̄), p = softmax(logits), p̄ its mean.
+
+    The first entropy is small where each answer is sure, the second large where all classes are used alike; with
+    balance 1 it is minus the mutual information of sample and class (A. Krause et al., "Discriminative Clustering by
+    Regularized Information Maximization", 2010; J. T. Springenberg's CatGAN, 2016).
+    logits: (N, K). Returns it (0-d); its gradient with respect to logits, with a_k = balance · log p̄_k − log p_k
+
+        p_k (a_k − Σ_j p_j a_j)/N
+
+    and the two entropies (0-d), in nats.
+
+    >>> import numpy as np
+    >>> _, _, sure, varied = information(np.array([[9.0, -9.0], [-9.0, 9.0]]), 1.0)
+    >>> round(float(sure), 3), round(float(varied), 3)
+    (0.0, 0.693)
+    """
+    xp, tiny = (arena or _fresh()).backend.xp, np.finfo(logits.dtype).tiny
+    p = softmax(logits, xp)
+    mean = p.mean(axis=0, keepdims=True)
+    logs, log_mean = xp.log(xp.maximum(p, tiny)), xp.log(xp.maximum(mean, tiny))  # 0 log 0 = 0
+    sure, varied = -(p * logs).sum() / len(p), -(mean * log_mean).sum()
+    grad = balance * log_mean - logs
+    grad -= (p * grad).sum(axis=1, keepdims=True)
+    grad *= p
+    grad /= len(p)
+    return sure - balance * varied, grad, sure, varied
+
+
 def softmax_cross_entropy(logits: Array, labels: Array, arena: FreshArena | None = None) -> tuple[Array, Array]:
     """Classification: mean of −log softmax(logits)[label], and its gradient with respect to the logits.
 

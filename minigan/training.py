@@ -21,8 +21,8 @@ import numpy as np
 from .backend import Backend, get_backend
 from .console import quoted, say
 from .datasets import Dataset
+from .game import Game
 from .game.update import NonFiniteError
-from .gan import GAN
 from .names import did_you_mean, not_one_of
 from .paths import StrPath
 from .recipes import DEFAULT, get_recipe, pictures_every
@@ -167,7 +167,7 @@ def resume(
                 f"{folder.path} cannot go on with other settings: {'; '.join(differences)}; "
                 "leave them out, or begin a new run"
             )
-        gan = GAN.load(folder.checkpoint, get_backend(old.backend if backend is None else backend))
+        gan = Game.load(folder.checkpoint, get_backend(old.backend if backend is None else backend))
         noted = folder.noted()
         _require_one_run(folder, old, gan, noted.get("settings"))
         config = replace(
@@ -198,7 +198,7 @@ def resume(
         return folder.path
 
 
-def _game(config: Config, be: Backend) -> GAN:
+def _game(config: Config, be: Backend) -> Game:
     """The game of a run, at its beginning."""
     return get_recipe(config.recipe).build(  # type: ignore[no-any-return]
         tuple(config.images["shape"]), **config.options, backend=be, dtype=config.dtype, seed=config.seed,
@@ -206,28 +206,29 @@ def _game(config: Config, be: Backend) -> GAN:
     )  # fmt: skip
 
 
-def _follow(gan: GAN, config: Config) -> str | None:
+def _follow(gan: Game, config: Config) -> str | None:
     """Let schedules be as long as the run is now. Returns what there is to say of it.
 
     It is not the checkpoint that tells how long they are: it may be from before the total was changed.
     """
-    plan, rules = _game(config, get_backend("numpy")), (gan.optimizer, gan.d_optimizer, gan.instance_noise)
-    gan.follow(plan)
-    if rules == (gan.optimizer, gan.d_optimizer, gan.instance_noise):
+    before, rule = gan.describe(), gan.clock.rule
+    gan.follow(_game(config, get_backend("numpy")))
+    if gan.describe() == before:
         return None
-    rate = gan.optimizer.lr_at(gan.g_opt.t)
+    t = gan.clock.optimizers[0].t
     return (
         f"the schedules are those of a run of {config.steps:,} steps from here on; "
-        f"G's learning rate was {rules[0].lr_at(gan.g_opt.t):.2g} here, and is {rate:.2g}"
+        f"{gan.clock.name}'s learning rate was {rule.lr_at(t):.2g} here, and is {gan.clock.rule.lr_at(t):.2g}"
     )
 
 
 # --- checks ----------------------------------------------------------------------------------------------------
 
 
-def _require_one_run(folder: RunFolder, config: Config, gan: GAN, noted: Any) -> None:
+def _require_one_run(folder: RunFolder, config: Config, gan: Game, noted: Any) -> None:
     """Raises ValueError unless config.json says of the run what its checkpoint does. noted: the settings in that."""
-    have, found = fixed_settings(config), {"seed": gan.seed, "dtype": gan.G.dtype.name}
+    have = fixed_settings(config)
+    found: dict[str, Any] = {"seed": gan.seed, "dtype": gan.dtype.name}
     if noted is not None:  # which checkpoints of older versions do not have
         if not isinstance(noted, dict) or not isinstance(noted.get("options", {}), dict):
             raise ValueError(
@@ -266,10 +267,10 @@ def _given(
     return {**(options or {}), **game}
 
 
-def _rehearse(gan: GAN, dataset: Dataset, batch: int) -> None:
+def _rehearse(gan: Game, dataset: Dataset, batch: int) -> None:
     """One step of a GAN of the same kind, so that sizes that do not fit are found before anything is written."""
     with np.errstate(all="ignore"), suppress(NonFiniteError):  # divergence is for the run itself to report
-        GAN.build(gan.describe(), gan.backend).fit(dataset, 1, batch)
+        type(gan).build(gan.describe(), gan.backend).fit(dataset, 1, batch)
 
 
 def _integer(name: str, value: Any, least: int = 1) -> int:

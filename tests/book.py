@@ -20,7 +20,9 @@ from minigan import (
     R2,
     BatchNorm,
     Dense,
+    Dropout,
     FeatureMatching,
+    GaussianNoise,
     GradientPenalty,
     Hinge,
     LeastSquares,
@@ -311,6 +313,8 @@ class Book:
         depth = None
         if isinstance(objective, FeatureMatching):
             depth = max(i for i, layer in enumerate(gan.D.layers) if isinstance(layer, Dense))
+            while depth > 1 and isinstance(gan.D.layers[depth - 1], (Dropout, GaussianNoise)):
+                depth -= 1  # features as they are before noise is put on them
 
         def loss(G: Array) -> tuple[float, float, list[Array]]:
             signs: list[Array] = []

@@ -33,6 +33,7 @@ from minigan import (
     Maxout,
     MinibatchStdDev,
     ReLU,
+    Rescale,
     Reshape,
     Residual,
     Sequential,
@@ -54,7 +55,9 @@ smooth = st.sampled_from([Sigmoid, Tanh, Softplus]).map(lambda kind: kind())
 kinked = st.one_of(st.just(0).map(lambda _: ReLU()), st.sampled_from([0.0, 0.1, 0.2, 0.7]).map(LeakyReLU))
 activations = st.one_of(smooth, kinked)
 features = st.integers(1, 9)
-norms = st.sampled_from([None, None, SpectralNorm, WeightNorm]).map(lambda kind: kind and kind())
+norms = st.sampled_from([None, None, SpectralNorm, WeightNorm, functools.partial(WeightNorm, trained=False)]).map(
+    lambda kind: kind and kind()
+)
 
 
 def randomise(net: Sequential, rng: np.random.Generator) -> Sequential:
@@ -94,7 +97,8 @@ def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm
         lambda: [MinibatchStdDev(eps=float(rng.choice([1e-8, 1e-3, 0.1]))), Dense(n + 1, n)],
         lambda: [Dense(n, 3 * n), Maxout(3)],
         lambda: [Dropout(float(rng.choice([0.0, 0.2, 0.6])))],
-        lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])))],
+        lambda: [GaussianNoise(float(rng.choice([0.0, 0.1, 1.0])), bool(rng.choice([False, True])))],
+        lambda: [Rescale(float(rng.choice([-1.5, 0.5])), float(rng.choice([0.0, 0.5])))],
         lambda: [Reshape(1, n, 1), Flatten()],
         lambda: [Reshape(n, 1, 1), Conv2D(1, 2, (3, 1), padding=(1, 0)), ConvTranspose2D(2, 1, 1), Flatten()],
         lambda: [Reshape(1, n, 1), Upsample(2, "bilinear"), AvgPool2D(2), Flatten()],
@@ -104,7 +108,8 @@ def hidden(rng: np.random.Generator, n: int, act: Layer | None = None, batchnorm
         lambda: [Skip(Dense(n, 2), Chain(LayerNorm(2), Dropout(0.2))), Dense(n + 2, n)],
     ]
     if batchnorm:
-        kinds.append(lambda: [BatchNorm(n, momentum=0.8, eps=float(rng.choice([1e-5, 1e-3, 0.1])))])
+        eps = float(rng.choice([1e-5, 1e-3, 0.1]))
+        kinds.append(lambda: [BatchNorm(n, momentum=0.8, eps=eps, gain=bool(rng.choice([False, True])))])
     chosen = [kinds[i]() for i in rng.permutation(len(kinds))[: rng.integers(0, 4)]]
     if act is not None:
         chosen.insert(int(rng.integers(0, len(chosen) + 1)), [act])
@@ -223,7 +228,7 @@ def evaluate(
                         if seen is not None:
                             rows = x.reshape(-1, x.shape[-1])
                             seen[f"{i}"] = rows.mean(axis=0), rows.var(axis=0, ddof=1)
-                    x = p[f"{i}.weight"] * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
+                    x = p.get(f"{i}.weight", 1.0) * (x - mean) / np.sqrt(var + layer.eps) + p[f"{i}.bias"]
                 case LayerNorm():
                     x_hat = (x - average(x, -1)) / np.sqrt(variance(x, -1) + layer.eps)
                     x = p[f"{i}.weight"] * x_hat + p[f"{i}.bias"]
@@ -240,6 +245,8 @@ def evaluate(
                     if signs is not None:
                         signs.append(x.real > 0)
                     x = np.where(x.real > 0, x, x * getattr(layer, "negative_slope", 0.0))
+                case Rescale():
+                    x = layer.scale * x + layer.offset
                 case Sigmoid():
                     x = 1 / (1 + np.exp(-x))
                 case Tanh():
@@ -250,7 +257,7 @@ def evaluate(
                     kept = uniforms(numbers, x.shape[many:]) >= layer.p
                     x = np.where(kept, x / (1 - layer.p), 0.0)
                 case GaussianNoise() if train and layer.std:
-                    x = x + layer.std * drawn_normals(net.backend, numbers, x.shape[many:])
+                    x = x + layer.std * drawn_normals(net.backend, numbers, x.shape[many:], layer.pooled)
                 case Reshape():
                     x = x.reshape(*x.shape[: 1 + many], *layer.shape)
                 case Flatten():
@@ -349,15 +356,16 @@ def weight(layer: Dense | Conv2D, i: str, p: dict[str, Array], running: dict[str
             return W / (running[f"{i}.weight_u"] @ W.reshape(len(W), -1) @ running[f"{i}.weight_v"])
         case WeightNorm():
             V = p[f"{i}.weight_v"]
-            return p[f"{i}.weight_g"] * V / np.sqrt((V * V).sum(axis=tuple(range(1, V.ndim)), keepdims=True))
+            lengths = (p if layer.norm.trained else running)[f"{i}.weight_g"]
+            return lengths * V / np.sqrt((V * V).sum(axis=tuple(range(1, V.ndim)), keepdims=True))
     return p[f"{i}.weight"]
 
 
 @functools.lru_cache(100)
-def drawn_normals(be: Backend, stream: Stream, shape: tuple[int, ...]) -> Array:
+def drawn_normals(be: Backend, stream: Stream, shape: tuple[int, ...], pooled: bool = False) -> Array:
     """The backend's own normals (test_backends.py holds them to `normals`), to the last bit."""
     out = be.empty(shape, np.float64)
-    be.normal(out, stream)
+    (be.pooled if pooled else be.normal)(out, stream)
     return _fixed(be.to_numpy(out))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from networks import normals, seeds, uniforms
@@ -481,6 +481,46 @@ def test_normals_are_box_and_mullers(backend: Backend, stream: Stream, shape: tu
     assert out.dtype == dtype
 
 
+@given(streams, st.one_of(hnp.array_shapes(max_dims=3, max_side=9), st.just((2, philox.POOL - 3))), dtypes)
+@settings(max_examples=30)
+def test_pooled_normals_are_those_of_the_pool_from_some_place_on(
+    backend: Backend, stream: Stream, shape: tuple[int, ...], dtype: str
+) -> None:
+    out = backend.empty(shape, dtype)
+    backend.pooled(out, stream)
+    start = philox.words(np, stream, 1)[0] >> 12
+    places = (int(start) + np.arange(out.size)) % 2**20
+    wanted = normals(Stream(0, Purpose.POOL), (2**20,))[places].reshape(shape)
+    np.testing.assert_allclose(backend.to_numpy(out), wanted, rtol=1e-5, atol=3e-6)
+    assert out.dtype == dtype
+
+
+def test_the_pool_is_normal() -> None:
+    pool = philox.pool().astype(np.float64)
+    assert pool.size == philox.POOL
+    assert abs(pool.mean()) < 4e-3
+    assert abs(pool.std() - 1) < 3e-3
+    assert abs((pool[:-1] * pool[1:]).mean()) < 4e-3
+    assert abs((pool**4).mean() - 3) < 0.04
+
+
+def test_how_independent_draws_from_the_pool_are() -> None:
+    """As said of `Backend.pooled`: numbers in one place of two draws do not know of each other, and as many pairs of
+    draws share some, in different places, as chance has it."""
+    k, m, be = 200, 5000, get_backend("numpy")
+    draws = np.empty((k, m), np.float32)
+    for step in range(k):
+        be.pooled(draws[step], Stream(9, Purpose.CALL, step))
+    alike = np.corrcoef(draws)[np.triu_indices(k, 1)] * np.sqrt(m)  # normal, were they independent
+    assert abs(alike.mean()) < 0.05
+    assert abs(alike.std() - 1) < 0.05
+    assert abs(alike).max() < 5.5
+    starts = np.array([int(philox.place(np, Stream(9, Purpose.CALL, step))[0]) for step in range(k)])
+    apart = np.abs(starts[:, None] - starts)[np.triu_indices(k, 1)]
+    sharing = int((np.minimum(apart, philox.POOL - apart) < m).sum())
+    assert sharing == pytest.approx(k * k * m / philox.POOL, rel=0.2)  # 191
+
+
 @given(streams, hnp.array_shapes(max_dims=3, max_side=9), dtypes, st.floats(0, 2))
 def test_perturb_adds_normals(backend: Backend, stream: Stream, shape: tuple[int, ...], dtype: str, std: float) -> None:
     x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
@@ -493,7 +533,7 @@ def test_perturb_adds_normals(backend: Backend, stream: Stream, shape: tuple[int
 
 @given(streams, st.integers(1, 60), st.integers(1, 60))
 def test_a_longer_draw_begins_with_the_shorter(backend: Backend, stream: Stream, short: int, more: int) -> None:
-    for draw in (backend.uniform, backend.normal):
+    for draw in (backend.uniform, backend.normal, backend.pooled):
         a, b = backend.empty((short,), "float32"), backend.empty((short + more,), "float32")
         draw(a, stream)
         draw(b, stream)

@@ -72,6 +72,7 @@ def test_a_seed_of_more_than_64_bits_is_not_taken_for_a_smaller_one() -> None:
 # Every class of minigan with a numeric argument: the arguments that it cannot do without, to try the others with.
 NEEDED: dict[str, dict[str, Any]] = {
     "BatchNorm": {"n_features": 2}, "LayerNorm": {"n_features": 2}, "Category": {"k": 2}, "Label": {"k": 2},
+    "Sorted": {"k": 2}, "Rescale": {"scale": 2.0},
     "Cosine": {"start": 1.0, "end": 0.5, "steps": 3}, "Linear": {"start": 1.0, "end": 0.5, "steps": 3},
     "Exponential": {"start": 1.0, "decay": 0.5, "steps": 3}, "RMSprop": {"lr": 0.1}, "SGD": {"lr": 0.1},
 }  # fmt: skip
@@ -80,7 +81,10 @@ NEEDED: dict[str, dict[str, Any]] = {
 def make(cls: type[Spec], **given: Any) -> Any:
     needed = NEEDED.get(cls.__name__, {})
     if issubclass(cls, minigan.Game):
-        needed = {"G": Sequential(Dense(2, 4), seed=1), "D": Sequential(Dense(4, 1), seed=2)}
+        answers = {"SemiSupervised": 2}.get(cls.__name__, 1)
+        needed = {"G": Sequential(Dense(2, 4), seed=1), "D": Sequential(Dense(4, 5), Dense(5, answers), seed=2)}
+    if issubclass(cls, minigan.Categories):
+        needed |= {"G": Sequential(Dense(2 + 3, 4), seed=1), "Q": Sequential(Dense(4, 3), seed=3), "k": 3}
     return cls(**{**needed, **given})
 
 

@@ -246,9 +246,11 @@ def test_feature_matching_by_hand() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(*of_d, strict=True))
 
 
-def test_feature_matching_looks_at_the_input_of_the_last_dense_layer() -> None:
+def test_feature_matching_looks_at_the_input_of_the_last_dense_layer_before_noise_is_put_on_it() -> None:
     D = Sequential(Dense(3, 4), LeakyReLU(), Dropout(0.1), Dense(4, 1), Tanh())
-    assert FeatureMatching().depth(D) == 3
+    assert FeatureMatching().depth(D) == 2
+    assert FeatureMatching().depth(Sequential(Dense(3, 4), LeakyReLU(), Dense(4, 1))) == 2
+    assert FeatureMatching().depth(Sequential(Dropout(0.1), Dense(3, 1))) == 1
     for objective in ALL:
         if not isinstance(objective, FeatureMatching):
             assert objective.depth(D) == 5

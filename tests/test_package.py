@@ -26,7 +26,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "atomic"),
     ("backend", "datasets", "metrics", "environment"),
     ("nn", "objectives", "optim", "average", "codes"),
-    ("gradcheck", "penalties", "limits"),
+    ("gradcheck", "penalties", "vat", "limits"),
     ("game",),
     ("gan",),
     ("games", "samples"),

@@ -591,6 +591,12 @@ class CupyBackend(Backend):
     def normal(self, out: Array, stream: Stream) -> None:
         self._draw("normal", out, stream)
 
+    @kernel
+    def pooled(self, out: Array, stream: Stream) -> None:
+        key = uint64(stream.seed & MASK64), uint64(stream.purpose & MASK64)
+        args = self.pool(out.dtype), *key, *counted(stream.step), uint64(stream.lane & MASK64)
+        self._launch("pooled", out, *flat(out.size), out, uint64(out.size), *args)
+
     def _draw(self, name: str, out: Array, stream: Stream) -> None:
         key = uint64(stream.seed & MASK64), uint64(stream.purpose & MASK64)
         args = out, uint64(out.size), *key, *counted(stream.step), uint64(stream.lane & MASK64)

@@ -135,6 +135,15 @@ __global__ void normal(REAL *out, u64 size, u64 seed, u64 purpose, u64 step, con
     }
 }
 
+// Numbers of the pool (2^20 of them, as in philox.py), from the place on that the stream names.
+__global__ void pooled(
+    REAL *out, u64 size, const REAL *pool, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane
+) {
+    u32 w[8];
+    words(w, 1, seed, purpose, now(step, counter), lane);
+    EACH_ELEMENT(i, size) out[i] = pool[((w[0] >> 12) + i) & ((1 << 20) - 1)];
+}
+
 // Positions turn · size, ... of the endless sequence of shuffled epochs of n items; `half` bits make half a number.
 __device__ u64 shuffled(u64 position, u64 n, int half, u64 seed) {
     u32 keys[8], value = (u32)(position % n), mask = (1u << half) - 1;

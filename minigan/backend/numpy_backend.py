@@ -141,6 +141,9 @@ class NumpyBackend(ConvOnCpu):
     def column_sum(self, x: Array, out: Array, accumulate: bool = False) -> None:
         self._sweep_and_sum(lambda rows: x[rows], x, out=out, accumulate=accumulate, passes=1)
 
+    def row_dots(self, a: Array, b: Array, out: Array, scratch: Array) -> None:
+        np.einsum("ij,ij->i", a, b, out=out[:, 0])
+
     def norm(self, x: Array) -> Array:
         flat = x.reshape(-1)
         parts = self._parts(flat.size, flat.size, passes=1)
@@ -445,6 +448,14 @@ class NumpyBackend(ConvOnCpu):
         np.multiply(radius, np.cos(angle, out=u[:, 0]), out=u[:, 0])
         np.multiply(radius, np.sin(angle, out=u[:, 1]), out=u[:, 1])
         np.copyto(out, u.reshape(-1)[:count].reshape(out.shape))
+
+    def pooled(self, out: Array, stream: Stream) -> None:
+        flat, pool, done = out.reshape(-1), self.pool(out.dtype), 0
+        start = int(self._seek(stream).random(dtype=np.float32) * philox.POOL)
+        while done < flat.size:
+            piece = pool[start : start + flat.size - done]
+            flat[done : done + piece.size] = piece
+            done, start = done + piece.size, 0
 
     def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
         self.normal(out, stream)

@@ -13,6 +13,7 @@ The functions here are plain array code for any array module `xp`; the NumPy bac
 
 from __future__ import annotations
 
+import functools
 import math
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ class Purpose(IntEnum):
     D_FOR_G = 11
     CHECK = 12  # directions of the gradient check
     D_FOR_G_REAL = 13  # the real samples that G's objective compares with
+    POOL = 14  # normal numbers that are used again and again
     PENALTY = 32  # and those that follow: one for each penalty
 
 
@@ -102,6 +104,22 @@ def normals(xp: Any, stream: Stream, count: int) -> Array:
     radius = xp.sqrt(xp.float32(-2) * xp.log(xp.float32(1) - u[:, 0]))
     angle = xp.float32(2 * math.pi) * u[:, 1]
     return xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1).reshape(-1)[:count]
+
+
+POOL = 1 << 20
+
+
+@functools.cache
+def pool() -> Array:
+    """Normal numbers, float32 (POOL,), the same for everybody: drawing them again costs a copy."""
+    numbers = normals(np, Stream(0, Purpose.POOL), POOL)
+    numbers.flags.writeable = False
+    return numbers
+
+
+def place(xp: Any, stream: Stream) -> Array:
+    """A random place in the pool, int64, a function of the stream."""
+    return (words(xp, stream, 1) >> xp.uint32(32 - POOL.bit_length() + 1)).astype(xp.int64)
 
 
 def permuted(xp: Any, positions: Array, n: int, seed: int, epoch: int) -> Array:

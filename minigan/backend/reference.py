@@ -56,6 +56,7 @@ class Backend:
 
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
+        self._pools: dict[Any, Array] = {}  # of normal numbers, by dtype
 
     def __repr__(self) -> str:
         return f"<minigan backend {self.name!r}>"
@@ -168,6 +169,11 @@ class Backend:
         """out_j = Σ_i x_ij, or added to it."""
         total = x.sum(axis=0)
         out[...] = out + total if accumulate else total
+
+    def row_dots(self, a: Array, b: Array, out: Array, scratch: Array) -> None:
+        """out_i = Σ_j a_ij b_ij, as (N, 1); scratch: of the shape of a."""
+        self.xp.multiply(a, b, out=scratch)
+        scratch.sum(axis=1, keepdims=True, out=out)
 
     def norm(self, x: Array) -> Array:
         """√Σx² over all elements, finite whenever the result is representable, NaN or infinite if some x is."""
@@ -437,6 +443,22 @@ class Backend:
     def normal(self, out: Array, stream: Stream) -> None:
         """Fill `out` with the stream's standard normal numbers."""
         out[...] = philox.normals(self.xp, stream, out.size).reshape(out.shape)
+
+    def pooled(self, out: Array, stream: Stream) -> None:
+        """Fill `out` with normal numbers of the pool, as they follow each other there from a random place on.
+
+        A copy in the place of a computation. Two draws are as independent as their places: among k draws of m numbers
+        from a pool of P, about k² m / P pairs share some, at different places. Within a draw all differ, up to P.
+        """
+        places = philox.place(self.xp, stream) + self.xp.arange(out.size)
+        out[...] = self.pool(out.dtype)[places % philox.POOL].reshape(out.shape)
+
+    def pool(self, dtype: Any) -> Array:
+        """The pool of normal numbers, on this backend."""
+        dtype = np.dtype(dtype)
+        if dtype not in self._pools:
+            self._pools[dtype] = self.asarray(philox.pool(), dtype)
+        return self._pools[dtype]
 
     def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
         """out = x + std · ε, with the stream's standard normal ε."""

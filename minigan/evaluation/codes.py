@@ -1,11 +1,11 @@
 """Does G make what it is asked for, and has a code that nobody has given a meaning found one?
 
 asked label     share of samples in which a classifier of real images sees the label that G was asked for; that is
-                GAN-test of Shmelkov et al. 2018, "How good is my GAN?"
+                GAN-test of Shmelkov et al. 2018, "How good is my GAN?"; of a category, the class that it stands for
 GAN-train       accuracy on real test images of a classifier that was trained on samples and their asked labels:
                 samples that are wrong, or all alike, teach little
-matched error   of the category that D reads in real test images, when each category stands for the class that
-                makes the error smallest, no class for two of them (Chen et al. 2016, section 7.2: 5 % on MNIST)
+matched error   of the category that D, or Q, reads in real test images, when each category stands for the class
+                that makes the error smallest, no class for two of them (Chen et al. 2016, section 7.2: 5 % on MNIST)
 correlations    of each number of the continuous codes with slant and thickness (strokes.py), among samples of one
                 category, all categories together
 """
@@ -76,6 +76,10 @@ def evaluate_codes(
             gan_train = float((read == evaluator.test.labels).mean())
     elif isinstance(first, Category) and evaluator.test.labels is not None:
         error, classes = _matched(gan, evaluator)
+        category = np.arange(evaluator.n) % first.k
+        images = sample_images(gan, evaluator.n, evaluator.train.image_shape, seed, label=category)
+        if evaluator.classes is not None:
+            asked = float((evaluator.classify(images) == np.array(classes)[category]).mean())
     return CodesQuality(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
 
 

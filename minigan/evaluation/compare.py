@@ -8,9 +8,11 @@ from ..archive import StrPath
 from ..backend import Backend, get_backend
 from ..datasets import Dataset, MissingSplit
 from ..game.pair import Pair
+from ..games import SemiSupervised
 from ..runs.data import described, fingerprint, load_again, load_data, size_of
 from .codes import evaluate_codes
 from .evaluator import Evaluator
+from .labels import evaluate_labels
 from .report import Report
 from .sources import Source, open_source
 
@@ -51,7 +53,7 @@ def evaluate(
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
-    rows, codes = [], []
+    rows, codes, labels = [], [], []
     for source in opened:
         if say:
             say(f"judging {source.name} ...")
@@ -59,7 +61,11 @@ def evaluate(
         rows.append(evaluator.evaluate(images, source.name, used))
         if isinstance(source.maker, Pair) and source.maker.codes:
             codes.append(evaluate_codes(source.maker, evaluator, source.name, seed, be, say))
-    return Report.of(evaluator, rows, codes)
+        if isinstance(source.maker, SemiSupervised) and (
+            found := evaluate_labels(source.maker, evaluator, source.name)
+        ):
+            labels.append(found)
+    return Report.of(evaluator, rows, codes, labels)
 
 
 def _images(sources: Sequence[Source], data: StrPath | None, size: str) -> tuple[Dataset, Dataset | None]:

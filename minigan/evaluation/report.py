@@ -13,6 +13,7 @@ from ..archive import StrPath, write_atomically
 from ..console import table
 from .codes import CodesQuality
 from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Quality
+from .labels import Classified
 
 Table = tuple[list[str], list[list[str]]]  # its head and its rows
 
@@ -40,11 +41,19 @@ class Report:
     accuracy: float | None
     rows: tuple[Quality, ...]
     codes: tuple[CodesQuality, ...] = ()
+    labels: tuple[Classified, ...] = ()
     names: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, evaluator: Evaluator, rows: Sequence[Quality], codes: Sequence[CodesQuality] = ()) -> Report:
-        """The report of an evaluator about `rows`, below its own row of test images, and about the codes of GANs."""
+    def of(
+        cls,
+        evaluator: Evaluator,
+        rows: Sequence[Quality],
+        codes: Sequence[CodesQuality] = (),
+        labels: Sequence[Classified] = (),
+    ) -> Report:
+        """The report of an evaluator about `rows`, below its own row of test images, about the codes of GANs, and about
+        those whose D classifies."""
         return cls(
             data=evaluator.train.name,
             images=len(evaluator.train),
@@ -57,6 +66,7 @@ class Report:
             accuracy=evaluator.accuracy,
             rows=(evaluator.floor, *rows),
             codes=tuple(codes),
+            labels=tuple(labels),
             names=evaluator.names,
         )
 
@@ -68,6 +78,7 @@ class Report:
         tables = [self._figures()]
         tables += [self._shares()] if self.classes else []
         tables += [self._codes()] if self.codes else []
+        tables += [self._labels()] if self.labels else []
         fitting = [table(head, rows, (0,), width) for head, rows in tables]
         notes = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in self._notes()]
         return "\n\n".join([*fitting, "\n".join(notes)])
@@ -117,6 +128,14 @@ class Report:
         ]  # fmt: skip
         return head, rows
 
+    def _labels(self) -> Table:
+        head = ["D as a classifier", "labels", "split", "test images", "errors", "accuracy, %"]
+        rows = [
+            [row.name, f"{row.labels:,}", str(row.split), f"{row.n:,}", f"{row.errors:,}", f"{100 * row.accuracy:.2f}"]
+            for row in self.labels
+        ]
+        return head, rows
+
     def _notes(self) -> list[str]:
         notes = [
             f"Fréchet: distance to {self.images:,} training images of {self.data}, in {self.features}. Real test "
@@ -134,10 +153,16 @@ class Report:
             notes.append(f"Classes and confidence: as the classifier sees them{right}. KL: from the real shares.")
         if self.codes:
             notes.append(
-                "asked label: share of samples in which the classifier sees the label that G was asked for (GAN-test); "
+                "asked label: share of samples in which the classifier sees the label that G was asked for (GAN-test), "
+                "or the class that the category stands for; "
                 "GAN-train: real test images that a classifier of samples names rightly; matched error: of the "
-                "category that D reads in real test images, each taken for the class that suits it best; slant, "
+                "category that D or Q reads in real test images, each taken for the class that suits it best; slant, "
                 "thickness: correlation of each continuous code with what is measured in samples of one category."
+            )
+        if self.labels:
+            notes.append(
+                "D as a classifier: of all test images, with the average of D where it keeps one; labels: how many of "
+                "the training images it was told the class of."
             )
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:

@@ -21,6 +21,7 @@ from ..backend import Backend, get_backend
 from ..files import Target
 from ..limits import check_layers
 from ..nn import Sequential
+from ..optim import Optimizer
 from ..spec import Spec, arguments_of, classes, integer, plain
 from . import saved
 from .feed import Feed
@@ -83,6 +84,10 @@ class Game(Spec, abstract=True):
 
     def begin(self, draw: Any, updates: int) -> None:
         """What comes before the first turn, until `begun` is so many: nothing, as a rule."""
+
+    def meet(self, draw: Any) -> None:
+        """What data decide before anything is learned from them: nothing, as a rule. Comes again, and must change
+        nothing then, where a game that has not begun is played anew."""
 
     @property
     def begun(self) -> int:
@@ -258,6 +263,9 @@ class Game(Spec, abstract=True):
         for own, other in pairs:
             for bound in own.optimizers:
                 bound.rule = other.rule
+        for name, value in plan.arguments().items():  # which describe the game
+            if isinstance(value, Optimizer):
+                setattr(self, name, value)
 
     # --- showing -----------------------------------------------------------------------------------------------
 

@@ -316,7 +316,7 @@ class Pair(Game, abstract=True):
         signatures = [inspect.signature(cls) for cls in reversed(type(self).__mro__) if issubclass(cls, Pair)]
         defaults = {name: p.default for signature in signatures for name, p in signature.parameters.items()}
         defaults |= {"d_optimizer": getattr(self, "optimizer", None), "latent": self.latent}
-        options = {name: value for name, value in self.arguments().items() if name not in ("G", "D")}
+        options = {name: value for name, value in self.arguments().items() if not isinstance(value, Sequential)}
         chosen = [f"{name}={value!r}" for name, value in options.items() if value not in (defaults[name], [])]
         inputs, codes = self.latent + self._codes.width, self._codes.outputs
         return (

@@ -44,6 +44,11 @@ class Playable(Protocol):
 
     def turn(self, draw: Any) -> dict[str, Array]: ...
 
+    @property
+    def begun(self) -> int: ...
+
+    def meet(self, draw: Any) -> None: ...
+
     def begin(self, draw: Any, updates: int) -> None: ...
 
     def rests(self, steps: int) -> str | None: ...
@@ -73,6 +78,9 @@ class Play:
             self.feed = game.feed(data, self.batch, labels)
             self._table = be.zeros((be.ahead, len(game.metrics)), game.dtype)  # metrics of the last steps
             self._turn = be.repeat(self._play_once)
+            if game.steps == 0 and game.begun == 0:
+                with game._atomic:
+                    game.meet(self.feed)
 
     def begin(self, updates: int) -> None:
         """What the game does before its first turn, so many updates of it; nothing if it has begun."""

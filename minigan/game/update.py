@@ -21,6 +21,7 @@ import numpy as np
 
 from ..backend import Backend, Purpose, Stream
 from ..nn import Sequential
+from ..vat import VAT
 from .player import Player
 
 Array = Any
@@ -100,9 +101,9 @@ class Update:
         """Whether nobody learns at the end: of an update that has been made, or that is only tried."""
         return self._game.tries is not None or self.player.shift < 0
 
-    def stream(self, purpose: int) -> Stream:
+    def stream(self, purpose: str | int) -> Stream:
         """Random numbers of this update; each purpose has its own."""
-        return Stream(self._game.seed, purpose, self._now)
+        return Stream(self._game.seed, purpose_of(purpose), self._now)
 
     def run(
         self,
@@ -122,7 +123,7 @@ class Update:
         name: of the pass, which fixes its random numbers. on: what x is, for the report of what is not finite. track:
         whether the running statistics of a network that learns may move. The rest as of `Sequential.__call__`.
         """
-        learns, stream = net in self.player.nets, self.stream(purpose_of(name))
+        learns, stream = net in self.player.nets, self.stream(name)
         tracked = learns and track and train and not self._dry
         y, way = net(
             x, train=train, track=tracked, arena=self.arena, stream=stream, depth=depth, condition=condition, out=out
@@ -134,10 +135,19 @@ class Update:
 
         return y, back
 
+    def smooth(self, net: Sequential, vat: VAT, x: Array, reach: Array | None = None) -> Array:
+        """Virtual adversarial training of a network that learns, on x. Returns the term of its loss (0-d).
+        reach: as of `VAT.add`."""
+        stream = self.stream("VAT")
+        term, near = vat.add(net, x, self.arena, stream, reach)
+        self.passes.append(Pass(net, near, "samples next to real ones", True, stream, None))
+        self.terms.append(term)
+        return term
+
     def normal(self, shape: tuple[int, ...], name: str | int) -> Array:
         """Numbers from N(0, 1)."""
         numbers = self.arena.empty(shape, self.player.nets[0].dtype)
-        self.backend.normal(numbers, self.stream(purpose_of(name)))
+        self.backend.normal(numbers, self.stream(name))
         return numbers
 
     def learn(self) -> Array:

@@ -15,6 +15,7 @@ from .maxout import Maxout
 from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise
 from .resample import AvgPool2D, Upsample
+from .rescale import Rescale
 from .sequential import Sequential
 from .shape import Flatten, Reshape
 from .weights import SpectralNorm, WeightNorm
@@ -38,6 +39,7 @@ __all__ = [
     "Parameter",
     "Pass",
     "ReLU",
+    "Rescale",
     "Reshape",
     "Residual",
     "Sequential",

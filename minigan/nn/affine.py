@@ -74,8 +74,22 @@ class Affine(Layer, abstract=True):
     def _add_bias(self, y: Array, act: Activation | None, run: Pass) -> None:
         """y ← φ(y + b)."""
         bias, rows = self.parameters.get("bias"), _rows(y)
+        if run.begins and bias is not None:
+            self._begin_on(rows, bias)
         if bias is not None or act is not None:
             run.backend.bias_act(rows, None if bias is None else bias.data, act, out=rows)
+
+    def _begin_on(self, rows: Array, bias: Parameter) -> None:
+        """Set the lengths of the weight and the biases such that these outputs, before the bias, have mean 0 and
+        variance 1 with it. Nothing for a weight without lengths."""
+        if type(self._function).stretch is WeightFunction.stretch:
+            return
+        mean, std = rows.mean(axis=0), rows.std(axis=0)
+        if not bool((std > 0).all()):
+            raise ValueError("the data make the same number of all samples in some output, which cannot be stretched")
+        self._function.stretch(self, 1 / std)
+        rows /= std
+        bias.data[...] = -mean / std
 
     def _bias_back(self, dy: Array, y: Array, act: Activation | None, params: bool, run: Pass) -> Array:
         """dy ← g = φ′ dy, and its column sums are added to the gradient of b, if `params`. Returns g."""

@@ -35,7 +35,7 @@ class BatchNorm(Layer):
 
     momentum: the share of the old running statistics that is kept (Keras's convention; PyTorch's is one minus this):
         running = momentum · running + (1 − momentum) · batch, where the running variance takes the unbiased one.
-    eps: added to the variance.
+    eps: added to the variance. gain: False for a layer without γ, which is 1 then.
     Parameters `weight` (γ, begins at 1) and `bias` (β, 0); buffers `running_mean` (0) and `running_var` (1).
     Raises ValueError for a batch of another shape, or in training for one with a single number of each feature.
     """
@@ -44,11 +44,14 @@ class BatchNorm(Layer):
     joins_activation = True
     fusible = True
 
-    def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
+    def __init__(self, n_features: int, momentum: float = 0.9, eps: float = 1e-5, gain: bool = True) -> None:
         self.n_features = n_features = integer("n_features", n_features)
         self.momentum = number("momentum", momentum, "[0, 1)", of="BatchNorm")
         self.eps = number("eps", eps, "(0, inf)", of="BatchNorm")
-        self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
+        self.gain = gain
+        self._unit: Parameter | None = None
+        if gain:
+            self.parameters["weight"] = Parameter((n_features,), Constant(1.0))
         self.parameters["bias"] = Parameter((n_features,), Constant(0.0))
         self.buffers["running_mean"] = np.broadcast_to(0.0, n_features)
         self.buffers["running_var"] = np.broadcast_to(1.0, n_features)
@@ -65,7 +68,8 @@ class BatchNorm(Layer):
                 "batch statistics of a single sample are the sample itself, so every output would be the bias: "
                 "use a batch of 2 or more, or train=False for running statistics"
             )
-        be, gamma, beta = run.backend, self.parameters["weight"], self.parameters["bias"]
+        be, beta = run.backend, self.parameters["bias"]
+        gamma = self.parameters["weight"] if self.gain else self._one(run)
         y = run.empty(x.shape)
         inv_std = run.empty((self.n_features,))
         if run.train:
@@ -94,6 +98,15 @@ class BatchNorm(Layer):
             return dy if inputs else None
 
         return y.reshape(whole_shape), back
+
+    def _one(self, run: Pass) -> Parameter:
+        """γ = 1, whose gradient nobody wants."""
+        if self._unit is None or self._unit.data.dtype != run.dtype:
+            self._unit = Parameter((self.n_features,), Constant(1.0))
+            ones = run.backend.asarray(np.ones(self.n_features, run.dtype))
+            self._unit.bind(ones, run.backend.zeros((self.n_features,), run.dtype))
+        self._unit.zero_grad()
+        return self._unit
 
     def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
         raise ValueError(

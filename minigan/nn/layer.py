@@ -121,6 +121,7 @@ class Pass:
         self.track = track  # let this batch move the running statistics
         self.out: Array | None = None  # where the result of the layer that is running shall be, if it is wanted there
         self.lane = -1  # the random numbers of the layer that is running: its place, see `Chain.lanes`
+        self.begins = False  # set lengths and biases such that this batch makes outputs of mean 0 and variance 1
         self.fusing = False  # whether operations may be held back, see `Backend.fuse`
         self.seen: list[tuple[str, Layer, Array]] | None = None  # place, layer and output, where somebody looks inside
         self._stream = stream

@@ -56,10 +56,16 @@ class Dropout(Layer):
 
 
 class GaussianNoise(Layer):
-    """Adds N(0, std²) to each element in training. Raises ValueError unless std is finite, 0 or more."""
+    """Adds N(0, std²) to each element in training.
 
-    def __init__(self, std: float = 0.1) -> None:
+    pooled: take the numbers from a pool of a million that never changes, each pass from a random place on
+    (`Backend.pooled`): in wide dense networks drawing fresh ones costs as much as the products.
+    Raises ValueError unless std is finite, 0 or more.
+    """
+
+    def __init__(self, std: float = 0.1, pooled: bool = False) -> None:
         self.std = number("std", std, "[0, inf)", of="GaussianNoise")
+        self.pooled = pooled
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
@@ -68,7 +74,7 @@ class GaussianNoise(Layer):
         if not run.train or self.std == 0:
             return x, _identity
         xp, y = run.backend.xp, run.empty(x.shape)
-        run.backend.normal(y, run.stream)
+        (run.backend.pooled if self.pooled else run.backend.normal)(y, run.stream)
         xp.multiply(y, self.std, out=y)
         xp.add(y, x, out=y)
         return y, _identity

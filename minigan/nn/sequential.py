@@ -159,6 +159,26 @@ class Sequential:
 
         return y, back
 
+    def begin_on(self, x: Array, stream: Stream | None = None) -> None:
+        """Begin anew in view of data: each weight-normalised layer, in turn, gets lengths and biases such that its
+        outputs before the activation have mean 0 and variance 1 over x (Salimans and Kingma 2016, section 3).
+
+        x: (N, ...), some hundred samples; layers with noise are on, so that the numbers fit training. stream: of that
+        noise, by default the next of the network's own. Layers without WeightNorm or bias stay as they are.
+        Raises ValueError if an output is the same for all samples.
+
+        >>> import minigan, numpy as np
+        >>> net = minigan.Sequential(minigan.Dense(2, 3, norm=minigan.WeightNorm()), seed=0)
+        >>> x = np.random.default_rng(0).normal(5, 2, (100, 2)).astype("float32")
+        >>> net.begin_on(x)
+        >>> y, _ = net(x)
+        >>> bool(np.allclose(y.mean(axis=0), 0, atol=1e-5) and np.allclose(y.std(axis=0), 1, atol=1e-5))
+        True
+        """
+        run = self._pass(True, False, None, stream)
+        run.begins = True
+        self.chain.forward(self.as_batch(x), run)
+
     @np.errstate(under="ignore")
     def input_gradient(
         self,

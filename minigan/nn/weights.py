@@ -61,6 +61,10 @@ class WeightFunction(Spec, abstract=True):
         """The layer's weight for this pass."""
         raise NotImplementedError
 
+    def stretch(self, layer: Layer, by: Array) -> None:
+        """Multiply the weight of each output with a positive number, by (out,), for a beginning that data ask for.
+        Nothing, where lengths are no parameter of their own."""
+
 
 def weight_function(norm: WeightFunction | None) -> WeightFunction:
     """What a layer's argument `norm` stands for. Raises TypeError for anything else."""
@@ -160,9 +164,11 @@ class SpectralNorm(WeightFunction):
 class WeightNorm(WeightFunction):
     """W_o = g_o V_o/‖V_o‖: the length of each output's weight and its direction, learned apart.
 
-    The lengths begin as those of V, so that W begins as the initialiser drew it (Salimans and Kingma 2016).
-    Parameters `weight_g` (out, 1, ...) and `weight_v` (out, ...), as of `torch.nn.utils.weight_norm`.
-    Raises ValueError for an output whose weight begins at zero.
+    The lengths begin as those of V, so that W begins as the initialiser drew it (Salimans and Kingma 2016); or as some
+    data ask for, see `Sequential.begin_on`.
+    trained: False for lengths that stay as they begin, of which nothing but the direction is learned.
+    Parameters `weight_g` (out, 1, ...) and `weight_v` (out, ...), as of `torch.nn.utils.weight_norm`; without training
+    `weight_g` is a buffer. Raises ValueError for an output whose weight begins at zero.
 
     >>> import minigan, numpy as np
     >>> net = minigan.Sequential(minigan.Dense(3, 2, norm=minigan.WeightNorm()), seed=0)
@@ -171,8 +177,15 @@ class WeightNorm(WeightFunction):
     (True, (2, 1))
     """
 
+    def __init__(self, trained: bool = True) -> None:
+        self.trained = trained
+
     def register(self, layer: Layer, shape: tuple[int, ...], init: Initializer, axes: Axes = None) -> None:
-        layer.parameters["weight_g"] = Parameter((shape[0], *[1] * len(shape[1:])), Constant(1.0))
+        lengths = shape[0], *[1] * len(shape[1:])
+        if self.trained:
+            layer.parameters["weight_g"] = Parameter(lengths, Constant(1.0))
+        else:
+            layer.buffers["weight_g"] = np.broadcast_to(1.0, lengths)
         layer.parameters["weight_v"] = Parameter(shape, init, axes)
 
     def begin(self, values: dict[str, np.ndarray[Any, Any]], rng: np.random.Generator) -> None:
@@ -181,21 +194,20 @@ class WeightNorm(WeightFunction):
         g[...] = np.linalg.norm(V.astype(np.float64), axis=1).reshape(g.shape)
 
     def weight(self, layer: Layer, run: Pass) -> Weight:
-        xp, g, v = run.backend.xp, layer.parameters["weight_g"], layer.parameters["weight_v"]
+        xp, v, g = run.backend.xp, layer.parameters["weight_v"], layer.parameters.get("weight_g")
         V, W = _rows(v.data), run.empty(v.shape)
         size, scale = run.empty((len(V), 1)), run.empty((len(V), 1))
-        xp.multiply(V, V, out=_rows(W))
-        _rows(W).sum(axis=1, keepdims=True, out=size)
+        run.backend.row_dots(V, V, size, scratch=_rows(W))
         xp.sqrt(size, out=size)
-        xp.divide(_rows(g.data), size, out=scale)
+        xp.divide(_rows(self._lengths(layer)), size, out=scale)
         xp.multiply(V, scale, out=_rows(W))
 
         def pull(G: Array) -> None:
             G2, along, dg = _rows(G), run.empty(V.shape), run.empty(size.shape)
-            xp.multiply(G2, V, out=along)
-            along.sum(axis=1, keepdims=True, out=dg)
+            run.backend.row_dots(G2, V, dg, scratch=along)
             xp.divide(dg, size, out=dg)
-            g.add_grad(dg.reshape(g.shape))
+            if g is not None:
+                g.add_grad(dg.reshape(g.shape))
             xp.divide(dg, size, out=dg)
             xp.multiply(V, dg, out=along)
             xp.subtract(G2, along, out=G2)
@@ -203,6 +215,13 @@ class WeightNorm(WeightFunction):
             v.add_grad(G)
 
         return Weight(W, lambda: (run.empty(v.shape), False), pull)
+
+    def stretch(self, layer: Layer, by: Array) -> None:
+        lengths = self._lengths(layer)
+        lengths *= by.reshape(lengths.shape)
+
+    def _lengths(self, layer: Layer) -> Array:
+        return layer.parameters["weight_g"].data if self.trained else layer.buffers["weight_g"]
 
 
 def _rows(a: Array) -> Array:

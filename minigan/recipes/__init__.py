@@ -16,6 +16,7 @@ from types import ModuleType
 from ..names import unknown
 from . import (
     acgan,
+    categories,
     cgan,
     classic,
     dcgan,
@@ -27,6 +28,7 @@ from . import (
     modern,
     quick,
     r3gan,
+    ssgan,
     wgan,
     wgan_gp,
 )
@@ -47,6 +49,8 @@ RECIPES: dict[str, ModuleType] = {
     "cgan": cgan,
     "acgan": acgan,
     "infogan": infogan,
+    "categories": categories,
+    "ssgan": ssgan,
 }
 
 

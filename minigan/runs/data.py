@@ -58,10 +58,10 @@ def size_of(size: Any) -> str:
 def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
     """The data as a GAN with labels takes it, its classes being 0, 1, ... in order; and their names and SHA-256.
 
-    options: of the recipe; where it takes no labels the data stays as it is, and there are no names. Raises ValueError
+    options: of the recipe; where it takes no classes the data stays as it is, and there are no names. Raises ValueError
     for data without labels, or with another number of classes than `options` ask for.
     """
-    if options.get("label", "none") == "none":
+    if options.get("label", "given") == "none" or "classes" not in options:
         return dataset, {}
     classes = dataset.classes
     if len(classes) < 2:

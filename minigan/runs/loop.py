@@ -15,6 +15,7 @@ import numpy as np
 from ..console import quoted
 from ..datasets import Dataset
 from ..diagnostics import Diagnostics
+from ..game import Game
 from ..game.play import Play
 from ..game.update import NonFiniteError
 from ..gan import GAN
@@ -69,7 +70,7 @@ class Run:
     def __init__(
         self,
         folder: RunFolder,
-        gan: GAN,
+        gan: Game,
         dataset: Dataset,
         config: Config,
         stop: StopRequest,
@@ -82,7 +83,7 @@ class Run:
         self._settings = fixed_settings(config)
         self._begun = False  # from then on there is a config.json
         self.classes: list[str] = config.labels.get("classes", [])
-        self.diagnostics = Diagnostics(gan, dataset) if gan.diagnosed else None
+        self.diagnostics = Diagnostics(gan, dataset) if isinstance(gan, GAN) and gan.diagnosed else None
         self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]
         if gan.steps and self.diagnostics and (state := folder.noted().get("diagnostics")) is not None:
             try:

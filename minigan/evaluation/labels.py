@@ -1,0 +1,35 @@
+"""How many test images a game names rightly whose D classifies: the figure of semi-supervised learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..games import SemiSupervised
+from .evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class Classified:
+    """labels: how many the game was told, of which split. errors: of n test images; accuracy: 1 − errors/n."""
+
+    name: str
+    labels: int
+    split: int
+    errors: int
+    n: int
+
+    @property
+    def accuracy(self) -> float:
+        return 1 - self.errors / self.n
+
+
+def evaluate_labels(game: SemiSupervised, evaluator: Evaluator, name: str) -> Classified | None:
+    """What D makes of the test images, all of them; None where they have no labels."""
+    test = evaluator.test
+    if test.labels is None or evaluator.classes is None:
+        return None
+    meant = np.array(evaluator.classes if len(evaluator.classes) == game.classes else range(game.classes))
+    read = meant[game.classify(test.images).argmax(axis=1)]
+    return Classified(name, game.labelled, game.split, int((read != test.labels).sum()), len(test))
