@@ -102,8 +102,7 @@ def keep(row: dict[str, Any], args: argparse.Namespace) -> None:
         rows = sorted([*rows, row], key=lambda row: (row["data"] != "mnist", order.index(row["row"]), row["split"]))
         about = {
             "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
-            "note": f"All test images, D's average as its last step left it; {args.processes} runs side by side, one "
-            "thread each.",
+            "note": "All test images, D's average as its last step left it; runs side by side, one thread each.",
             "table": table(rows), "runs": rows,
         }  # fmt: skip
         with write_atomically(RESULTS) as out:
