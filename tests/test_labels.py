@@ -266,6 +266,15 @@ def test_a_size_is_kept_and_confirmed(tmp_path: Path) -> None:
 # --- pictures --------------------------------------------------------------------------------------------------
 
 
+def test_columns_have_no_names_where_g_is_not_asked_for_a_class(tmp_path: Path) -> None:
+    """Though D is told some labels."""
+    np.savez(tmp_path / "a.npz", images=IMAGES, labels=np.arange(12) % 3)
+    folder = train("ssgan", tmp_path / "a.npz", steps=1, batch=4, backend="numpy", options={"labelled": 6})
+    assert Config.read(folder / "config.json").labels["classes"] == ["0", "1", "2"]
+    with Image.open(folder / "samples.png") as picture:
+        assert picture.height == picture.width  # no titles above
+
+
 def test_a_picture_of_classes_is_as_near_to_a_square_as_can_be() -> None:
     for n, k, columns, samples in ((25, 3, 6, 24), (100, 3, 9, 99), (25, 2, 4, 24), (100, 7, 7, 98), (25, 8, 8, 24)):
         assert columns_of(n, [*"abcdefgh"[:k]]) == columns
