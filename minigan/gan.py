@@ -170,14 +170,18 @@ class GAN(Pair):
 
     def descend(self, up: Update, fakes: Fakes, real: Array | None = None, labels: Array | None = None) -> Array:
         """G's loss on fakes, and its gradient, through D and back through G. Returns the loss of codes: none here."""
+        fakes.back(self.through_D(up, fakes, real), inputs=False)  # nobody needs dL/dz
+        self.last_fakes = fakes.samples
+        return self._nothing
+
+    def through_D(self, up: Update, fakes: Fakes, real: Array | None) -> Array:
+        """Set G's loss on fakes, as D sees them. Returns its gradient with respect to them."""
         on_fakes, back_D = self.ask_D(up, fakes.samples, Purpose.D_FOR_G, "fakes")
         on_real = None
         if self.objective.compares and real is not None:
             on_real, _ = self.ask_D(up, real, Purpose.D_FOR_G_REAL, "real samples")
         up.loss, dlogits = self.objective.generator(on_fakes, up.arena, on_real)
-        fakes.back(back_D(dlogits).reshape(fakes.samples.shape), inputs=False)  # nobody needs dL/dz
-        self.last_fakes = fakes.samples
-        return self._nothing
+        return back_D(dlogits).reshape(fakes.samples.shape)
 
     # --- and what it needs -------------------------------------------------------------------------------------
 

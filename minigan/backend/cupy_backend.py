@@ -593,13 +593,11 @@ class CupyBackend(Backend):
 
     @kernel
     def pooled(self, out: Array, stream: Stream) -> None:
-        key = uint64(stream.seed & MASK64), uint64(stream.purpose & MASK64)
-        args = self.pool(out.dtype), *key, *counted(stream.step), uint64(stream.lane & MASK64)
-        self._launch("pooled", out, *flat(out.size), out, uint64(out.size), *args)
+        self._draw("pooled", out, stream, self.pool(out.dtype))
 
-    def _draw(self, name: str, out: Array, stream: Stream) -> None:
+    def _draw(self, name: str, out: Array, stream: Stream, *pool: Array) -> None:
         key = uint64(stream.seed & MASK64), uint64(stream.purpose & MASK64)
-        args = out, uint64(out.size), *key, *counted(stream.step), uint64(stream.lane & MASK64)
+        args = out, uint64(out.size), *pool, *key, *counted(stream.step), uint64(stream.lane & MASK64)
         self._launch(name, out, *flat(-(-out.size // 8)), *args)
 
     @kernel

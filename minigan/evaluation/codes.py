@@ -64,8 +64,7 @@ def evaluate_codes(
         count = len(evaluator.train)
         labels = np.arange(count) % first.k
         images = sample_images(gan, count, evaluator.train.image_shape, seed, label=labels)
-        # A GAN numbers the classes of its data from 0, whatever their labels are.
-        meant = np.array(evaluator.classes if len(evaluator.classes) == first.k else range(first.k))[labels]
+        meant = evaluator.labels_of(first.k)[labels]
         asked = float((evaluator.classify(images[: evaluator.n]) == meant[: evaluator.n]).mean())
         if evaluator.test.labels is not None:
             if say:
@@ -76,9 +75,9 @@ def evaluate_codes(
             gan_train = float((read == evaluator.test.labels).mean())
     elif isinstance(first, Category) and evaluator.test.labels is not None:
         error, classes = _matched(gan, evaluator)
-        category = np.arange(evaluator.n) % first.k
-        images = sample_images(gan, evaluator.n, evaluator.train.image_shape, seed, label=category)
         if evaluator.classes is not None:
+            category = np.arange(evaluator.n) % first.k
+            images = sample_images(gan, evaluator.n, evaluator.train.image_shape, seed, label=category)
             asked = float((evaluator.classify(images) == np.array(classes)[category]).mean())
     return CodesQuality(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
 

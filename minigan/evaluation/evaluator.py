@@ -175,6 +175,10 @@ class Evaluator:
             raise ValueError("the data has no labels of different classes, so there is no classifier to ask")
         return np.asarray(np.array(self.classes, np.int64)[probabilities.argmax(axis=1)])
 
+    def labels_of(self, k: int) -> NDArray[np.int64]:
+        """The labels that a game of k classes means by 0, 1, ...: those of this data, if there are as many."""
+        return np.array(self.classes if self.classes is not None and len(self.classes) == k else range(k), np.int64)
+
     def _make_eye(self, backend: Backend | str | None, cache: StrPath | None, say: Say) -> Classifier | Components:
         self._shares: metrics.Floats | None = None
         if self.train.labels is None or (names := np.unique(self.train.labels)).size < 2:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..games import SemiSupervised
 from .evaluator import Evaluator
 
@@ -30,6 +28,5 @@ def evaluate_labels(game: SemiSupervised, evaluator: Evaluator, name: str) -> Cl
     test = evaluator.test
     if test.labels is None or evaluator.classes is None:
         return None
-    meant = np.array(evaluator.classes if len(evaluator.classes) == game.classes else range(game.classes))
-    read = meant[game.classify(test.images).argmax(axis=1)]
+    read = evaluator.labels_of(game.classes)[game.classify(test.images).argmax(axis=1)]
     return Classified(name, game.labelled, game.split, int((read != test.labels).sum()), len(test))

@@ -284,10 +284,7 @@ class Pair(Game, abstract=True):
         Returns the shape of a sample; raises ValueError for a mismatch.
         """
         G, D, packing = self.G, self.D, self.judging.packing
-        if G.backend.xp is not D.backend.xp:
-            raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
-        if G.dtype != D.dtype:
-            raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")
+        require_one_place(G, D)
         codes, zeros = self._codes, partial(G.backend.zeros, dtype=G.dtype)
         fakes, _ = G(zeros((2 * packing, self.latent + codes.width)), train=False)
         shape: tuple[int, ...] = tuple(fakes.shape[1:])
@@ -344,3 +341,11 @@ def latent_size(G: Sequential, latent: int | None, codes: int) -> int:
             f"G's first layer takes {known + codes} numbers, and {codes} are for the codes: no noise is left"
         )
     return integer("latent", known if latent is None else latent)
+
+
+def require_one_place(G: Sequential, D: Sequential) -> None:
+    """Raises ValueError unless both networks live on one backend, and have one dtype."""
+    if G.backend.xp is not D.backend.xp:
+        raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
+    if G.dtype != D.dtype:
+        raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")

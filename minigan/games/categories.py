@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..atomic import atomically
-from ..backend import Purpose
 from ..codes import Category
 from ..game.game import Shapes
 from ..game.player import Player
@@ -137,17 +136,12 @@ class Categories(Conditional):
 
     def descend(self, up: Update, fakes: Fakes, real: Array | None = None, labels: Array | None = None) -> Array:
         """G's losses on fakes: that D takes them for real, and that Q reads in them what G was asked for."""
-        on_fakes, back_D = self.ask_D(up, fakes.samples, Purpose.D_FOR_G, "fakes")
-        on_real = None
-        if self.objective.compares and real is not None:
-            on_real, _ = self.ask_D(up, real, Purpose.D_FOR_G_REAL, "real samples")
-        up.loss, dlogits = self.objective.generator(on_fakes, up.arena, on_real)
+        dfakes = self.through_D(up, fakes, real)
         answers, back_Q = up.run(self.Q, fakes.samples, "Q for G", on="fakes")
         term, danswers = softmax_cross_entropy(answers, fakes.latents[:, self.latent :], up.arena)
         danswers *= self.weight
         term = term * self.weight
         up.terms.append(term)
-        dfakes = back_D(dlogits).reshape(fakes.samples.shape)
         dfakes += back_Q(danswers).reshape(dfakes.shape)
         fakes.back(dfakes, inputs=False)
         self.last_fakes = fakes.samples

@@ -30,7 +30,7 @@ from ..backend import FreshArena, Purpose, Stream
 from ..codes import Label
 from ..game.fitting import look_at_data, on_backend
 from ..game.judging import Judging
-from ..game.pair import Pair
+from ..game.pair import Pair, require_one_place
 from ..game.player import Player
 from ..game.update import purpose_of
 from ..limits import samples_at_once
@@ -229,11 +229,7 @@ class SemiSupervised(Pair):
 
     def check_networks(self) -> tuple[int, ...]:
         G, D = self.G, self.D
-        if G.backend.xp is not D.backend.xp or G.dtype != D.dtype:
-            raise ValueError(
-                f"G and D must have one backend and dtype, got {G.backend.name}, {G.dtype} and "
-                f"{D.backend.name}, {D.dtype}"
-            )
+        require_one_place(G, D)
         if D.mixes_samples:
             raise ValueError("D sees labelled, real and generated samples as one batch: it may have no BatchNorm")
         fakes, _ = G(G.backend.zeros((2, self.latent), G.dtype), train=False)

@@ -101,7 +101,7 @@ def conv_generator(latent: int, shape: tuple[int, ...], width: int, **where: Any
 
     width: channels at half the size; twice as many at a quarter. Raises ValueError for another size.
     """
-    height, breadth, channels = _quarters(shape)
+    height, breadth, channels = quarters(shape)
 
     def up(c_in: int, c_out: int, bias: bool) -> Layer:
         return ConvTranspose2D(c_in, c_out, 4, stride=2, padding=1, bias=bias, init=Normal(0.02))
@@ -121,7 +121,7 @@ def conv_discriminator(shape: tuple[int, ...], width: int, head: Head, norm: Nor
 
     Raises ValueError for another norm, or a size that is no multiple of 4.
     """
-    height, breadth, channels = _quarters(shape)
+    height, breadth, channels = quarters(shape)
     height *= head.packing  # packed samples stand one below the other
     of_weights, between = _norm(norm)
     init: str | Initializer = Normal(0.02) if norm in ("batch", "layer") else "he"  # such small ones want one
@@ -178,7 +178,7 @@ def near_size(height: int, breadth: int) -> str:
     return str(across) if across == down else f"{across}x{down}"
 
 
-def _quarters(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def quarters(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """A quarter of the height and of the width, and the number of channels."""
     height, breadth, *channels = shape
     if height % 4 or breadth % 4:

@@ -144,17 +144,14 @@ def discriminator(shape: tuple[int, ...], classes: int, **where: Any) -> Sequent
 
 
 def conv_discriminator(shape: tuple[int, ...], classes: int, **where: Any) -> Sequential:
-    height, breadth, *channels = shape
-    if height % 4 or breadth % 4:
-        raise ValueError(f"nets='conv' halves a picture twice, so its sides must be multiples of 4, got {shape}")
-    norm = WeightNorm(trained=False)
+    (height, breadth, channels), norm = networks.quarters(shape), WeightNorm(trained=False)
     return Sequential(
-        Reshape(height, breadth, channels[0] if channels else 1), Rescale(0.5, 0.5), GaussianNoise(0.3, pooled=True),
-        Conv2D(channels[0] if channels else 1, 32, 4, stride=2, padding=1, init=Normal(0.1), norm=norm),
+        Reshape(4 * height, 4 * breadth, channels), Rescale(0.5, 0.5), GaussianNoise(0.3, pooled=True),
+        Conv2D(channels, 32, 4, stride=2, padding=1, init=Normal(0.1), norm=norm),
         LeakyReLU(0.2), GaussianNoise(0.5, pooled=True),
         Conv2D(32, 64, 4, stride=2, padding=1, init=Normal(0.1), norm=norm),
         LeakyReLU(0.2), GaussianNoise(0.5, pooled=True), Flatten(),
-        _dense(height * breadth * 4, 256, trained=False), ReLU(), GaussianNoise(0.5, pooled=True),
+        _dense(64 * height * breadth, 256, trained=False), ReLU(), GaussianNoise(0.5, pooled=True),
         _dense(256, classes, trained=True), **where,
     )  # fmt: skip
 
