@@ -16,7 +16,7 @@ from .game.game import Game
 from .game.gradients import gradcheck_game
 from .game.player import Player
 from .game.update import NonFiniteError
-from .games import Categories, Conditional, SemiSupervised, Tutorial
+from .games import AAE, Categories, Conditional, SemiSupervised, Tutorial
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AAE",
     "DRAGAN",
     "GAN",
     "R1",

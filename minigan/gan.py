@@ -16,7 +16,7 @@ ascends V on a real and a generated batch while G is held fixed, then G descends
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from .atomic import atomically
 from .backend import Purpose
@@ -29,6 +29,7 @@ from .nn.layer import Back
 from .objectives import Objective
 from .optim import Adam, Optimizer, Schedule
 from .penalties import Penalty
+from .priors import Prior
 from .spec import integer
 
 Array = Any
@@ -74,7 +75,7 @@ class GAN(Pair):
     average: samples come from the average of G with this decay, such as 0.999 (average.py); 0: from G as it is.
     d_steps: k, D updates per G update.
     reuse_fakes: G's update goes through the fakes that D has just seen, instead of fresh ones; one G pass less.
-    prior: z is "normal", N(0, 1), or "uniform", U(−1, 1).
+    prior: of z: "normal", N(0, 1), "uniform", U(−1, 1), or another of priors.py.
     latent: how many numbers the noise has, if G's first layer does not tell.
     seed: of all noise; the networks have seeds of their own.
 
@@ -109,7 +110,7 @@ class GAN(Pair):
         average: float = 0.0,
         d_steps: int = 1,
         reuse_fakes: bool = False,
-        prior: Literal["normal", "uniform"] = "normal",
+        prior: str | Prior = "normal",
         latent: int | None = None,
         seed: int = 0,
     ) -> None:

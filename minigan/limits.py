@@ -26,37 +26,30 @@ NUMBERS, PRODUCTS = 1 << 24, 1 << 33
 NUMBERS_EACH, PRODUCTS_EACH = 8, 4096  # for each number in the file
 LAYERS, FEW = 1000, 16
 AT_ONCE = 1 << 27  # numbers: half a gigabyte of float32
-_PENALTY = 6  # passes through D that a penalty is worth, in numbers
+PENALTY = 6  # passes through D that a penalty is worth, in numbers
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
-def check_budget(description: Mapping[str, Any], shapes: Shapes) -> None:
-    """Raises ValueError for a game that would need more than its file makes likely.
+def check_budget(description: Mapping[str, Any], shapes: Shapes, others: Sequence[str] = ()) -> None:
+    """Raises ValueError for a game of G and D that would need more than its file makes likely.
 
-    description: as of `GAN.describe`. shapes: of the arrays in the file, by part and name. Layers of somebody else's,
-    which do not tell their shapes, end the look: they are code that was imported on purpose.
+    description: as of `GAN.describe`. shapes: of the arrays in the file, by part and name. others: networks that see
+    samples as well. Layers of somebody else's, which do not tell their shapes, end the look: they are code that was
+    imported on purpose.
     """
-    stored = sum(math.prod(shape) for part in shapes.values() for shape in part.values())
-    check_layers("G", description["G"]["layers"])
-    check_layers("D", description["D"]["layers"])
-    for name in ("penalties", "codes"):
-        check_layers(name, description.get(name, []), FEW)
-    G, D = (build(description[name]["layers"]) for name in ("G", "D"))
-    penalties = description.get("penalties", [])
+    budget = Budget(description, shapes)
     codes, packing = Codes(build(description.get("codes", []))), integer("packing", description.get("packing", 1))
-    numbers, products = (
-        _Sum("numbers", NUMBERS, NUMBERS_EACH, stored),
-        _Sum("products", PRODUCTS, PRODUCTS_EACH, stored),
-    )
     latent = integer("latent", description["latent"])
-    samples = _passed("G", G, (2 * packing, latent + codes.width), 1, numbers, products)
+    samples = budget.passed("G", (2 * packing, latent + codes.width))
     if samples is None:
         return
     given = 0 if codes.given is None else packing * codes.given.k
     _, first, *rest = samples
     packs = (2, packing * first, *rest)
-    _passed("D", D, (*packs[:-1], packs[-1] + given), 1 + _PENALTY * len(penalties), numbers, products)
+    budget.passed("D", (*packs[:-1], packs[-1] + given), 1 + PENALTY * len(description.get("penalties", [])))
+    for name in others:
+        budget.passed(name, samples)
 
 
 def check_layers(name: str, items: Any, most: int = LAYERS) -> None:
@@ -65,24 +58,44 @@ def check_layers(name: str, items: Any, most: int = LAYERS) -> None:
         raise ValueError(f"a saved game has at most {most} layers or terms in {name}, got {_much(items)}")
 
 
-def _passed(
-    name: str, layers: Sequence[Layer], shape: tuple[int, ...], times: int, numbers: _Sum, products: _Sum
-) -> tuple[int, ...] | None:
-    """The shape behind the layers, once what they need is in the budget; None where a layer does not tell."""
-    numbers.add(times * math.prod(shape), f"the input of {name}")
-    for i, layer in enumerate(layers):
-        where = f"layer {i} of {name}, {layer!r:.80}"
-        try:
-            out = layer.output_shape(shape)
-            if out is None:
-                return None
-            written, summed = layer.work(shape)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
-        numbers.add(times * written, where)
-        products.add(times * summed, where)
-        shape = out
-    return shape
+class Budget:
+    """What the check of a described game may take. description, shapes: as of `check_budget`.
+
+    Raises ValueError for networks, or terms, that are none or too many.
+    """
+
+    def __init__(self, description: Mapping[str, Any], shapes: Shapes) -> None:
+        stored = sum(math.prod(shape) for part in shapes.values() for shape in part.values())
+        self._layers: dict[str, Sequence[Layer]] = {}
+        nets = {name: part for name, part in description.items() if isinstance(part, Mapping) and "layers" in part}
+        for name, part in nets.items():
+            check_layers(name, part["layers"])
+        for name in ("penalties", "codes"):
+            check_layers(name, description.get(name, []), FEW)
+        for name, part in nets.items():
+            self._layers[name] = build(part["layers"])
+        self._numbers = _Sum("numbers", NUMBERS, NUMBERS_EACH, stored)
+        self._products = _Sum("products", PRODUCTS, PRODUCTS_EACH, stored)
+
+    def passed(self, name: str, shape: tuple[int, ...], times: int = 1) -> tuple[int, ...] | None:
+        """The shape behind a network, once what it needs is in the budget; None where a layer does not tell.
+
+        times: how many passes that is worth. Raises ValueError for more than the file makes likely.
+        """
+        self._numbers.add(times * math.prod(shape), f"the input of {name}")
+        for i, layer in enumerate(self._layers[name]):
+            where = f"layer {i} of {name}, {layer!r:.80}"
+            try:
+                out = layer.output_shape(shape)
+                if out is None:
+                    return None
+                written, summed = layer.work(shape)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+            self._numbers.add(times * written, where)
+            self._products.add(times * summed, where)
+            shape = out
+        return shape
 
 
 def samples_at_once(layers: Sequence[Layer], shape: tuple[int, ...], most: int) -> int:

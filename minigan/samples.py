@@ -9,7 +9,7 @@ import numpy as np
 
 from .datasets import to_uint8
 from .game.game import Game
-from .game.pair import Pair
+from .game.generating import Generating
 from .game.update import NonFiniteError, first_nonfinite
 
 
@@ -20,7 +20,7 @@ def sample_images(
     return as_images(game, game.sample(n, seed, **options), shape)
 
 
-def images_of(gan: Pair, latents: Any, shape: Iterable[int], averaged: bool = True) -> np.ndarray[Any, Any]:
+def images_of(gan: Generating, latents: Any, shape: Iterable[int], averaged: bool = True) -> np.ndarray[Any, Any]:
     """What G makes of latents (n, ...), as uint8 images (n, *shape). NonFiniteError if they are not finite."""
     return as_images(gan, gan.generate(latents, averaged), shape)
 

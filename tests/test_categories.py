@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import fake_cupy
 import numpy as np
 import pytest
+from family import X, assert_same
+from family import categories as small
 
 import minigan
 from minigan import (
@@ -20,45 +20,12 @@ from minigan import (
     ReLU,
     Sequential,
     Tanh,
-    gradcheck_game,
     information,
 )
-from minigan.backend import Backend, graph
-from minigan.backend.cupy_backend import CupyBackend
-from minigan.game import Play
 from minigan.metrics import matching
 from minigan.objectives import softmax
 
 Array = np.ndarray[Any, Any]
-X = np.random.default_rng(0).uniform(-1, 1, (60, 5)).astype(np.float32)
-
-
-def small(backend: Backend | str = "numpy", dtype: str = "float32", **options: Any) -> Categories:
-    where = {"backend": backend, "dtype": dtype}
-    G = Sequential(Dense(3 + 4, 6), BatchNorm(6), ReLU(), Dense(6, 5), Tanh(), **where, seed=1)
-    D = Sequential(Dense(5, 6), LeakyReLU(), Dense(6, 1), **where, seed=2)
-    Q = Sequential(Dense(5, 7), BatchNorm(7), LeakyReLU(), Dense(7, 4), **where, seed=3)
-    rules = {"optimizer": SGD(1e-2), "q_optimizer": SGD(1e-2)}
-    return Categories(G, D, Q, **{"k": 4} | rules | options)
-
-
-GAMES: dict[str, dict[str, Any]] = {
-    "as it comes": {},
-    "Q reads fakes": {"fakes": 0.5, "weight": 0.7, "information": 0.4, "balance": 2.0},
-    "VAT, averages": {"vat": VAT(0.5, epsilon=0.3, relative=True), "q_average": 0.9, "average": 0.9},
-    "fakes used twice, features matched": {"reuse_fakes": True, "objective": "feature-matching"},
-}
-
-
-def state(game: Categories) -> dict[str, Array]:
-    nets = game.networks | {f"{p.name} average": a.net for p in game.players.values() for a in p.averages}
-    return {f"{name}.{key}": a for name, net in nets.items() for key, a in net.state_dict().items()}
-
-
-def assert_same(a: dict[str, Array], b: dict[str, Array], tolerance: float = 0.0) -> None:
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_allclose(a[name], b[name], rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 # --- the algorithm ---------------------------------------------------------------------------------------------
@@ -87,13 +54,6 @@ def test_certain_answers_have_finite_information() -> None:
     assert (float(value), float(sure), float(varied)) == pytest.approx((-np.log(2), 0, np.log(2)), abs=1e-6)
 
 
-@pytest.mark.parametrize("game", ["as it comes", "Q reads fakes", "fakes used twice, features matched"])
-def test_every_gradient_of_a_turn(game: str) -> None:
-    errors = gradcheck_game(small(**GAMES[game]), X, batch=6, directions=2)
-    assert {name.split(": ")[1][0] for name in errors} == {"G", "D", "Q"}
-    assert max(errors.values()) < 1e-6
-
-
 def test_q_learns_from_images_alone_unless_it_shall_read_fakes() -> None:
     """Whatever G draws: Q is what it would be without a game."""
     games = small(), small(weight=0.1, optimizer=SGD(0.0001)), small(fakes=0.5)
@@ -102,52 +62,6 @@ def test_q_learns_from_images_alone_unless_it_shall_read_fakes() -> None:
     one, other, reader = (game.Q.state_dict() for game in games)
     assert_same(one, other)
     assert any(not np.array_equal(one[name], reader[name]) for name in one)
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_every_backend_plays_the_same_game(backend: Backend, game: str) -> None:
-    ours, reference = small(backend, "float64", **GAMES[game]), small("reference", "float64", **GAMES[game])
-    histories = [g.fit(X, 6, batch=6) for g in (ours, reference)]
-    assert_same(*histories, tolerance=1e-5)
-    assert_same(state(ours), state(reference), tolerance=1e-5)
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_a_replayed_graph_equals_single_calls(game: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a simulated GPU."""
-    fake_cupy.install(monkeypatch)
-    players = [small(CupyBackend(graph=graphs), **GAMES[game]) for graphs in (True, False)]
-    plays = [Play(g, X, 6) for g in players]
-    assert_same(*(play.play(8) for play in plays))
-    assert_same(*(state(g) for g in players))
-    assert isinstance(plays[0]._turn, graph.Graph)
-    assert plays[0]._turn._graph is not None
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_a_saved_game_plays_on_bit_for_bit(game: str, tmp_path: Path) -> None:
-    whole, first = small(**GAMES[game]), small(**GAMES[game])
-    expected = whole.fit(X, 9, batch=6)
-    first.fit(X, 4, batch=6)
-    first.save(tmp_path / "game.npz")
-    second = Categories.load(tmp_path / "game.npz")
-    assert repr(second) == repr(first)
-    rest = second.fit(X, 5, batch=6)
-    assert_same({name: values[4:] for name, values in expected.items()}, rest)
-    assert_same(state(whole), state(second))
-    np.testing.assert_array_equal(whole.predict(X)[0], second.predict(X)[0])
-
-
-def test_no_float64_in_a_float32_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    game = small(vat=VAT(relative=True), fakes=0.5, average=0.9, q_average=0.9)
-    empty = type(game.backend).empty
-
-    def watched(self: Any, shape: Any, dtype: Any) -> Any:
-        assert np.dtype(dtype) != np.float64
-        return empty(self, shape, dtype)
-
-    monkeypatch.setattr(type(game.backend), "empty", watched)
-    game.fit(X, 2, batch=6)
 
 
 def test_the_average_of_q_answers() -> None:

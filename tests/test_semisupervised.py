@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import fake_cupy
 import numpy as np
 import pytest
+from family import X, Y, assert_same, state
+from family import semisupervised as small
 
 import minigan
 from minigan import (
-    SGD,
-    VAT,
     BatchNorm,
     Dense,
     GaussianNoise,
@@ -23,63 +21,18 @@ from minigan import (
     Softplus,
     Tanh,
     WeightNorm,
-    gradcheck_game,
 )
-from minigan.backend import Backend, FreshArena, get_backend, graph
-from minigan.backend.cupy_backend import CupyBackend
+from minigan.backend import FreshArena, get_backend
 from minigan.game import Play
-from minigan.games.semisupervised import chosen_labels, real_logit
+from minigan.game.fitting import chosen_labels
+from minigan.games.semisupervised import real_logit
 from minigan.nn.init import Normal
 from minigan.objectives import softmax
 
 Array = np.ndarray[Any, Any]
-X = np.random.default_rng(0).uniform(-1, 1, (40, 5)).astype(np.float32)
-Y = np.arange(40) % 4
-
-
-def small(
-    backend: Backend | str = "numpy", dtype: str = "float32", noise: float = 0.3, **options: Any
-) -> SemiSupervised:
-    where = {"backend": backend, "dtype": dtype}
-    G = Sequential(
-        Dense(3, 4), BatchNorm(4, gain=False), Softplus(), Dense(4, 5, norm=WeightNorm()), Tanh(), **where, seed=1
-    )
-    D = Sequential(
-        Rescale(0.5, 0.5), GaussianNoise(noise, pooled=True), Dense(5, 6, norm=WeightNorm(trained=False)), ReLU(),
-        GaussianNoise(noise, pooled=True), Dense(6, 4, norm=WeightNorm()), **where, seed=2,
-    )  # fmt: skip
-    return SemiSupervised(G, D, **{"labelled": 8, "optimizer": SGD(1e-2), "prior": "uniform"} | options)
-
-
-GAMES: dict[str, dict[str, Any]] = {
-    "as it comes": {},
-    "non-saturating": {"objective": "non-saturating", "d_optimizer": SGD(3e-2)},
-    "labels alone": {"adversary": 0.0},
-    "information": {"information": 0.3, "told": 4},
-    "VAT, average": {"vat": VAT(0.5, epsilon=0.3), "average": 0.9},
-    "VAT by reach": {"vat": VAT(0.5, epsilon=0.3, relative=True)},
-}
-
-
-def state(game: SemiSupervised) -> dict[str, Array]:
-    nets = {"G": game.G, "D": game.D} | {f"{p.name} average": a.net for p in (game.d, game.g) for a in p.averages}
-    return {f"{name}.{key}": a for name, net in nets.items() for key, a in net.state_dict().items()}
-
-
-def assert_same(a: dict[str, Array], b: dict[str, Array], tolerance: float = 0.0) -> None:
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_allclose(a[name], b[name], rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 # --- the algorithm ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("game", ["as it comes", "non-saturating", "labels alone", "information"])
-def test_every_gradient_of_a_turn(game: str) -> None:
-    errors = gradcheck_game(small(**GAMES[game]), X, batch=6, labels=Y, directions=2)
-    assert len(errors) == 6 + 5
-    assert max(errors.values()) < 1e-6
 
 
 def test_the_logit_of_real_is_the_logsumexp_and_its_gradient_the_shares() -> None:
@@ -124,52 +77,6 @@ def test_losses_are_those_of_the_paper() -> None:
 def test_features_are_matched_before_noise_is_put_on_them() -> None:
     game = small()
     assert isinstance(game.D.layers[game.objective.depth(game.D) - 1], ReLU)
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_every_backend_plays_the_same_game(backend: Backend, game: str) -> None:
-    ours, reference = small(backend, "float64", **GAMES[game]), small("reference", "float64", **GAMES[game])
-    histories = [g.fit(X, 6, batch=6, labels=Y) for g in (ours, reference)]
-    assert_same(*histories, tolerance=1e-5)
-    assert_same(state(ours), state(reference), tolerance=1e-5)
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_a_replayed_graph_equals_single_calls(game: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a simulated GPU."""
-    fake_cupy.install(monkeypatch)
-    players = [small(CupyBackend(graph=graphs), **GAMES[game]) for graphs in (True, False)]
-    plays = [Play(g, X, 6, Y) for g in players]
-    assert_same(*(play.play(8) for play in plays))
-    assert_same(*(state(g) for g in players))
-    assert isinstance(plays[0]._turn, graph.Graph)
-    assert plays[0]._turn._graph is not None
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_a_saved_game_plays_on_bit_for_bit(game: str, tmp_path: Path) -> None:
-    whole, first = small(**GAMES[game]), small(**GAMES[game])
-    expected = whole.fit(X, 9, batch=6, labels=Y)
-    first.fit(X, 4, batch=6, labels=Y)
-    first.save(tmp_path / "game.npz")
-    second = SemiSupervised.load(tmp_path / "game.npz")
-    assert repr(second) == repr(first)
-    rest = second.fit(X, 5, batch=6, labels=Y)
-    assert_same({name: values[4:] for name, values in expected.items()}, rest)
-    assert_same(state(whole), state(second))
-    np.testing.assert_array_equal(whole.classify(X), second.classify(X))
-
-
-def test_no_float64_in_a_float32_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    game = small(vat=VAT(), average=0.9)
-    empty = type(game.backend).empty
-
-    def watched(self: Any, shape: Any, dtype: Any) -> Any:
-        assert np.dtype(dtype) != np.float64
-        return empty(self, shape, dtype)
-
-    monkeypatch.setattr(type(game.backend), "empty", watched)
-    game.fit(X, 2, batch=6, labels=Y)
 
 
 # --- how it begins ---------------------------------------------------------------------------------------------

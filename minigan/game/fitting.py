@@ -1,4 +1,5 @@
-"""Data that fit a game: samples of the shape that G makes, numbers that it can make, classes that have samples."""
+"""Data that fit a game: samples of the shape that G makes, numbers that it can make, classes that have samples, and
+labels of which a game is told a few."""
 
 from __future__ import annotations
 
@@ -82,6 +83,20 @@ def look_at_data(G: Sequential, data: Any, labels: Any, label: Any) -> None:
             f"{label} has {labels.shape[1]} classes, but {len(absent)} of them ({few}) have no sample in the "
             "data, so that G never learns them; give the number of classes that there are"
         )
+
+
+def chosen_labels(labels: np.ndarray[Any, Any], classes: int, count: int, split: int) -> np.ndarray[Any, Any]:
+    """Which samples (of labels (N,), 0 to classes − 1) are told: as many of each class, int64 (count,).
+
+    Raises ValueError unless that is possible.
+    """
+    if count % classes:
+        raise ValueError(f"{count} labels are not the same number of each of {classes} classes")
+    order = np.random.RandomState(split).permutation(len(labels))
+    first = [order[labels[order] == k][: count // classes] for k in range(classes)]
+    if any(len(part) < count // classes for part in first):
+        raise ValueError(f"some class has fewer than {count // classes} samples, which {count} labels would take")
+    return np.concatenate(first)
 
 
 def _warn(sentence: str) -> None:

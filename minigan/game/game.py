@@ -126,6 +126,14 @@ class Game(Spec, abstract=True):
         """All players by name; the last counts the steps."""
         return {name: player for name, player in vars(self).items() if isinstance(player, Player)}
 
+    def average_of(self, net: Sequential) -> Sequential:
+        """The average of one of its networks along its training, or the network itself where none is kept."""
+        for player in self.players.values():
+            for own, average in zip(player.nets, player.averages, strict=bool(player.averages)):
+                if own is net:
+                    return average.net
+        return net
+
     @property
     def backend(self) -> Backend:
         """On which it is computed."""

@@ -1,6 +1,6 @@
-"""A generator of noise and a discriminator: what such a pair must be, and what one can ask it for.
+"""A generator and a discriminator: what such a pair must be, and what D says.
 
-z ~ N(0, 1) or U(−1, 1)        G(z): samples        D(x): one logit or score for each
+z: noise from a prior        G(z): samples        D(x): one logit or score for each
 """
 
 from __future__ import annotations
@@ -12,25 +12,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..atomic import atomically
-from ..backend import FreshArena, Purpose, Stream
-from ..codes import Category, Code, Codes
-from ..limits import check_budget, samples_at_once
-from ..names import not_one_of
+from ..limits import check_budget
 from ..nn import Sequential
 from ..objectives import Critic, Objective, get_objective
-from ..spec import integer
+from ..priors import Prior
 from .feed import Given
 from .fitting import check_shape, look_at_data, on_backend
-from .game import Game, Metrics, Panel, Shapes
+from .game import Metrics, Panel, Shapes
+from .generating import Generating, require_one_place
 from .judging import Judging
 from .player import Player
 
 Array = Any
 
-PRIORS = ("normal", "uniform")
 
-
-class Pair(Game, abstract=True):
+class Pair(Generating, abstract=True):
     """Base class of games between G, which makes samples of noise, and D, which gives each of them a number.
 
     codes: what G is asked for beyond noise (games/conditional.py); none here.
@@ -39,8 +35,6 @@ class Pair(Game, abstract=True):
     headline: ClassVar[Mapping[str, str]] = {
         "d_loss": "D loss", "g_loss": "G loss", "d_real": "D(x)", "d_fake": "D(G(z))",
     }  # fmt: skip
-    codes: list[Code] = []  # noqa: RUF012 - of nobody's own
-    G: Sequential
     D: Sequential
     d: Player
     g: Player
@@ -49,19 +43,21 @@ class Pair(Game, abstract=True):
     d_steps: int
     update_discriminator: Callable[..., dict[str, Array]]
     sample_shape: tuple[int, ...]
-    _codes = Codes(())
 
     def begin_pair(
-        self, G: Sequential, D: Sequential, objective: str | Objective, prior: str, latent: int | None, seed: int
+        self,
+        G: Sequential,
+        D: Sequential,
+        objective: str | Objective,
+        prior: str | Prior,
+        latent: int | None,
+        seed: int,
     ) -> None:
         """To be called first in a constructor. Raises ValueError for an unknown objective or prior."""
         self.begin_as(seed)
-        self.G, self.D = G, D
         self.objective = get_objective(objective)
-        if prior not in PRIORS:
-            raise ValueError(not_one_of("prior", prior, PRIORS))
-        self.prior = prior
-        self.latent = latent_size(G, latent, self._codes.width)
+        self.begin_latents(G, prior, latent)
+        self.D = D
         self.last_fakes: Array | None = None  # that G has learned from, in its arena; to be read between two steps
         self._nothing = G.backend.zeros((), D.dtype)
 
@@ -179,58 +175,6 @@ class Pair(Game, abstract=True):
         while self.d_updates < updates:
             self.update_discriminator(*draw(self.d))
 
-    # --- samples -----------------------------------------------------------------------------------------------
-
-    def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
-        """n samples, of the classes in turn where there are some."""
-        return self.sample(n, seed, label=self.in_turn(n))
-
-    def in_turn(self, n: int) -> np.ndarray[Any, Any] | None:
-        """A label for each of n samples, 0, 1, 2 and so on; None for a game that cannot be asked for one."""
-        category = next((code for code in self.codes if isinstance(code, Category)), None)
-        return None if category is None else np.arange(n) % category.k
-
-    def sample(self, n: int, seed: int | None = None, averaged: bool = True, label: Any = None) -> np.ndarray[Any, Any]:
-        """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
-
-        seed: of the latents; default: the game's own seed. The first latents do not depend on n.
-        averaged: of the average of G, if this game keeps one; False: of G as its last update left it.
-        label: which category to make, a number for all or one for each of them; by default they are random.
-        Raises ValueError if n is less than 1, or for a label that G cannot be asked for.
-        """
-        return self.generate(self.latents(n, seed, label), averaged)
-
-    def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
-        """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
-        n = integer("the number of samples", n)
-        stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
-        with self.backend.explained():
-            z = self.backend.to_numpy(self.draw_latents(n, stream, FreshArena(self.backend)))
-        if label is not None:
-            code, columns = self._codes.category()
-            z[:, self.latent :][:, columns] = code.encode(label, n)
-        return z
-
-    def draw_latents(self, n: int, stream: Stream, arena: FreshArena, labels: Array | None = None) -> Array:
-        """n random latents. labels: one-hot, for codes that have a Label."""
-        noise = arena.empty((n, self.latent), self.G.dtype)
-        if self.prior == "normal":
-            self.backend.normal(noise, stream)
-        else:
-            self.backend.uniform(noise, stream)
-            noise *= 2
-            noise -= 1
-        return noise
-
-    def generate(self, latents: Any, averaged: bool = True) -> np.ndarray[Any, Any]:
-        """What G makes of latents (n, latent + codes), as `latents` draws them and anybody may change them."""
-        G = self.g.averages[0].net if averaged and self.g.averages else self.G
-        with self._atomic.look(), self.backend.explained():
-            z = G.as_batch(latents)
-            rows = samples_at_once(G.layers, z.shape[1:], 1000)
-            parts = [self.backend.to_numpy(G(z[i : i + rows], train=False)[0]) for i in range(0, len(z), rows)]
-        return np.concatenate(parts)
-
     # --- what D says -------------------------------------------------------------------------------------------
 
     def score(self, samples: Array, labels: Any = None) -> np.ndarray[Any, Any]:
@@ -256,11 +200,6 @@ class Pair(Game, abstract=True):
         xp = self.backend.xp
         return [self.backend.to_numpy(code.predict(outputs[:, part], xp)) for code, _, part in self._codes.predicted]
 
-    @property
-    def code_columns(self) -> list[tuple[Code, slice]]:
-        """Each code, and its columns in the latents."""
-        return [(code, slice(self.latent + c.start, self.latent + c.stop)) for code, c in self._codes.placed]
-
     def _outputs(self, samples: Array, labels: Any) -> Array:
         samples = self.samples(samples)
         self.judging.check_batch(len(samples))
@@ -284,7 +223,7 @@ class Pair(Game, abstract=True):
         Returns the shape of a sample; raises ValueError for a mismatch.
         """
         G, D, packing = self.G, self.D, self.judging.packing
-        require_one_place(G, D)
+        require_one_place({"G": G, "D": D})
         codes, zeros = self._codes, partial(G.backend.zeros, dtype=G.dtype)
         fakes, _ = G(zeros((2 * packing, self.latent + codes.width)), train=False)
         shape: tuple[int, ...] = tuple(fakes.shape[1:])
@@ -322,30 +261,3 @@ class Pair(Game, abstract=True):
             f"    D: {self.sample_shape} to ({1 + codes},), {self.D.size:,} parameters\n"
             f"    {', '.join(chosen)}\n)"
         )
-
-
-def latent_size(G: Sequential, latent: int | None, codes: int) -> int:
-    """How much noise there is, which G's first layer tells or `latent` does; ValueError unless they agree.
-
-    codes: how many numbers of G's input are codes.
-    """
-    known = getattr(G.layers[0] if G.layers else None, "n_in", None)
-    known = None if known is None else known - codes
-    if latent is None and known is None:
-        raise ValueError("the size of the latent is unknown: G's first layer does not tell; pass latent=...")
-    if latent is not None and known is not None and latent != known:
-        beside = f" beside {codes} for the codes" if codes else ""
-        raise ValueError(f"latent={latent} contradicts G's first layer, which takes {known} numbers{beside}")
-    if known is not None and known < 1:
-        raise ValueError(
-            f"G's first layer takes {known + codes} numbers, and {codes} are for the codes: no noise is left"
-        )
-    return integer("latent", known if latent is None else latent)
-
-
-def require_one_place(G: Sequential, D: Sequential) -> None:
-    """Raises ValueError unless both networks live on one backend, and have one dtype."""
-    if G.backend.xp is not D.backend.xp:
-        raise ValueError(f"G and D must live on one backend, got {G.backend.name} and {D.backend.name}")
-    if G.dtype != D.dtype:
-        raise ValueError(f"G and D must have one dtype, got {G.dtype} and {D.dtype}")

@@ -1,14 +1,16 @@
 """The family: one game of the literature a page.
 
+aae.py              D judges codes: an autoencoder whose codes have a prior
 categories.py       Q reads real images, and G must draw what Q means
 conditional.py      labels and codes: CGAN, AC-GAN, InfoGAN
 semisupervised.py   D classifies, and is told few labels
 tutorial.py         the loop of the classic tutorial
 """
 
+from .aae import AAE
 from .categories import Categories
 from .conditional import Conditional
 from .semisupervised import SemiSupervised
 from .tutorial import Tutorial
 
-__all__ = ["Categories", "Conditional", "SemiSupervised", "Tutorial"]
+__all__ = ["AAE", "Categories", "Conditional", "SemiSupervised", "Tutorial"]

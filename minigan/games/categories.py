@@ -25,6 +25,7 @@ from ..game.game import Shapes
 from ..game.player import Player
 from ..game.update import Update
 from ..gan import METRICS, Fakes
+from ..limits import check_budget
 from ..nn import Sequential
 from ..objectives import information, softmax, softmax_cross_entropy
 from ..optim import Adam, Optimizer
@@ -102,7 +103,7 @@ class Categories(Conditional):
 
     @classmethod
     def check_description(cls, description: Mapping[str, Any], shapes: Shapes) -> None:
-        super().check_description({**description, "codes": [Sorted(description["k"]).describe()]}, shapes)
+        check_budget({**description, "codes": [Sorted(description["k"]).describe()]}, shapes, others=("Q",))
 
     # --- the algorithm -----------------------------------------------------------------------------------------
 
@@ -163,6 +164,4 @@ class Categories(Conditional):
 
     def predict(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
         """Q's answers to samples (N, ...): the probabilities of the categories (N, k), as the only item of a list."""
-        Q = self.q.averages[0].net if self.q.averages else self.Q
-        with self._atomic.look():
-            return [self.backend.to_numpy(softmax(Q(self.samples(samples), train=False)[0], self.backend.xp))]
+        return [softmax(self.passed(self.average_of(self.Q), self.samples(samples)), np)]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..atomic import atomically
-from ..backend import FreshArena, Purpose, Stream
+from ..backend import Purpose
 from ..codes import Code, Codes
 from ..game.update import Update
 from ..gan import GAN, VERDICTS, Fakes
@@ -88,16 +88,6 @@ class Conditional(GAN):
         return self._or_nothing(codes)
 
     # --- codes -------------------------------------------------------------------------------------------------
-
-    def draw_latents(self, n: int, stream: Stream, arena: FreshArena, labels: Array | None = None) -> Array:
-        """Noise, and behind it the codes."""
-        noise = super().draw_latents(n, stream, arena)
-        if not self.codes:
-            return noise
-        z = arena.empty((n, self.latent + self._codes.width), self.G.dtype)
-        z[:, : self.latent] = noise
-        self._codes.draw(z[:, self.latent :], arena, stream, labels)
-        return z
 
     def _condition(self, labels: Array | None) -> Array | None:
         """What D is given with samples of these labels."""

@@ -21,22 +21,23 @@ between the classes to where there is no data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..atomic import atomically
 from ..backend import FreshArena, Purpose, Stream
 from ..codes import Label
-from ..game.fitting import look_at_data, on_backend
+from ..game.fitting import chosen_labels, look_at_data, on_backend
+from ..game.generating import require_one_place
 from ..game.judging import Judging
-from ..game.pair import Pair, require_one_place
+from ..game.pair import Pair
 from ..game.player import Player
 from ..game.update import purpose_of
-from ..limits import samples_at_once
 from ..nn import Sequential
 from ..objectives import FeatureMatching, NonSaturating, Objective, information, softmax, softmax_cross_entropy
 from ..optim import Adam, Optimizer
+from ..priors import Prior
 from ..spec import integer, number
 from ..vat import VAT
 
@@ -108,7 +109,7 @@ class SemiSupervised(Pair):
         optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
         average: float = 0.0,
-        prior: Literal["normal", "uniform"] = "normal",
+        prior: str | Prior = "normal",
         latent: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -229,7 +230,7 @@ class SemiSupervised(Pair):
 
     def check_networks(self) -> tuple[int, ...]:
         G, D = self.G, self.D
-        require_one_place(G, D)
+        require_one_place({"G": G, "D": D})
         if D.mixes_samples:
             raise ValueError("D sees labelled, real and generated samples as one batch: it may have no BatchNorm")
         fakes, _ = G(G.backend.zeros((2, self.latent), G.dtype), train=False)
@@ -251,15 +252,9 @@ class SemiSupervised(Pair):
 
         averaged: of the average of D, if this game keeps one.
         """
-        D = self.d.averages[0].net if averaged and self.d.averages else self.D
+        D = self.average_of(self.D) if averaged else self.D
         x = on_backend(images, self.sample_shape, self.backend, self.dtype)
-        rows, parts = samples_at_once(D.layers, x.shape[1:], 1000), []
-        with self._atomic.look(), self.backend.explained():
-            for i in range(0, len(x), rows):
-                part = self.backend.empty((len(x[i : i + rows]), *x.shape[1:]), self.dtype)
-                self.backend.gather(x, self.backend.xp.arange(i, i + len(part)), part)
-                parts.append(self.backend.to_numpy(softmax(D(part, train=False)[0], self.backend.xp)))
-        return np.concatenate(parts)
+        return np.asarray(softmax(self.passed(D, x), np))
 
 
 GAME = NonSaturating()  # what D descends on images without labels and fakes, with r as its output
@@ -273,17 +268,3 @@ def real_logit(logits: Array, arena: FreshArena) -> tuple[Array, Array]:
     total = shares.sum(axis=1, keepdims=True)
     xp.divide(shares, total, out=shares)
     return xp.add(xp.log(total), most, out=arena.empty((len(logits), 1), logits.dtype)), shares
-
-
-def chosen_labels(labels: np.ndarray[Any, Any], classes: int, count: int, split: int) -> np.ndarray[Any, Any]:
-    """Which samples (of labels (N,), 0 to classes − 1) are told: as many of each class, int64 (count,).
-
-    Raises ValueError unless that is possible.
-    """
-    if count % classes:
-        raise ValueError(f"{count} labels are not the same number of each of {classes} classes")
-    order = np.random.RandomState(split).permutation(len(labels))
-    first = [order[labels[order] == k][: count // classes] for k in range(classes)]
-    if any(len(part) < count // classes for part in first):
-        raise ValueError(f"some class has fewer than {count // classes} samples, which {count} labels would take")
-    return np.concatenate(first)

@@ -7,7 +7,7 @@ G in inference mode, with the running statistics of its batchnorm.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from ..atomic import atomically
 from ..backend import Purpose
@@ -17,6 +17,7 @@ from ..gan import GAN, VERDICTS, Fakes
 from ..nn import Sequential
 from ..objectives import Objective
 from ..optim import Optimizer, Schedule
+from ..priors import Prior
 
 Array = Any
 
@@ -40,7 +41,7 @@ class Tutorial(GAN):
         packing: int = 1,
         average: float = 0.0,
         d_steps: int = 1,
-        prior: Literal["normal", "uniform"] = "normal",
+        prior: str | Prior = "normal",
         latent: int | None = None,
         seed: int = 0,
     ) -> None:

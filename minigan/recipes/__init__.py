@@ -15,6 +15,7 @@ from types import ModuleType
 
 from ..names import unknown
 from . import (
+    aae,
     acgan,
     categories,
     cgan,
@@ -51,6 +52,7 @@ RECIPES: dict[str, ModuleType] = {
     "infogan": infogan,
     "categories": categories,
     "ssgan": ssgan,
+    "aae": aae,
 }
 
 

@@ -61,7 +61,7 @@ def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple
     options: of the recipe; where it takes no classes the data stays as it is, and there are no names. Raises ValueError
     for data without labels, or with another number of classes than `options` ask for.
     """
-    if options.get("label", "given") == "none" or "classes" not in options:
+    if options.get("label", "given") == "none" or options.get("labelled") == 0 or "classes" not in options:
         return dataset, {}
     classes = dataset.classes
     if len(classes) < 2:

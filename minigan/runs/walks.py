@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codes import Category
-from ..game.pair import Pair
+from ..game.generating import Generating
+from ..priors import Normal
 
 Latents = NDArray[np.floating[Any]]
 
@@ -25,19 +26,19 @@ COLUMNS = 10
 REACH = 2.0  # a continuous code goes from −2 to 2, twice as far as in training, as in the paper
 
 
-def interpolation(gan: Pair, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
+def interpolation(gan: Generating, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
     """One block (rows · 10, ...) of latents. label: as in `GAN.sample`; by default it changes along the row too."""
     ends = gan.latents(2 * rows, seed, label)
     a, b = ends[:rows, None], ends[rows:, None]
     t = np.linspace(0, 1, COLUMNS, dtype=ends.dtype)[:, None]
     z = (1 - t) * a + t * b
-    if gan.prior == "normal":
+    if isinstance(gan.noise_prior, Normal):
         noise = slice(gan.latent)
         z[..., noise] = np.cos(math.pi / 2 * t) * a[..., noise] + np.sin(math.pi / 2 * t) * b[..., noise]
     return [z.reshape(rows * COLUMNS, -1)]
 
 
-def traversal(gan: Pair, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
+def traversal(gan: Generating, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
     """A block (rows · columns, ...) of latents for each code: as many columns as it has categories, or 10.
 
     A row has the same noise everywhere, and the same other codes. label: as in `GAN.sample`.

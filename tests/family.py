@@ -1,0 +1,120 @@
+"""A small game of each kind in the family, and what of two games must be the same for them to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigan import (
+    AAE,
+    R1,
+    SGD,
+    VAT,
+    BatchNorm,
+    Categories,
+    Dense,
+    Game,
+    GaussianNoise,
+    LeakyReLU,
+    ReLU,
+    Rescale,
+    SemiSupervised,
+    Sequential,
+    Softplus,
+    Tanh,
+    WeightNorm,
+)
+from minigan.backend import Backend
+from minigan.priors import Ring, SwissRoll
+
+Array = np.ndarray[Any, Any]
+X = np.random.default_rng(0).uniform(-1, 1, (40, 5)).astype(np.float32)
+Y = np.arange(40) % 4
+
+
+def semisupervised(
+    backend: Backend | str = "numpy", dtype: str = "float32", noise: float = 0.3, **options: Any
+) -> SemiSupervised:
+    where = {"backend": backend, "dtype": dtype}
+    G = Sequential(
+        Dense(3, 4), BatchNorm(4, gain=False), Softplus(), Dense(4, 5, norm=WeightNorm()), Tanh(), **where, seed=1
+    )
+    D = Sequential(
+        Rescale(0.5, 0.5), GaussianNoise(noise, pooled=True), Dense(5, 6, norm=WeightNorm(trained=False)), ReLU(),
+        GaussianNoise(noise, pooled=True), Dense(6, 4, norm=WeightNorm()), **where, seed=2,
+    )  # fmt: skip
+    return SemiSupervised(G, D, **{"labelled": 8, "optimizer": SGD(1e-2), "prior": "uniform"} | options)
+
+
+def categories(backend: Backend | str = "numpy", dtype: str = "float32", **options: Any) -> Categories:
+    where = {"backend": backend, "dtype": dtype}
+    G = Sequential(Dense(3 + 4, 6), BatchNorm(6), ReLU(), Dense(6, 5), Tanh(), **where, seed=1)
+    D = Sequential(Dense(5, 6), LeakyReLU(), Dense(6, 1), **where, seed=2)
+    Q = Sequential(Dense(5, 7), BatchNorm(7), LeakyReLU(), Dense(7, 4), **where, seed=3)
+    rules = {"optimizer": SGD(1e-2), "q_optimizer": SGD(1e-2)}
+    return Categories(G, D, Q, **{"k": 4} | rules | options)
+
+
+def aae(backend: Backend | str = "numpy", dtype: str = "float32", k: int = 0, told: int = 0, **options: Any) -> AAE:
+    """k: categories. told: numbers that D is told of a label."""
+    where = {"backend": backend, "dtype": dtype}
+    E = Sequential(
+        GaussianNoise(0.1), Dense(5, 6, bias=False), BatchNorm(6), LeakyReLU(), Dense(6, 2 + k), **where, seed=1
+    )
+    G = Sequential(Dense(2 + k, 6), LeakyReLU(), Dense(6, 5), Tanh(), **where, seed=2)
+    D = Sequential(Dense(2 + told, 5), LeakyReLU(), Dense(5, 1), **where, seed=3)
+    D_y = Sequential(Dense(k, 5), LeakyReLU(), Dense(5, 1), **where, seed=4) if k else None
+    rules = {"optimizer": SGD(1e-2), "d_optimizer": SGD(2e-2), "e_optimizer": SGD(1e-2)}
+    return AAE(E, G, D, D_y, **{"categories": k} | rules | options)
+
+
+class Case(NamedTuple):
+    """make(backend, dtype, **options): a game, for which one of these dtypes has the options."""
+
+    make: Callable[..., Game]
+    options: dict[str, Any]
+    labels: Array | None = None
+
+    def game(self, backend: Backend | str = "numpy", dtype: str = "float32") -> Any:
+        return self.make(backend, dtype, **self.options)
+
+
+CASES: dict[str, Case] = {
+    "semisupervised": Case(semisupervised, {}, Y),
+    "semisupervised, non-saturating": Case(
+        semisupervised, {"objective": "non-saturating", "d_optimizer": SGD(3e-2)}, Y
+    ),
+    "semisupervised, labels alone": Case(semisupervised, {"adversary": 0.0}, Y),
+    "semisupervised, information": Case(semisupervised, {"information": 0.3, "told": 4}, Y),
+    "semisupervised, VAT, average": Case(semisupervised, {"vat": VAT(0.5, epsilon=0.3), "average": 0.9}, Y),
+    "semisupervised, VAT by reach": Case(semisupervised, {"vat": VAT(0.5, epsilon=0.3, relative=True)}, Y),
+    "categories": Case(categories, {}),
+    "categories, Q reads fakes": Case(categories, {"fakes": 0.5, "weight": 0.7, "information": 0.4, "balance": 2.0}),
+    "categories, VAT, averages": Case(
+        categories, {"vat": VAT(0.5, epsilon=0.3, relative=True), "q_average": 0.9, "average": 0.9}
+    ),
+    "categories, fakes used twice, features matched": Case(
+        categories, {"reuse_fakes": True, "objective": "feature-matching"}
+    ),
+    "aae": Case(aae, {}),
+    "aae, average, penalty, ring": Case(aae, {"average": 0.9, "penalties": [R1(0.5)], "prior": Ring(4)}),
+    "aae, labels told to D": Case(aae, {"labelled": 8, "prior": SwissRoll(4), "told": 5}, Y),
+    "aae, clusters": Case(aae, {"k": 3, "penalties": [R1(0.5)], "objective": "least-squares"}),
+    "aae, few labels": Case(aae, {"k": 4, "labelled": 8, "average": 0.9}, Y),
+}
+
+
+def state(game: Game) -> dict[str, Array]:
+    """All that a game has learned, averages too."""
+    nets = game.networks | {
+        f"{p.name} average {i}": a.net for p in game.players.values() for i, a in enumerate(p.averages)
+    }
+    return {f"{name}.{key}": a for name, net in nets.items() for key, a in net.state_dict().items()}
+
+
+def assert_same(a: dict[str, Array], b: dict[str, Array], tolerance: float = 0.0) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], rtol=tolerance, atol=tolerance, err_msg=name)
