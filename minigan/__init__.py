@@ -16,7 +16,7 @@ from .game.game import Game
 from .game.gradients import gradcheck_game
 from .game.player import Player
 from .game.update import NonFiniteError
-from .games import AAE, Categories, Conditional, SemiSupervised, Tutorial
+from .games import AAE, Categories, Conditional, MoleculeAAE, SemiSupervised, Tutorial
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -109,6 +109,7 @@ __all__ = [
     "Maxout",
     "MinibatchStdDev",
     "Minimax",
+    "MoleculeAAE",
     "NonFiniteError",
     "NonSaturating",
     "OptimisticAdam",

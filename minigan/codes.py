@@ -22,13 +22,15 @@ all as means over the batch, times the code's weight. Checked by tests/test_code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .backend import Backend, FreshArena, Stream
 from .datasets.labels import as_numbers
+from .names import unknown
 from .objectives import softmax
 from .spec import Spec, integer, number
 
@@ -40,6 +42,7 @@ class Code(Spec, abstract=True):
     """Base class. width: how many numbers of the latent, and of D's outputs, it takes."""
 
     predicted = True  # by D; or else it is given it
+    names: tuple[str, ...] = ()  # of its numbers, by which one can ask for them
     width: int
     weight: float
 
@@ -54,6 +57,10 @@ class Code(Spec, abstract=True):
     def predict(self, outputs: Array, xp: Any) -> Array:
         """What D takes the code for, from its outputs (N, width): the probabilities of categories, or the numbers."""
         return outputs
+
+    def place(self, value: float) -> float:
+        """A number that a person asks for, as the latent has it."""
+        return value
 
     def encode(self, values: Any, n: int) -> np.ndarray[Any, Any]:
         """The code of values that a person gives, as float64 (n, width); one value serves for all n.
@@ -140,6 +147,7 @@ class Continuous(Code):
 
     def __init__(self, m: int = 1, weight: float = 1.0) -> None:
         self.m = self.width = integer("m", m)
+        self.names = tuple(f"c{i + 1}" for i in range(m))
         self.weight = number("weight", weight, "(0, inf)", of=type(self).__name__)
 
     def draw(self, n: int, dtype: Any, arena: FreshArena, stream: Stream) -> Array:
@@ -174,6 +182,7 @@ class Codes:
         self.codes = list(codes)
         self.placed: list[tuple[Code, slice]] = []  # columns behind the noise
         self.predicted: list[tuple[Code, slice, slice]] = []  # by D: columns in latents, and in outputs
+        self.named: dict[str, tuple[Code, int]] = {}  # the code and the column of each number that has a name
         self.width = self.outputs = 0
         for i, code in enumerate(self.codes):
             if not isinstance(code, Code):
@@ -185,6 +194,8 @@ class Codes:
             if code.predicted:
                 self.predicted.append((code, columns, slice(self.outputs, self.outputs + code.width)))
                 self.outputs += code.width
+            for i, name in enumerate(code.names):
+                self.named[name if name not in self.named else f"c{len(self.named) + 1}"] = code, columns.start + i
             self.width = columns.stop
         first = self.codes[0] if self.codes else None
         self.label = first if isinstance(first, Label) else None
@@ -196,6 +207,19 @@ class Codes:
             if isinstance(code, Category):
                 return code, columns
         raise ValueError("G cannot be asked for a label: its codes have no Label and no Category")
+
+    def ask(self, codes: Array, wishes: Mapping[str, float]) -> None:
+        """Put what is wished for into codes (N, width). wishes: numbers by name.
+
+        Raises ValueError for a name that no number has, or for what is no number.
+        """
+        for name, value in wishes.items():
+            if name not in self.named:
+                raise ValueError(unknown("what one can ask for", name, self.named))
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError(f"{name} takes a finite number, got {value!r}")
+            code, column = self.named[name]
+            codes[:, column] = code.place(float(value))
 
     def draw(self, out: Array, arena: FreshArena, stream: Stream, labels: Array | None) -> None:
         """Random codes into `out` (N, width). labels: one-hot (N, k), for a Label; random without them."""

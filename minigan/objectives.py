@@ -489,5 +489,29 @@ def mean_squared_error(prediction: Array, target: Array, arena: FreshArena | Non
     return (difference * difference).mean(), difference * (2 / difference.size)
 
 
+@_quietly
+def binary_cross_entropy(logits: Array, samples: Array, arena: FreshArena | None = None) -> tuple[Array, Array]:
+    """Bits: mean of softplus(l) − x l, x being 1 where `samples` is 1 and 0 where it is −1, and its gradient.
+
+    logits, samples: (N, ...), the latter from −1 to 1. Finite for every finite logit; d/dl = (σ(l) − x)/n.
+    Raises ValueError if the shapes differ.
+
+    >>> import numpy as np
+    >>> loss, dlogits = binary_cross_entropy(np.array([[0.0, 2.0]]), np.array([[1.0, -1.0]]))
+    >>> round(float(loss), 4), dlogits.round(4).tolist()
+    (1.41, [[-0.25, 0.4404]])
+    """
+    if logits.shape != np.shape(samples):
+        raise ValueError(f"logits and samples must have one shape, got {logits.shape} and {np.shape(samples)}")
+    arena = arena or _fresh()
+    xp, grad = arena.backend.xp, arena.empty(logits.shape, logits.dtype)
+    x = 0.5 * (1 + samples)
+    tail = xp.exp(-xp.abs(logits))
+    loss = (xp.maximum(logits, 0) + xp.log1p(tail) - x * logits).mean()
+    xp.subtract(0.5 * (1 + xp.tanh(0.5 * logits)), x, out=grad)
+    grad /= logits.size
+    return loss, grad
+
+
 def _fresh() -> FreshArena:
     return FreshArena(get_backend("numpy"))

@@ -29,7 +29,7 @@ from .recipes import DEFAULT, get_recipe, pictures_every
 from .recipes.options import complete_options, of_today, recipe_options
 from .runs import pictures
 from .runs.config import Config
-from .runs.data import described, fingerprint, load_again, load_data, numbered, size_of, slug_of, source_of
+from .runs.data import described, fingerprint, load_again, load_data, numbered, of_the_data, size_of, slug_of, source_of
 from .runs.folder import RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
@@ -79,6 +79,7 @@ def train(
     dataset, labels = numbered(load_data(data, size=size), recipe, options)
     if labels:
         options["classes"] = len(labels["classes"])
+    options |= of_the_data(dataset, options)
     be = get_backend(backend)
     config = Config(
         recipe=recipe,

@@ -54,25 +54,39 @@ class VAT(Spec):
         self.steps = integer("steps", steps)
 
     def add(
-        self, D: Sequential, x: Array, arena: FreshArena, stream: Stream, reach: Array | None = None
+        self,
+        D: Sequential,
+        x: Array,
+        arena: FreshArena,
+        stream: Stream,
+        reach: Array | None = None,
+        first: int = 0,
     ) -> tuple[Array, Array]:
         """Add the term's gradient to those of D. Returns the term (0-d) and x + r*.
 
         x: (N, ...), as D sees it. arena: where arrays live. stream: random numbers, of directions and of D.
-        reach: (N, 1), of each image, if epsilon is relative.
+        reach: (N, 1), of each image, if epsilon is relative. first: of D's outputs that are logits of classes, if it
+        has others before them.
         """
-        p = softmax(D(x, track=False, arena=arena, stream=stream)[0], arena.backend.xp)
-        x = self.adversarial(D, x, p, arena, stream, reach)
+        p = softmax(D(x, track=False, arena=arena, stream=stream)[0][:, first:], arena.backend.xp)
+        x = self.adversarial(D, x, p, arena, stream, reach, first)
         logits, back = D(x, track=False, arena=arena, stream=stream)
-        value, grad = divergence(p, logits, arena)
+        value, grad = divergence(p, logits, arena, first)
         grad *= self.weight
         back(grad, inputs=False, consume=True)
         return value * self.weight, x
 
     def adversarial(
-        self, D: Sequential, x: Array, p: Array, arena: FreshArena, stream: Stream, reach: Array | None = None
+        self,
+        D: Sequential,
+        x: Array,
+        p: Array,
+        arena: FreshArena,
+        stream: Stream,
+        reach: Array | None = None,
+        first: int = 0,
     ) -> Array:
-        """x + r*, where D gives p for x."""
+        """x + r*, where D gives p for x. Arguments as of `add`."""
         be, near = arena.backend, arena.empty(x.shape, x.dtype)
         if self.relative and reach is None:
             raise ValueError("epsilon is a share of the reach of each image, which VAT was not told")
@@ -81,7 +95,7 @@ class VAT(Spec):
         be.normal(r, stream._replace(lane=DIRECTION))
         for _ in range(self.steps):
             logits, back = D(_further(x, r, self.xi * epsilon, near, be), track=False, arena=arena, stream=stream)
-            _, grad = divergence(p, logits, arena)
+            _, grad = divergence(p, logits, arena, first)
             r = back(grad, params=False, consume=True)
         return _further(x, r, epsilon, near, be)
 
@@ -123,12 +137,17 @@ def _further(x: Array, r: Array, length: float | Array, out: Array, be: Backend)
     return be.xp.add(x, r, out=out)
 
 
-def divergence(p: Array, logits: Array, arena: FreshArena) -> tuple[Array, Array]:
-    """E KL(p ‖ softmax(logits)), of rows p and logits (N, K), and its gradient with respect to the logits."""
-    xp = arena.backend.xp
+def divergence(p: Array, outputs: Array, arena: FreshArena, first: int = 0) -> tuple[Array, Array]:
+    """E KL(p ‖ softmax(logits)), of rows p and logits (N, K), and its gradient with respect to the outputs.
+
+    outputs: (N, first + K), the logits and what may stand before them.
+    """
+    xp, logits = arena.backend.xp, outputs[:, first:]
     shifted = logits - logits.max(axis=1, keepdims=True)
     total = xp.exp(shifted).sum(axis=1, keepdims=True)
     shifted -= xp.log(total)  # log q
     known = p * xp.log(xp.maximum(p, np.finfo(p.dtype).tiny))  # 0 log 0 = 0
     value = (known - p * shifted).sum() / len(p)
-    return value, (xp.exp(shifted) - p) / len(p)
+    grad = arena.empty(outputs.shape, outputs.dtype)
+    grad[:, :first], grad[:, first:] = 0, (xp.exp(shifted) - p) / len(p)
+    return value, grad

@@ -18,6 +18,7 @@ from minigan import (
     Game,
     GaussianNoise,
     LeakyReLU,
+    MoleculeAAE,
     ReLU,
     Rescale,
     SemiSupervised,
@@ -70,16 +71,52 @@ def aae(backend: Backend | str = "numpy", dtype: str = "float32", k: int = 0, to
     return AAE(E, G, D, D_y, **{"categories": k} | rules | options)
 
 
+def molecules(backend: Backend | str = "numpy", dtype: str = "float32", lines: int = 3, **options: Any) -> MoleculeAAE:
+    where = {"backend": backend, "dtype": dtype}
+    E = Sequential(Dense(5 + lines, 6), BatchNorm(6), LeakyReLU(), Dense(6, 3), **where, seed=1)
+    G = Sequential(Dense(3, 6), Tanh(), Dense(6, 5), **where, seed=2)
+    D = Sequential(Dense(2, 5), LeakyReLU(), Dense(5, 1), **where, seed=3)
+    rules = {"optimizer": SGD(1e-2), "d_optimizer": SGD(2e-2), "e_optimizer": SGD(1e-2)}
+    return MoleculeAAE(E, G, D, **{"lines": [f"line {i}" for i in range(lines)]} | rules | options)
+
+
+class Measured(NamedTuple):
+    """Fingerprints of 5 bits, and what each does to three cell lines."""
+
+    images: Array
+    growth: Array
+    lines: tuple[str, ...]
+    name: str = "measured"
+
+
+# Recipes that are not gan.build with other defaults, with options by which they can learn from forty images.
+OF_THEIR_OWN: dict[str, dict[str, Any]] = {
+    "ssgan": {"labelled": 20}, "categories": {}, "aae": {}, "aae-clusters": {}, "aae-few-labels": {"labelled": 20},
+    "molecules": {},
+}  # fmt: skip
+
+
+def data_for(recipe: str, images: Array) -> Any:
+    """These images as the recipe takes them."""
+    growth = np.random.default_rng(2).normal(6, 1, (len(images), 2)).astype(np.float32)
+    return Measured(images, growth, ("line", "other")) if recipe == "molecules" else images
+
+
 class Case(NamedTuple):
     """make(backend, dtype, **options): a game, for which one of these dtypes has the options."""
 
     make: Callable[..., Game]
     options: dict[str, Any]
     labels: Array | None = None
+    data: Any = X  # or an object that a game takes
 
     def game(self, backend: Backend | str = "numpy", dtype: str = "float32") -> Any:
         return self.make(backend, dtype, **self.options)
 
+
+_growth = np.random.default_rng(1).normal(6, 1, (40, 3)).astype(np.float32)
+_growth[::3, 1] = np.nan
+MEASURED = Measured((X > 0).astype(np.uint8) * np.uint8(255), _growth, ("line 0", "line 1", "line 2"))
 
 CASES: dict[str, Case] = {
     "semisupervised": Case(semisupervised, {}, Y),
@@ -102,6 +139,10 @@ CASES: dict[str, Case] = {
     "aae, average, penalty, ring": Case(aae, {"average": 0.9, "penalties": [R1(0.5)], "prior": Ring(4)}),
     "aae, labels told to D": Case(aae, {"labelled": 8, "prior": SwissRoll(4), "told": 5}, Y),
     "aae, clusters": Case(aae, {"k": 3, "penalties": [R1(0.5)], "objective": "least-squares"}),
+    "molecules": Case(molecules, {"average": 0.9}, data=MEASURED),
+    "molecules, one line": Case(
+        molecules, {"lines": 1, "manifold": 0.0, "growth": 0.5, "penalties": [R1(0.5)]}, data=MEASURED
+    ),
     "aae, few labels": Case(aae, {"k": 4, "labelled": 8, "average": 0.9}, Y),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import fake_cupy
 import numpy as np
 import pytest
+from family import OF_THEIR_OWN, data_for
 
 import minigan
 from minigan import backend, environment
@@ -46,9 +47,9 @@ def test_training_on_cupy_equals_training_on_numpy(cupy_backend: Backend, recipe
     In float64: adaptive rules divide by the gradient's own size, so that rounding grows from step to step.
     """
     images = np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8)
-    few = {"labelled": 20} if recipe == "ssgan" else {}
+    few = OF_THEIR_OWN.get(recipe, {})
     gans = [RECIPES[recipe].build((4, 4), backend=be, dtype="float64", **few) for be in (cupy_backend, "numpy")]
-    histories = [gan.fit(images, steps=3, batch=8, labels=np.arange(50) % 10) for gan in gans]
+    histories = [gan.fit(data_for(recipe, images), steps=3, batch=8, labels=np.arange(50) % 10) for gan in gans]
     for name, values in histories[0].items():
         np.testing.assert_allclose(values, histories[1][name], rtol=2e-3, err_msg=name)
     for name, array in gans[0].G.state_dict().items():

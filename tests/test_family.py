@@ -8,7 +8,7 @@ from typing import Any
 import fake_cupy
 import numpy as np
 import pytest
-from family import CASES, X, assert_same, state
+from family import CASES, assert_same, state
 
 from minigan import Game, games, gradcheck_game
 from minigan.backend import Backend, graph
@@ -27,7 +27,7 @@ def test_every_game_of_the_family_is_here() -> None:
 def test_every_gradient_of_a_turn(name: str) -> None:
     case = CASES[name]
     game = case.game()
-    errors = gradcheck_game(game, X, batch=6, labels=case.labels, directions=2)
+    errors = gradcheck_game(game, case.data, batch=6, labels=case.labels, directions=2)
     assert {key.split(": ")[1].partition(".")[0] for key in errors} == set(game.networks)
     assert max(errors.values()) < 1e-6
 
@@ -36,7 +36,7 @@ def test_every_gradient_of_a_turn(name: str) -> None:
 def test_every_backend_plays_the_same_game(backend: Backend, name: str) -> None:
     case = CASES[name]
     ours, reference = case.game(backend, "float64"), case.game("reference", "float64")
-    histories = [g.fit(X, 6, batch=6, labels=case.labels) for g in (ours, reference)]
+    histories = [g.fit(case.data, 6, batch=6, labels=case.labels) for g in (ours, reference)]
     assert_same(*histories, tolerance=1e-5)
     assert_same(state(ours), state(reference), tolerance=1e-5)
 
@@ -46,7 +46,7 @@ def test_a_replayed_graph_equals_single_calls(name: str, monkeypatch: pytest.Mon
     """On a simulated GPU."""
     fake_cupy.install(monkeypatch)
     players = [CASES[name].game(CupyBackend(graph=graphs)) for graphs in (True, False)]
-    plays = [Play(g, X, 6, CASES[name].labels) for g in players]
+    plays = [Play(g, CASES[name].data, 6, CASES[name].labels) for g in players]
     assert_same(*(play.play(8) for play in plays))
     assert_same(*(state(g) for g in players))
     assert isinstance(plays[0]._turn, graph.Graph)
@@ -57,12 +57,12 @@ def test_a_replayed_graph_equals_single_calls(name: str, monkeypatch: pytest.Mon
 def test_a_saved_game_plays_on_bit_for_bit(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     whole, first = case.game(), case.game()
-    expected = whole.fit(X, 9, batch=6, labels=case.labels)
-    first.fit(X, 4, batch=6, labels=case.labels)
+    expected = whole.fit(case.data, 9, batch=6, labels=case.labels)
+    first.fit(case.data, 4, batch=6, labels=case.labels)
     first.save(tmp_path / "game.npz")
     second = Game.load(tmp_path / "game.npz")
     assert repr(second) == repr(first)
-    rest = second.fit(X, 5, batch=6, labels=case.labels)
+    rest = second.fit(case.data, 5, batch=6, labels=case.labels)
     assert_same({name: values[4:] for name, values in expected.items()}, rest)
     assert_same(state(whole), state(second))
     np.testing.assert_array_equal(whole.sample(5, seed=3), second.sample(5, seed=3))
@@ -79,7 +79,7 @@ def test_no_float64_in_a_float32_step(name: str, monkeypatch: pytest.MonkeyPatch
         return empty(self, shape, dtype)
 
     monkeypatch.setattr(type(game.backend), "empty", watched)
-    history = game.fit(X, 2, batch=6, labels=case.labels)
+    history = game.fit(case.data, 2, batch=6, labels=case.labels)
     assert all(values.dtype == np.float32 for values in history.values())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from book import penalty_points, penalty_value, record
+from family import OF_THEIR_OWN, data_for
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Array, evaluate, flat_of, input_gradient, narrowed, pair, same
@@ -1500,9 +1501,9 @@ def test_settings_of_numpys_types_can_be_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_build_gans_that_train_save_and_load(name: str, tmp_path: Path) -> None:
     recipe = get_recipe(name)
-    gan = recipe.build((4, 8), seed=3, **({"labelled": 20} if name == "ssgan" else {}))
+    gan = recipe.build((4, 8), seed=3, **OF_THEIR_OWN.get(name, {}))
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 8), dtype=np.uint8)
-    gan.fit(images, steps=2, batch=8, labels=np.arange(40) % 10)
+    gan.fit(data_for(name, images), steps=2, batch=8, labels=np.arange(40) % 10)
     gan.save(tmp_path / "gan.npz")
     assert np.array_equal(Game.load(tmp_path / "gan.npz").sample(3), gan.sample(3))
     assert gan.sample(3).reshape(3, 4, 8).shape == (3, 4, 8)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from book import assert_step, d_value, g_value
+from family import OF_THEIR_OWN
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from networks import (
@@ -375,7 +376,7 @@ OTHER_NETS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-OF_GAN = [name for name in RECIPES if name not in ("ssgan", "categories")]  # which have tests of their own
+OF_GAN = [name for name in RECIPES if name not in OF_THEIR_OWN]  # the others are in test_family.py
 
 
 @pytest.mark.parametrize(("recipe", "options"), [*((recipe, {}) for recipe in OF_GAN), *OTHER_NETS], ids=str)

@@ -25,8 +25,8 @@ PAGES = [
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
     ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "atomic"),
     ("backend", "datasets", "metrics", "environment"),
-    ("nn", "objectives", "optim", "average", "codes"),
-    ("gradcheck", "penalties", "vat", "limits"),
+    ("nn", "objectives", "optim", "average", "codes", "priors"),
+    ("gradcheck", "penalties", "vat", "limits", "two_samples"),
     ("game",),
     ("gan",),
     ("games", "samples"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from family import OF_THEIR_OWN, data_for
 from networks import Array, flat_of, narrowed
 
 import minigan
@@ -46,7 +47,6 @@ from minigan.recipes.options import recipe_options
 
 TINY = np.random.default_rng(0).integers(0, 256, (40, 4, 4), dtype=np.uint8)
 LABELS = np.arange(40) * 7 % 10
-OF_THEIR_OWN = "ssgan", "categories"  # recipes that are not gan.build with other defaults
 OF_GAN = [name for name in RECIPES if name not in OF_THEIR_OWN]
 
 
@@ -105,6 +105,10 @@ WHAT: dict[str, dict[str, Any]] = {
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
     "ssgan": {"objective": "FeatureMatching", "kind": "SemiSupervised", "labelled": 100, "adversary": 1.0, "vat": None},
     "categories": {"objective": "NonSaturating", "kind": "Categories", "k": 10, "fakes": 0.0},
+    "aae": {"objective": "NonSaturating", "kind": "AAE", "categories": 0, "labelled": 0, "vat": None},
+    "aae-clusters": {"objective": "NonSaturating", "kind": "AAE", "categories": 16, "labelled": 0},
+    "aae-few-labels": {"objective": "NonSaturating", "kind": "AAE", "categories": 10, "labelled": 100},
+    "molecules": {"objective": "NonSaturating", "kind": "MoleculeAAE", "centre": 6.0, "spread": 1.0, "lines": ["line"]},
 }
 
 
@@ -216,7 +220,54 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
 }
 
 
+_AAE: dict[str, list[tuple[dict[str, Any], Any]]] = {
+    "prior": [({}, "ring"), ({}, "swiss-roll")],
+    "categories": [({}, 3), ({}, "classes")],
+    "labelled": [({"categories": "classes"}, 10), ({"prior": "ring"}, 10)],
+    "split": [({"categories": "classes", "labelled": 10}, 2)],
+    "told": [({"categories": "classes", "labelled": 10}, 5)],
+    "classes": [({"categories": "classes", "labelled": 10}, 5)],
+    "vat": [({"categories": 3}, 2.0)],
+    "vat_epsilon": [({"categories": 3, "vat": 1.0}, 0.5)],
+    "width": [({}, 6)],
+    "noise": [({}, 0.2), ({}, 0.0)],
+    "r1": [({}, 0.2), ({}, 0.0)],
+    "average": [({}, 0.0)],
+    "lr": [({}, 3e-3)],
+    "d_lr": [({}, 3e-3)],
+    "e_lr": [({}, 3e-3)],
+    "beta1": [({}, 0.7)],
+    "decay_steps": [({}, 3)],
+}
 CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
+    "aae": _AAE,
+    "aae-clusters": {**_AAE, "prior": [], "labelled": []},
+    "aae-few-labels": {
+        **_AAE,
+        "prior": [],
+        "categories": [],
+        "labelled": [({}, 10)],
+        "split": [({}, 2)],
+        "told": [({}, 5)],
+        "classes": [({}, 5)],
+        "vat": [({}, 2.0), ({}, 0.0)],
+        "vat_epsilon": [({}, 0.5)],
+    },
+    "molecules": {
+        "lines": [({}, "line,other")],
+        "growth": [({}, 2.0)],
+        "manifold": [({"lines": "line,other"}, 2.0), ({"lines": "line,other"}, 0.0)],
+        "centre": [({}, 5.0)],
+        "spread": [({}, 2.0)],
+        "dropout": [({}, 0.1)],
+        "r1": [({}, 0.2), ({}, 0.0)],
+        "average": [({}, 0.0)],
+        "lr": [({}, 3e-3)],
+        "d_lr": [({}, 3e-3)],
+        "e_lr": [({}, 3e-3)],
+        "beta1": [({}, 0.7)],
+        "decay_steps": [({}, 3)],
+    },
     "ssgan": {
         "nets": [({}, "conv")],
         "labelled": [({}, 10)],
@@ -255,11 +306,11 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
 @functools.cache
 def outcome(text: str, name: str = "gan") -> bytes:
     """What is seen of three steps: every metric, and samples."""
-    options = {"latent": 4} | ({"labelled": 20} if name == "ssgan" else {}) | json.loads(text)
+    options = {"latent": 4} | (OF_THEIR_OWN.get(name, {}) if "prior" not in text else {"latent": 2}) | json.loads(text)
     built = get_recipe(name).build((4, 4), **options)
     if name == "gan" and options.get("nets", "dense") == "dense":
         built = narrowed(built, 64)
-    history = built.fit(TINY, 3, 8, labels=LABELS % options.get("classes", 10))
+    history = built.fit(data_for(name, TINY), 3, 8, labels=LABELS % options.get("classes", 10))
     return b"".join(values.tobytes() for values in history.values()) + built.sample(3).tobytes()
 
 
@@ -374,15 +425,21 @@ def test_a_recipe_starts_from_the_command_line_by_its_name(
     monkeypatch.setattr("minigan.runs.pictures.plot_losses", lambda *args: None)
     monkeypatch.chdir(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
-    np.savez("tiny.npz", images=images, labels=np.arange(20) % 10)
-    few = {"labelled": 20} if name == "ssgan" else {}
+    if name == "molecules":
+        growth = np.linspace(4, 8, 20, dtype=np.float32)[:, None]
+        prints = np.packbits(images.reshape(20, 16) > 127, axis=1)
+        np.savez("tiny.npz", fingerprints=prints, minus_log_gi50=growth, cell_lines=np.array(["line"]))
+    else:
+        np.savez("tiny.npz", images=images, labels=np.arange(20) % 10)
+    few = OF_THEIR_OWN.get(name, {})
     asked = [word for option, value in few.items() for word in (f"--{option}", str(value))]
     assert main(["train", name, "--data", "tiny.npz", "--steps", "2", "--backend", "numpy", *asked]) == 0
     folder = Path(f"runs/{name}-tiny-1")
     assert capsys.readouterr().out.splitlines()[-1] == f"minigan sample {folder} --n 100 --out samples.png"
     trained = Game.load(folder / "checkpoint.npz")
     assert trained.steps == 2
-    assert trained.describe() == get_recipe(name).build((4, 4), steps=2, **few).describe()
+    shape = (1, 16) if name == "molecules" else (4, 4)
+    assert trained.describe() == get_recipe(name).build(shape, steps=2, **few).describe()
 
 
 SIDE = 16

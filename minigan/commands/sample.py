@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,16 @@ from .. import archive
 from ..codes import Label
 from ..console import say
 from ..game import Game
-from ..game.pair import Pair
+from ..game.generating import Generating
 from ..game.saved import extra
+from ..games import MoleculeAAE
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.walks import WALKS
 from ..samples import images_of, sample_images
-from . import add_import, an_integer
+from . import add_import, an_integer, molecules
 
 _DESCRIPTION = """\
 Make images with the GAN of a run, or of a checkpoint file. The same seed gives
@@ -36,6 +37,11 @@ the same images.
   minigan sample runs/cgan-digits-1 --label 7             sevens, if it can
   minigan sample runs/cgan-pets-1 --label cat             the name of a folder
   minigan sample runs/infogan-digits-1 --grid traversal   what each code means
+  minigan sample runs/infogan-digits-1 --ask c1=1.5       one of its codes
+  minigan sample runs/molecules-1 --ask growth=7.5 --out hits.npz
+                                              fingerprints with a wished effect
+  minigan sample runs/molecules-1 --ask growth=7.5 --screen library.npz \\
+                                  --out hits.csv    and molecules that are like
 """
 
 
@@ -65,6 +71,18 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         help="of a GAN with labels or categories: which to make, by name or number (default: all in turn)",
     )
     parser.add_argument(
+        "--ask",
+        metavar="NAME=X",
+        action="append",
+        help="what a number of the codes shall be, such as c1=1.5, or growth=7.5 of molecules; may be repeated",
+    )
+    parser.add_argument(
+        "--screen",
+        metavar="LIBRARY.npz",
+        help="of molecules: put a library into order, the likeliest under N such fingerprints first, into --out "
+        "FILE.csv",
+    )
+    parser.add_argument(
         "--grid",
         choices=("samples", *WALKS),
         default="samples",
@@ -87,7 +105,8 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = {name: value for name, value in vars(args).items() if name != "command"}
     count = sample(**settings)
-    say(f"{count:,} images in {expand(args.out)}")
+    what = "molecules" if args.screen else "fingerprints or images" if args.ask else "images"
+    say(f"{count:,} {what} in {expand(args.out)}")
     return 0
 
 
@@ -104,6 +123,8 @@ def sample(
     grid: str = "samples",
     z: StrPath | None = None,
     format: str | None = None,
+    ask: Sequence[str] | Mapping[str, float] | None = None,
+    screen: StrPath | None = None,
 ) -> int:
     """Write images of the game in `directory`, a run folder or a checkpoint, to `out`, and return how many.
 
@@ -111,7 +132,9 @@ def sample(
     of each, in `format` "png", "jpeg" or "webp". n: how many, or how many rows of a grid. averaged: as in
     `GAN.sample`. label: the name of a class of the data, or its number. grid: "samples", "interpolation" or
     "traversal", whose rows are those of runs/walks.py. z: a .npy of latents, as `GAN.latents` draws them, or of their
-    noise alone; the codes are then those of the seed and the label.
+    noise alone; the codes are then those of the seed and the label. ask: numbers of continuous codes, by name, or
+    as "name=number". screen: a library of molecules to be put into order instead, in a .csv. A game of molecules
+    writes fingerprints to an .npz (datasets/molecules.py).
 
     Raises ValueError for another kind of file or grid, a number below 1, a label that the GAN cannot be asked for,
     latents that do not fit, arguments that exclude each other or do not fit the game, or samples that are no images;
@@ -121,7 +144,8 @@ def sample(
     single = target.is_dir() or os.fspath(out).endswith(("/", os.sep))
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
-    _check_target(target, single, format)
+    _check_target(target, single, format, screen is not None)
+    wishes = _wishes(ask)
     if seed is not None and not 0 <= seed < 2**62:
         raise ValueError(f"seed takes a whole number from 0 to 2^62 - 1, got {seed}")
     if grid not in ("samples", *WALKS):
@@ -133,10 +157,18 @@ def sample(
     shape, classes = _noted(checkpoint, game)
     label = None if label is None else _class(label, classes)
     rows = columns = None
-    if not isinstance(game, Pair):
+    if screen is not None or (isinstance(game, MoleculeAAE) and target.suffix.lower() == ".npz"):
+        if not isinstance(game, MoleculeAAE):
+            raise ValueError(f"a {type(game).__name__} is no game of molecules; leave out --screen")
         if label is not None or z is not None or grid != "samples" or not averaged:
+            raise ValueError("molecules are asked for by --ask; leave out --label, --z, --grid and --averaged")
+        if screen is None:
+            return molecules.save_fingerprints(target, game, 100 if n is None else n, seed, wishes)
+        return molecules.screen(target, game, screen, 1000 if n is None else n, seed, wishes)
+    if not isinstance(game, Generating):
+        if label is not None or z is not None or grid != "samples" or not averaged or wishes:
             kind = type(game).__name__
-            raise ValueError(f"a {kind} is no game of G and D; leave out --label, --z, --grid and --averaged")
+            raise ValueError(f"a {kind} has no G of latents; leave out --label, --z, --grid, --ask and --averaged")
         blocks = [sample_images(game, 100 if n is None else n, shape, seed)]
     elif z is not None:
         blocks = [images_of(game, _latents(game, z, seed, label), shape, averaged)]
@@ -144,7 +176,7 @@ def sample(
         columns = columns_of(100 if n is None else n, classes) if label is None else None
         n = whole_rows(100, columns) if n is None else n
         labels = game.in_turn(n) if label is None else label
-        blocks = [sample_images(game, n, shape, seed, averaged=averaged, label=labels)]
+        blocks = [sample_images(game, n, shape, seed, averaged=averaged, label=labels, ask=wishes)]
     else:
         rows = {"interpolation": 10, "traversal": 5}[grid] if n is None else n
         blocks = [images_of(game, latents, shape, averaged) for latents in WALKS[grid](game, rows, seed, label)]
@@ -172,8 +204,28 @@ def _class(label: int | str, classes: Sequence[str]) -> int:
     raise ValueError(f"this GAN has no class {text!r}{did_you_mean(text, classes) or listed}")
 
 
-def _check_target(target: Path, single: bool, format: str | None) -> None:
-    """Refuse now what could not be written after all the work."""
+def _wishes(ask: Sequence[str] | Mapping[str, float] | None) -> dict[str, float]:
+    """Numbers by name, of "name=number"; ValueError for anything else."""
+    if isinstance(ask, Mapping):
+        return dict(ask)
+    wishes: dict[str, float] = {}
+    for wish in ask or ():
+        name, _, number = wish.partition("=")
+        try:
+            wishes[name] = float(number)
+        except ValueError:
+            raise ValueError(f"--ask takes NAME=X with a number X, such as growth=7.5, got {wish!r}") from None
+    return wishes
+
+
+def _check_target(target: Path, single: bool, format: str | None, table: bool) -> None:
+    """Refuse now what could not be written after all the work. table: whether it is to be one."""
+    if table:
+        if single or target.suffix.lower() != ".csv":
+            raise ValueError(f"--screen writes a table: --out FILE.csv was expected, got {target}")
+        if not target.absolute().parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+        return
     if format is not None and format not in _ENDS:
         raise ValueError(not_one_of("format", format, _ENDS))
     if format is not None and not single:
@@ -193,7 +245,7 @@ def _check_target(target: Path, single: bool, format: str | None) -> None:
         pictures.format_of(f"a{_ENDS[format or 'png']}" if single else target)
 
 
-def _latents(gan: Pair, file: StrPath, seed: int | None, label: int | None) -> NDArray[np.floating[Any]]:
+def _latents(gan: Generating, file: StrPath, seed: int | None, label: int | None) -> NDArray[np.floating[Any]]:
     """The latents (N, latent + codes) that a file holds, or whose noise it holds. Raises ValueError if it does not."""
     where = expand(file)
     if not os.path.isfile(where):
@@ -226,7 +278,7 @@ def _noted(checkpoint: Path, game: Game) -> tuple[tuple[int, ...], list[str]]:
     noted, names = kept.get("shape"), kept.get("classes")
     if noted is not None and not (isinstance(noted, list) and all(type(n) is int and n > 0 for n in noted)):
         raise ValueError(f"{checkpoint} notes {noted!r:.60} as the shape of an image, but whole numbers were expected")
-    first = game.codes[0] if isinstance(game, Pair) and game.codes else None
+    first = game.codes[0] if isinstance(game, Generating) and game.codes else None
     if not (isinstance(names, list) and all(type(name) is str for name in names) and isinstance(first, Label)
             and first.k == len(names)):  # fmt: skip
         names = []

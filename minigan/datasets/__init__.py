@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from minigan import archive
 from minigan.datasets.labels import UnclearLabels, understood
 from minigan.names import did_you_mean
 from minigan.paths import StrPath, expand
@@ -186,8 +187,12 @@ def _load_file(path: str, split: Split, name: str) -> Dataset:
     with open(path, "rb") as file:
         start = file.read(4)
     if start[:2] == b"PK" or path.lower().endswith(".npz"):
-        from minigan.datasets import npz
+        from minigan.datasets import molecules, npz
 
+        if "fingerprints" in archive.peek(path):
+            if split == "test":
+                raise MissingSplit(f'split="test" was asked of {path}, but a file of molecules has no splits')
+            return molecules.read(path, name)
         return npz.read(path, split, name)
     from minigan.datasets.pictures import SUFFIXES
 

@@ -37,10 +37,8 @@ class Generating(Game, abstract=True):
         """To be called in a constructor. Raises ValueError for an unknown prior, or another number of dimensions."""
         self.G, self.prior, self.noise_prior = G, prior, get_prior(prior)
         self.latent = latent_size(G, latent, self._codes.width)
-        if self.noise_prior.dims not in (None, self.latent):
-            raise ValueError(
-                f"{self.noise_prior} has {self.noise_prior.dims} dimensions, but there are {self.latent} latents"
-            )
+        if (dims := self.noise_prior.dims) not in (None, self.latent):
+            raise ValueError(f"{self.noise_prior} has {dims} dimensions, but latents have {self.latent}")
 
     def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
         """n samples, of the classes in turn where there are some."""
@@ -51,17 +49,27 @@ class Generating(Game, abstract=True):
         category = next((code for code in self.codes if isinstance(code, Category)), None)
         return None if category is None else np.arange(n) % category.k
 
-    def sample(self, n: int, seed: int | None = None, averaged: bool = True, label: Any = None) -> np.ndarray[Any, Any]:
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        averaged: bool = True,
+        label: Any = None,
+        ask: Mapping[str, float] | None = None,
+    ) -> np.ndarray[Any, Any]:
         """n samples as a NumPy array, with running statistics. The same seed gives the same latents every time.
 
         seed: of the latents; default: the game's own seed. The first latents do not depend on n.
         averaged: of the average of G, if this game keeps one; False: of G as its last update left it.
         label: which category to make, a number for all or one for each of them; by default they are random.
-        Raises ValueError if n is less than 1, or for a label that G cannot be asked for.
+        ask: numbers of continuous codes, by their names; c1, c2 and so on unless the game says otherwise.
+        Raises ValueError if n is less than 1, or for a label or a number that G cannot be asked for.
         """
-        return self.generate(self.latents(n, seed, label), averaged)
+        return self.generate(self.latents(n, seed, label, ask), averaged)
 
-    def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
+    def latents(
+        self, n: int, seed: int | None = None, label: Any = None, ask: Mapping[str, float] | None = None
+    ) -> np.ndarray[Any, Any]:
         """The latents (n, latent + codes) of `sample`: noise, and behind it the codes in their order."""
         n = integer("the number of samples", n)
         stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
@@ -70,6 +78,8 @@ class Generating(Game, abstract=True):
         if label is not None:
             code, columns = self._codes.category()
             z[:, self.latent :][:, columns] = code.encode(label, n)
+        if ask:
+            self._codes.ask(z[:, self.latent :], ask)
         return z
 
     def draw_latents(self, n: int, stream: Stream, arena: FreshArena, labels: Array | None = None) -> Array:

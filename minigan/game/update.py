@@ -135,11 +135,13 @@ class Update:
 
         return y, back
 
-    def smooth(self, net: Sequential, vat: VAT, x: Array, reach: Array | None = None) -> Array:
+    def smooth(self, net: Sequential, vat: VAT, x: Array, reach: Array | None = None, first: int = 0) -> Array:
         """Virtual adversarial training of a network that learns, on x. Returns the term of its loss (0-d).
-        reach: as of `VAT.add`."""
+
+        reach, first: as of `VAT.add`.
+        """
         stream = self.stream("VAT")
-        term, near = vat.add(net, x, self.arena, stream, reach)
+        term, near = vat.add(net, x, self.arena, stream, reach, first)
         self.passes.append(Pass(net, near, "samples next to real ones", True, stream, None))
         self.terms.append(term)
         return term

@@ -3,6 +3,7 @@
 aae.py              D judges codes: an autoencoder whose codes have a prior
 categories.py       Q reads real images, and G must draw what Q means
 conditional.py      labels and codes: CGAN, AC-GAN, InfoGAN
+molecules.py        an autoencoder of fingerprints, of whose code one number is an effect
 semisupervised.py   D classifies, and is told few labels
 tutorial.py         the loop of the classic tutorial
 """
@@ -10,7 +11,8 @@ tutorial.py         the loop of the classic tutorial
 from .aae import AAE
 from .categories import Categories
 from .conditional import Conditional
+from .molecules import MoleculeAAE
 from .semisupervised import SemiSupervised
 from .tutorial import Tutorial
 
-__all__ = ["AAE", "Categories", "Conditional", "SemiSupervised", "Tutorial"]
+__all__ = ["AAE", "Categories", "Conditional", "MoleculeAAE", "SemiSupervised", "Tutorial"]

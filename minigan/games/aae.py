@@ -23,6 +23,7 @@ image without a label, and draws from the prior come from the parts that the row
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ from ..optim import Adam, Optimizer
 from ..penalties import Penalty
 from ..priors import Prior, get_prior
 from ..spec import build, integer
+from ..vat import VAT
 
 Array = Any
 
@@ -58,6 +60,7 @@ METRICS = (
     "d_categories",  # D_y's loss, 0 where there is none
     "e_categories",  # E's loss on D_y
     "e_labels",  # E's loss on labelled samples
+    "e_vat",  # of virtual adversarial training, 0 where there is none
     "d_penalty",  # the sum of all penalties
     "d_grad_norm",
     "e_grad_norm",
@@ -80,6 +83,7 @@ class AAE(Generating):
     E: maps samples to (N, latent + k), z and the logits of y. G: maps (z, y) to samples. D: maps z, and what is told of
     the label, to a logit; D_y, for k categories: maps y to one.
     prior: of z, by name or one of priors.py. categories: k; 0 for none.
+    vat: virtual adversarial training of y (vat.py), an object or None.
     labelled: how many labels are known, the same number of each class; 0 for none. They are E's to learn where there
         are categories, and else D is told them, and the prior must have as many parts as there are classes.
     split: which; the first of each class in `np.random.RandomState(split).permutation`. told: how many of them in one
@@ -117,6 +121,7 @@ class AAE(Generating):
         *,
         prior: str | Prior = "normal",
         categories: int = 0,
+        vat: VAT | None = None,
         labelled: int = 0,
         split: int = 1,
         told: int | None = None,
@@ -133,6 +138,9 @@ class AAE(Generating):
         self.E, self.categories = E, integer("categories", categories, least=0)
         self.labelled, self.split = integer("labelled", labelled, least=0), integer("split", split, least=0, bits=32)
         self.told = None if told is None else integer("told", told)
+        self.vat = vat
+        if vat is not None and not self.categories:
+            raise ValueError(f"{vat} is for an E that says something of categories; there are none")
         if self.categories:
             k = self.categories
             self._codes = Codes([Label(k, predicted=True) if self.labelled else Category(k)])
@@ -162,19 +170,30 @@ class AAE(Generating):
     def turn(self, draw: Any) -> dict[str, Array]:
         """An update of D on codes, one of E in view of D, and one of both parts of the autoencoder."""
         real, *rows = draw(self.g)
+        told, reach = (rows[0], None) if self.knows_parts else (None, rows[0] if rows else None)
         labelled = draw(self.e, "labelled") if self.categories and self.labelled else None
         with self.update(self.e) as up:  # E's update begins with the codes, which D sees first
             up.batches.append(("the real batch", real))
             codes = self.run_E(up, real, "E for E", track=False)
-            metrics = self.update_discriminator(codes, *rows)
-            metrics |= self.descend(up, codes, labelled, *rows)
+            metrics = self.update_discriminator(real, told, codes)
+            metrics |= self.descend(up, codes, labelled, told)
+            if self.vat is not None:
+                metrics["e_vat"] = up.smooth(self.E, self.vat, real, reach, self.latent)
         return metrics | {"e_grad_norm": up.norm} | self.update_autoencoder(real)
 
     @atomically
-    def update_discriminator(self, codes: Encoded, rows: Array | None = None) -> dict[str, Array]:
-        """D tells draws from the prior from codes; so does D_y. rows: what D is told of the labels, (n, parts + 1)."""
-        n, of_y = len(codes.z), self._nothing
+    def update_discriminator(
+        self, real: Array, rows: Array | None = None, codes: Encoded | None = None, condition: Array | None = None
+    ) -> dict[str, Array]:
+        """D tells draws from the prior from codes; so does D_y.
+
+        rows: what D is told of the labels, (n, parts + 1). codes: of these samples, by default E is run for them.
+        condition: what E is given beside.
+        """
+        n, of_y = len(real), self._nothing
         with self.update(self.d) as up:
+            if codes is None:
+                codes = self.run_E(up, real, "E for D", condition)
             z = up.arena.empty(codes.z.shape, self.dtype)
             part = None if rows is None else self._parts(rows, up.arena, up.stream("z"))
             judged = self.judging(up, self.noise_prior.draw(z, up.arena, up.stream("z"), part), codes.z, rows)
@@ -197,9 +216,8 @@ class AAE(Generating):
         self, up: Update, codes: Encoded, labelled: tuple[Array, Array] | None, rows: Array | None = None
     ) -> dict[str, Array]:
         """E's losses: that D takes codes for draws from the prior, and that categories are the labels."""
-        on_codes, back_D = up.run(self.D, codes.z, "D for E", on="codes", condition=rows)
-        loss, dlogits = self.objective.generator(on_codes, up.arena)
-        dz, dy, of_y, of_labels = back_D(dlogits)[:, : self.latent], None, self._nothing, self._nothing
+        loss, dz = self.through_D(up, codes, rows)
+        dy, of_y, of_labels = None, self._nothing, self._nothing
         if self.D_y is not None:
             on_y, back_y = up.run(self.D_y, codes.y, "D_y for E", on="categories")
             of_y, dlogits = self.objective.generator(on_y, up.arena)
@@ -213,7 +231,13 @@ class AAE(Generating):
             dsaid[:, : self.latent], dsaid[:, self.latent :] = 0, dlogits
             back_E(dsaid, inputs=False)
         up.loss = loss + of_y + of_labels
-        return {"e_loss": loss, "e_categories": of_y, "e_labels": of_labels}
+        return {"e_loss": loss, "e_categories": of_y, "e_labels": of_labels, "e_vat": self._nothing}
+
+    def through_D(self, up: Update, codes: Encoded, rows: Array | None = None) -> tuple[Array, Array]:
+        """E's loss on D, and its gradient with respect to z."""
+        on_codes, back_D = up.run(self.D, codes.z, "D for E", on="codes", condition=rows)
+        loss, dlogits = self.objective.generator(on_codes, up.arena)
+        return loss, back_D(dlogits)[:, : self.latent]
 
     @atomically
     def update_autoencoder(self, real: Array) -> dict[str, Array]:
@@ -227,25 +251,45 @@ class AAE(Generating):
             codes.back(dlatents[:, : self.latent], None if codes.y is None else dlatents[:, self.latent :])
         return {"g_loss": up.loss, "g_grad_norm": up.norm}
 
-    def run_E(self, up: Update, samples: Array, name: str, track: bool = True) -> Encoded:
-        """What E says of samples, in an update of a player that has it."""
-        said, way = up.run(self.E, samples, name, on="real samples", track=track)
-        z = up.arena.empty((len(said), self.latent), self.dtype)
+    def run_E(
+        self, up: Update, samples: Array, name: str, condition: Array | None = None, track: bool = True
+    ) -> Encoded:
+        """What E says of samples, in an update of a player that has it. Its way back can be gone once."""
+        said, way = up.run(self.E, samples, name, on="real samples", track=track, condition=condition)
+        z, rest = up.arena.empty((len(said), self.latent), self.dtype), said[:, self.latent :]
         self.backend.xp.copyto(z, said[:, : self.latent])
-        y = softmax(said[:, self.latent :], self.backend.xp) if self.categories else None
+        y = self.read(rest) if rest.shape[1] else None
 
         def back(dz: Array, dy: Array | None) -> None:
             dsaid = up.arena.empty(said.shape, self.dtype)
             dsaid[:, : self.latent] = dz
-            if dy is not None:  # y = softmax(l):  dl = y ⊙ (dy − Σ_k dy_k y_k)
-                dsaid[:, self.latent :] = y * (dy - (dy * y).sum(axis=1, keepdims=True))
+            if y is not None:
+                dsaid[:, self.latent :] = 0 if dy is None else self.read_back(y, dy)
             way(dsaid, inputs=False)
 
         return Encoded(z, y, back)
 
+    def read(self, said: Array) -> Array:
+        """y, of what E says beyond z."""
+        return softmax(said, self.backend.xp)
+
+    def read_back(self, y: Array, dy: Array) -> Array:
+        """The way back: with y = softmax(l), dl = y ⊙ (dy − Σ_k dy_k y_k)."""
+        return y * (dy - (dy * y).sum(axis=1, keepdims=True))
+
     def reconstruct(self, again: Array, real: Array, arena: FreshArena) -> tuple[Array, Array]:
         """The error of what G has made of codes, and its gradient."""
         return mean_squared_error(again, real, arena)
+
+    @property
+    def begun(self) -> int:
+        return self.d.updates.value
+
+    def begin(self, draw: Any, updates: int) -> None:
+        """D alone, until it has made so many updates."""
+        while self.begun < updates:
+            real, *rows = draw(self.d)
+            self.update_discriminator(real, rows[0] if self.knows_parts else None)
 
     # --- and what it needs -------------------------------------------------------------------------------------
 
@@ -272,7 +316,7 @@ class AAE(Generating):
     def _latents(self, z: Array, y: Array | None, arena: FreshArena) -> Array:
         if y is None:
             return z
-        latents = arena.empty((len(z), self.latent + self.categories), self.dtype)
+        latents = arena.empty((len(z), self.latent + y.shape[1]), self.dtype)
         latents[:, : self.latent], latents[:, self.latent :] = z, y
         return latents
 
@@ -288,8 +332,9 @@ class AAE(Generating):
         """Images, with what D is told of their labels; those that E is told the labels of."""
         images = on_backend(data, self.sample_shape, self.backend, self.dtype)
         look_at_data(self.G, images, None, None)
+        real = (images,) if self.vat is None else self.vat.source(images, self.backend, self.dtype)
         if not self.labelled:
-            return {"real": (images,)}
+            return {"real": real}
         known = getattr(data, "labels", None) if labels is None else labels
         if known is None:
             raise ValueError(f"{getattr(data, 'name', 'the data')} has no labels; {self.labelled} are to be learned")
@@ -298,7 +343,7 @@ class AAE(Generating):
         chosen = chosen_labels(rows.argmax(axis=1), k, self.labelled, self.split)
         if self.categories:
             where = self.backend.asarray(chosen)
-            return {"real": (images,), "labelled": (images[where], self.backend.asarray(rows[chosen], self.dtype))}
+            return {"real": real, "labelled": (images[where], self.backend.asarray(rows[chosen], self.dtype))}
         told = np.zeros((len(images), k + 1))
         told[:, k] = 1
         told[chosen, :k], told[chosen, k] = rows[chosen], 0
@@ -333,51 +378,51 @@ class AAE(Generating):
         if k:
             budget.passed("D_y", (2, k), times)
 
+    @property
+    def given(self) -> int:
+        """How many numbers E is given beside a sample."""
+        return 0
+
     def check_networks(self) -> tuple[int, ...]:
         """Two samples through all networks. Returns their shape; raises ValueError for a mismatch."""
-        E, G, D, k, be = self.E, self.G, self.D, self.categories, self.backend
-        require_one_place({name: net for name, net in vars(self).items() if isinstance(net, Sequential)})
-        told = self.noise_prior.parts + 1 if self.knows_parts else 0
+        require_one_place(self.networks)
+        told, codes = self.noise_prior.parts + 1 if self.knows_parts else 0, self._codes.width
         if self.knows_parts and told < 3:
             raise ValueError(
                 f"{self.labelled} labels are told to D, which needs a prior with a part for each class, not "
                 f"{self.noise_prior}; or give E categories"
             )
-        samples, _ = G(be.zeros((2, self.latent + k), self.dtype), train=False)
-        try:
-            said, _ = E(samples, train=False)
-        except ValueError as error:
-            raise ValueError(f"E cannot take G's samples of shape {tuple(samples.shape[1:])}: {error}") from None
-        if said.shape != (2, self.latent + k):
-            wanted = f"{self.latent} numbers" + (f" and {k} logits" if k else "")
-            raise ValueError(f"E must say {wanted}, (N, {self.latent + k}); it gives {tuple(said.shape)}")
-        rows = be.zeros((2, told), self.dtype) if told else None
-        for name, net, width, given, judging in (
-            ("D", D, self.latent, rows, self.judging),
-            ("D_y", self.D_y, k, None, self.judging_y),
-        ):
-            if net is None or judging is None:
-                continue
-            looked = be.zeros((2, width), self.dtype)
-            try:
-                logits, _ = net(looked, train=False, condition=given)
-            except ValueError as error:
-                label = "" if given is None else f" and {told} of a label"
-                raise ValueError(f"{name} cannot take {width} numbers{label}: {error}") from None
-            if logits.shape != (2, 1):
-                raise ValueError(f"{name} must end in one logit, (N, 1); it gives {tuple(logits.shape)}")
-            judging.check(looked, given, self.seed)
+        zeros = partial(self.backend.zeros, dtype=self.dtype)
+        samples, _ = self.G(zeros((2, self.latent + codes)), train=False)
+        self._check("E", self.E, samples, self.given, self.latent + codes)
+        looks = [("D", self.D, self.latent, told, self.judging)]
+        if self.D_y is not None and self.judging_y is not None:
+            looks.append(("D_y", self.D_y, codes, 0, self.judging_y))
+        for name, net, width, given, judging in looks:
+            self._check(name, net, zeros((2, width)), given, 1)
+            judging.check(zeros((2, width)), zeros((2, given)) if given else None, self.seed)
         return tuple(samples.shape[1:])
+
+    def _check(self, name: str, net: Sequential, x: Array, given: int, outputs: int) -> None:
+        beside = f", with {given} more numbers beside" if given else ""
+        try:
+            y, _ = net(x, train=False, condition=self.backend.zeros((2, given), self.dtype) if given else None)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot take {tuple(x.shape[1:])}{beside}: {error}") from None
+        if y.shape != (2, outputs):
+            raise ValueError(f"{name} must end in {outputs} numbers, (N, {outputs}); it gives {tuple(y.shape)}")
 
     # --- what it says ------------------------------------------------------------------------------------------
 
     def in_turn(self, n: int) -> np.ndarray[Any, Any] | None:
         return np.arange(n) % self.noise_prior.parts if self.knows_parts else super().in_turn(n)
 
-    def latents(self, n: int, seed: int | None = None, label: Any = None) -> np.ndarray[Any, Any]:
+    def latents(
+        self, n: int, seed: int | None = None, label: Any = None, ask: Mapping[str, float] | None = None
+    ) -> np.ndarray[Any, Any]:
         """The latents (n, latent + k) of `sample`: z, and behind it y. label: the category, or a part of the prior."""
         if label is None or not self.knows_parts:
-            return super().latents(n, seed, label)
+            return super().latents(n, seed, label, ask)
         n, be = integer("the number of samples", n), self.backend
         rows = be.asarray(Label(self.noise_prior.parts).encode(label, n), self.dtype)
         stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)

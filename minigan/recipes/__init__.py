@@ -16,6 +16,8 @@ from types import ModuleType
 from ..names import unknown
 from . import (
     aae,
+    aae_clusters,
+    aae_few_labels,
     acgan,
     categories,
     cgan,
@@ -27,6 +29,7 @@ from . import (
     lsgan,
     minimax_gan,
     modern,
+    molecules,
     quick,
     r3gan,
     ssgan,
@@ -53,6 +56,9 @@ RECIPES: dict[str, ModuleType] = {
     "categories": categories,
     "ssgan": ssgan,
     "aae": aae,
+    "aae-clusters": aae_clusters,
+    "aae-few-labels": aae_few_labels,
+    "molecules": molecules,
 }
 
 

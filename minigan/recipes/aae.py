@@ -23,6 +23,7 @@ from ..optim import Adam, Cosine, Schedule
 from ..penalties import R1
 from ..priors import NAMED, Ring, SwissRoll
 from ..spec import integer
+from ..vat import VAT
 
 STEPS, BATCH = 6_000, 100
 CLASSES = 10  # where no data says how many: those of the digits
@@ -38,6 +39,8 @@ def build(
     split: int = 1,
     told: int = 100,
     classes: int | None = None,
+    vat: float = 0.0,
+    vat_epsilon: float = 0.25,
     width: int = 500,
     noise: float = 0.1,
     r1: float = 0.1,
@@ -62,6 +65,8 @@ def build(
     split: which labels these are
     told: how many of them are in one update of E, at most
     classes: how many classes there are; none for as many as the data has (10 before there is any)
+    vat: weight of virtual adversarial training of categories; 0 for none
+    vat_epsilon: how far its adversarial images are from real ones, as a share of the distance to their tenth neighbour
     width: of hidden layers
     noise: standard deviation of what is added to the pixels that E sees, in [-1, 1]
     r1: weight of the penalty on D's gradient with respect to codes
@@ -79,8 +84,8 @@ def build(
     given = drawn.parts + 1 if labelled and not k else 0
     length = steps if decay_steps == "all" else integer("decay_steps", decay_steps, least=0)
 
-    def rule(rate: float, momentum: float) -> Adam:
-        falling: float | Schedule = Cosine(rate, 0.0, length) if length else rate
+    def rule(rate: float, momentum: float, more: int = 0) -> Adam:
+        falling: float | Schedule = Cosine(rate, 0.0, length + more) if length else rate
         return Adam(falling, beta1=momentum)
 
     return AAE(
@@ -88,9 +93,10 @@ def build(
         decoder(latent + k, shape, width, seed=4 * seed + 1, **where),
         judge(latent + given, width // 2, seed=4 * seed + 2, **where),
         judge(k, width // 2, seed=4 * seed + 3, **where) if k else None,
-        prior=drawn, categories=k, labelled=labelled, split=split, told=told, penalties=[R1(r1)] if r1 else [],
-        optimizer=rule(lr, 0.9), d_optimizer=rule(d_lr, beta1), e_optimizer=rule(e_lr, beta1), average=average,
-        latent=latent, seed=seed,
+        prior=drawn, categories=k, vat=VAT(vat, vat_epsilon, xi=4, relative=True) if vat else None,
+        labelled=labelled, split=split, told=told, penalties=[R1(r1)] if r1 else [],
+        optimizer=rule(lr, 0.9), d_optimizer=rule(d_lr, beta1, d_pretrain), e_optimizer=rule(e_lr, beta1),
+        average=average, latent=latent, seed=seed,
     )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from ..recipes.networks import near_size
 from .config import Config
 
 __all__ = [
-    "described", "fingerprint", "hints", "load_again", "load_data", "numbered", "size_of", "slug_of", "source_of",
+    "described", "fingerprint", "hints", "load_again", "load_data", "numbered", "of_the_data", "size_of", "slug_of",
+    "source_of",
 ]  # fmt: skip
 
 _FEW = 1000  # of fewer pictures, D knows each before G has learned much
@@ -82,6 +83,11 @@ def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple
     digest = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
     names = list(classes.values())
     return replace(dataset, labels=labels, names=dict(enumerate(names))), {"classes": names, "sha256": digest}
+
+
+def of_the_data(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the recipe that were left to the data: the cell lines of molecules, where none is named."""
+    return {"lines": ",".join(getattr(dataset, "lines", ()))} if options.get("lines") == "" else {}
 
 
 def hints(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from ..console import quoted
 from ..datasets import Dataset
 from ..diagnostics import Diagnostics
 from ..game import Game
-from ..game.pair import Pair
+from ..game.generating import Generating
 from ..game.play import Play
 from ..game.update import NonFiniteError
 from ..gan import GAN
@@ -83,7 +83,9 @@ class Run:
         self.saved = gan.steps  # the step that the checkpoint stands at
         self._settings = fixed_settings(config)
         self._begun = False  # from then on there is a config.json
-        asked = isinstance(gan, Pair) and gan.in_turn(1) is not None  # a game may know labels that G is not asked for
+        asked = (
+            isinstance(gan, Generating) and gan.in_turn(1) is not None
+        )  # a game may know labels that G is not asked for
         self.classes: list[str] = config.labels.get("classes", []) if asked else []
         self.diagnostics = Diagnostics(gan, dataset) if isinstance(gan, GAN) and gan.diagnosed else None
         self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]
