@@ -6,31 +6,22 @@
 
 Plays the recipe `ssgan` and the same without one of its parts, `--processes` runs side by side with one BLAS thread
 each, and counts errors on all test images by `minigan evaluate`. Which images D is told the class of is a split's
-choice; the splits of a table are its first ones, none left out. A run that is finished is not made again, so this can
-be stopped and called again. Figures go to benchmarks/results/few-labels.json as they come.
+choice; the splits of a table are its first ones, none left out. Figures go to benchmarks/results/few-labels.json as
+they come (trials.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from minigan import console, environment
-from minigan.archive import write_atomically
-from minigan.runs.config import Config
+import trials
 
-RESULTS = Path(__file__).resolve().parent / "results" / "few-labels.json"
+from minigan import console
+
 ROWS: dict[str, list[str]] = {  # options of the recipe
     "ssgan": [],
     "as in the paper: no information": ["--information", "0"],
@@ -47,37 +38,18 @@ ROWS: dict[str, list[str]] = {  # options of the recipe
     "convolutional": ["--nets", "conv"],
 }  # fmt: skip
 SPLITS = {"ssgan": 10}  # of a table; one of the other rows
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-WRITING = threading.Lock()
+NOTE = "All test images, D's average as its last step left it; runs side by side, one thread each."
 
 
-def played(row: str, split: int, args: argparse.Namespace) -> dict[str, Any]:
-    """The figures of a run, which is made if there is none."""
+def figures(row: str, split: int, args: argparse.Namespace) -> trials.Row:
+    """Of one run."""
     folder = args.out / f"{Path(args.data).name}-{row.replace(':', '').replace(' ', '-')}-{split}"
-    minigan, env = [sys.executable, "-m", "minigan"], os.environ | ONE_THREAD
-    note = folder / "training.json"
-    if not note.exists():
-        began = time.perf_counter()
-        options = ["--data", args.data, "--split", str(split), "--backend", args.backend, "--out", str(folder)]
-        options += ["--steps", str(args.steps)] if args.steps else []
-        subprocess.run(
-            [*minigan, "train", "ssgan", *ROWS[row], *options], check=True, env=env, stdout=subprocess.DEVNULL
-        )
-        note.write_text(json.dumps({"seconds": round(time.perf_counter() - began)}), encoding="utf-8")
-    judged = folder / "evaluation.json"
-    if not judged.exists():
-        subprocess.run(
-            [*minigan, "evaluate", str(folder), "--n", "1000", "--data", args.data, "--json", str(judged)],
-            check=True, env=env, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-    (found,) = json.loads(judged.read_text("utf-8"))["labels"]
-    return {
-        "data": Path(args.data).name, "row": row, "split": split, "labels": found["labels"], "errors": found["errors"],
-        "n": found["n"], "steps": Config.read(folder / "config.json").steps, **json.loads(note.read_text("utf-8")),
-    }  # fmt: skip
+    about, judged = trials.played(folder, "ssgan", [*ROWS[row], "--split", str(split)], args)
+    (found,) = judged["labels"]
+    return {"row": row, "split": split, "labels": found["labels"], "errors": found["errors"], "n": found["n"], **about}
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence[trials.Row]) -> str:
     cells = []
     for data, name in dict.fromkeys((row["data"], row["row"]) for row in rows):
         group = [row for row in rows if (row["data"], row["row"]) == (data, name)]
@@ -92,43 +64,24 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return console.table(head, cells, left=(0, 1))
 
 
-def keep(row: dict[str, Any], args: argparse.Namespace) -> None:
-    """Write a row among those of earlier calls."""
-    with WRITING:
-        rows = json.loads(RESULTS.read_text("utf-8"))["runs"] if RESULTS.exists() else []
-        key = "data", "row", "split"
-        rows = [old for old in rows if [old[k] for k in key] != [row[k] for k in key]]
-        order = list(ROWS)
-        rows = sorted([*rows, row], key=lambda row: (row["data"] != "mnist", order.index(row["row"]), row["split"]))
-        about = {
-            "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
-            "note": "All test images, D's average as its last step left it; runs side by side, one thread each.",
-            "table": table(rows), "runs": rows,
-        }  # fmt: skip
-        with write_atomically(RESULTS) as out:
-            out.write(json.dumps(about, indent=1).encode() + b"\n")
-        print(table(rows), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "rows", nargs="*", default=list(ROWS), metavar="ROW", help=f"of {', '.join(ROWS)}; default: all"
-    )
-    parser.add_argument("--data", required=True, help="as for minigan train")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the runs")
+    trials.arguments(parser, list(ROWS))
     parser.add_argument("--splits", type=int, nargs="+", help="default: 1 to 10 of ssgan, 1 of the others")
-    parser.add_argument("--steps", type=int, help="default: those of the recipe")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--backend", default="auto")
     args = parser.parse_args()
     if unknown := set(args.rows) - set(ROWS):
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     args.out.mkdir(parents=True, exist_ok=True)
+
+    def one(row: str, split: int) -> None:
+        places = list(ROWS)
+        trials.keep(
+            "few-labels.json", figures(row, split, args), ("data", "row", "split"),
+            lambda row: (row["data"] != "mnist", places.index(row["row"]), row["split"]), table, args.backend, NOTE,
+        )  # fmt: skip
+
     asked = [(row, split) for row in args.rows for split in args.splits or range(1, SPLITS.get(row, 1) + 1)]
-    with ThreadPoolExecutor(args.processes) as pool:
-        for done in [pool.submit(lambda pair: keep(played(*pair, args), args), pair) for pair in asked]:
-            done.result()
+    trials.side_by_side([partial(one, row, split) for row, split in asked], args.processes)
 
 
 if __name__ == "__main__":

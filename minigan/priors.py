@@ -10,7 +10,7 @@ each class into a part of its own (Makhzani et al. 2015, section 2.3 and figure 
 a part j = 0 to k − 1
 
     Ring           (r + s u, w v), turned by 2πj/k                                      r = 4, s = 1, w = 0.3
-    SwissRoll      at ϑ = √((j + t)/k):   R ϑ (cos 2πnϑ, sin 2πnϑ) + w (u, v)           R = 5, n = 2, w = 0.15
+    SwissRoll      at ϑ = √((j + t)/k):   R ϑ (cos 2πnϑ, sin 2πnϑ) + w (u, v)           R = 5, n = 2, w = 0.25
 
 so that a swiss roll has as many points in each part of its length but for the innermost, and its windings stand R/n
 apart. Checked by tests/test_priors.py.
@@ -127,7 +127,7 @@ class SwissRoll(_Plane):
     Raises ValueError unless all are positive.
     """
 
-    def __init__(self, parts: int = 10, radius: float = 5.0, turns: float = 2.0, width: float = 0.15) -> None:
+    def __init__(self, parts: int = 10, radius: float = 5.0, turns: float = 2.0, width: float = 0.25) -> None:
         super().__init__(parts)
         self.radius = number("radius", radius, "(0, inf)", of="SwissRoll")
         self.turns = number("turns", turns, "(0, inf)", of="SwissRoll")

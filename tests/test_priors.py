@@ -39,7 +39,7 @@ def test_means_and_variances_are_those_of_the_formulas() -> None:
         (Normal(), 0, 2),
         (Uniform(), 0, 2 / 3),
         (Ring(10, radius=4, length=1, width=0.3), 0, 16 + 1 + 0.09),
-        (SwissRoll(10, radius=5, turns=2, width=0.15), None, 25 / 2 + 2 * 0.15**2),  # E ϑ² = E t = ½
+        (SwissRoll(10, radius=5, turns=2, width=0.25), None, 25 / 2 + 2 * 0.25**2),  # E ϑ² = E t = ½
     ):
         z = drawn(prior, 100_000)
         assert (z**2).sum(axis=1).mean() == pytest.approx(squares, rel=0.02)

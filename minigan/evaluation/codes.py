@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..backend import Backend
 from ..codes import Category, Label
 from ..datasets import to_float
-from ..game.pair import Pair
+from ..game.generating import Generating
 from ..metrics import matching
 from ..samples import images_of, sample_images
 from .classifier import Classifier
@@ -46,7 +46,7 @@ class CodesQuality:
 
 
 def evaluate_codes(
-    gan: Pair,
+    gan: Generating,
     evaluator: Evaluator,
     name: str,
     seed: int | None = None,
@@ -82,7 +82,7 @@ def evaluate_codes(
     return CodesQuality(name, asked, gan_train, error, classes, _correlations(gan, evaluator, seed))
 
 
-def _matched(gan: Pair, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
+def _matched(gan: Generating, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
     """The error of D's category on real test images, and the class of each category, −1 for none."""
     test = evaluator.test
     assert test.labels is not None
@@ -96,7 +96,7 @@ def _matched(gan: Pair, evaluator: Evaluator) -> tuple[float, tuple[int, ...]]:
     return 1 - right / len(test), tuple(int(names[c]) if c >= 0 else -1 for c in chosen)
 
 
-def _correlations(gan: Pair, evaluator: Evaluator, seed: int | None) -> tuple[tuple[float, float], ...]:
+def _correlations(gan: Generating, evaluator: Evaluator, seed: int | None) -> tuple[tuple[float, float], ...]:
     columns = list[int]()
     z = gan.latents(evaluator.n, seed)
     kinds = np.zeros(len(z), np.int64)  # what G was asked for beside: every combination of categories is a kind

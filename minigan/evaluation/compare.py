@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 from ..archive import StrPath
 from ..backend import Backend, get_backend
+from ..codes import Category, Continuous
 from ..datasets import Dataset, MissingSplit
-from ..game.pair import Pair
-from ..games import SemiSupervised
+from ..game.generating import Generating
+from ..games import AAE, SemiSupervised
 from ..runs.data import described, fingerprint, load_again, load_data, size_of
+from .autoencoders import evaluate_autoencoder
 from .codes import evaluate_codes
 from .evaluator import Evaluator
 from .labels import evaluate_labels
@@ -53,19 +55,20 @@ def evaluate(
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
-    rows, codes, labels = [], [], []
+    rows, codes, labels, autoencoded = [], [], [], []
     for source in opened:
         if say:
             say(f"judging {source.name} ...")
         images, used = source.images(n, train.image_shape, seed)
         rows.append(evaluator.evaluate(images, source.name, used))
-        if isinstance(source.maker, Pair) and source.maker.codes:
-            codes.append(evaluate_codes(source.maker, evaluator, source.name, seed, be, say))
-        if isinstance(source.maker, SemiSupervised) and (
-            found := evaluate_labels(source.maker, evaluator, source.name)
-        ):
-            labels.append(found)
-    return Report.of(evaluator, rows, codes, labels)
+        maker = source.maker
+        if isinstance(maker, Generating) and any(isinstance(code, Category | Continuous) for code in maker.codes):
+            codes.append(evaluate_codes(maker, evaluator, source.name, seed, be, say))
+        if isinstance(maker, AAE):
+            autoencoded.append(evaluate_autoencoder(maker, evaluator, source.name))
+        if isinstance(maker, SemiSupervised | AAE) and maker.labelled:
+            labels += evaluate_labels(maker, evaluator, source.name)
+    return Report.of(evaluator, rows, codes, labels, autoencoded)
 
 
 def _images(sources: Sequence[Source], data: StrPath | None, size: str) -> tuple[Dataset, Dataset | None]:

@@ -1,10 +1,10 @@
-"""How many test images a game names rightly whose D classifies: the figure of semi-supervised learning."""
+"""How many test images a game names rightly that was told a few labels: the figure of semi-supervised learning."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..games import SemiSupervised
+from ..games import AAE, SemiSupervised
 from .evaluator import Evaluator
 
 
@@ -23,10 +23,10 @@ class Classified:
         return 1 - self.errors / self.n
 
 
-def evaluate_labels(game: SemiSupervised, evaluator: Evaluator, name: str) -> Classified | None:
-    """What D makes of the test images, all of them; None where they have no labels."""
+def evaluate_labels(game: SemiSupervised | AAE, evaluator: Evaluator, name: str) -> list[Classified]:
+    """What D, or E, makes of the test images, all of them, as the only item; none where they have no labels."""
     test = evaluator.test
     if test.labels is None or evaluator.classes is None:
-        return None
+        return []
     read = evaluator.labels_of(game.classes)[game.classify(test.images).argmax(axis=1)]
-    return Classified(name, game.labelled, game.split, int((read != test.labels).sum()), len(test))
+    return [Classified(name, game.labelled, game.split, int((read != test.labels).sum()), len(test))]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..archive import StrPath, write_atomically
 from ..console import table
+from .autoencoders import Autoencoded
 from .codes import CodesQuality
 from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Quality
 from .labels import Classified
@@ -42,6 +43,7 @@ class Report:
     rows: tuple[Quality, ...]
     codes: tuple[CodesQuality, ...] = ()
     labels: tuple[Classified, ...] = ()
+    autoencoded: tuple[Autoencoded, ...] = ()
     names: tuple[str, ...] | None = None
 
     @classmethod
@@ -51,9 +53,10 @@ class Report:
         rows: Sequence[Quality],
         codes: Sequence[CodesQuality] = (),
         labels: Sequence[Classified] = (),
+        autoencoded: Sequence[Autoencoded] = (),
     ) -> Report:
-        """The report of an evaluator about `rows`, below its own row of test images, about the codes of GANs, and about
-        those whose D classifies."""
+        """The report of an evaluator about `rows`, below its own row of test images, about the codes of GANs, about
+        games that were told labels, and about autoencoders."""
         return cls(
             data=evaluator.train.name,
             images=len(evaluator.train),
@@ -67,6 +70,7 @@ class Report:
             rows=(evaluator.floor, *rows),
             codes=tuple(codes),
             labels=tuple(labels),
+            autoencoded=tuple(autoencoded),
             names=evaluator.names,
         )
 
@@ -79,6 +83,7 @@ class Report:
         tables += [self._shares()] if self.classes else []
         tables += [self._codes()] if self.codes else []
         tables += [self._labels()] if self.labels else []
+        tables += [self._autoencoded()] if self.autoencoded else []
         fitting = [table(head, rows, (0,), width) for head, rows in tables]
         notes = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in self._notes()]
         return "\n\n".join([*fitting, "\n".join(notes)])
@@ -129,11 +134,20 @@ class Report:
         return head, rows
 
     def _labels(self) -> Table:
-        head = ["D as a classifier", "labels", "split", "test images", "errors", "accuracy, %"]
+        head = ["told few labels", "labels", "split", "test images", "errors", "accuracy, %"]
         rows = [
             [row.name, f"{row.labels:,}", str(row.split), f"{row.n:,}", f"{row.errors:,}", f"{100 * row.accuracy:.2f}"]
             for row in self.labels
         ]
+        return head, rows
+
+    def _autoencoded(self) -> Table:
+        head = ["autoencoder", "test images", "told apart, %", "error", "many-to-one error, %"]
+        rows = [
+            [row.name, f"{row.n:,}", f"{100 * row.apart:.1f}", f"{row.error:.4f}",
+             "–" if row.many_to_one is None else f"{100 * row.many_to_one:.2f}"]
+            for row in self.autoencoded
+        ]  # fmt: skip
         return head, rows
 
     def _notes(self) -> list[str]:
@@ -161,8 +175,14 @@ class Report:
             )
         if self.labels:
             notes.append(
-                "D as a classifier: of all test images, with the average of D where it keeps one; labels: how many of "
-                "the training images it was told the class of."
+                "told few labels: what D, or E, says of all test images, by its average where it keeps one; labels: of "
+                "how many training images it was told the class."
+            )
+        if self.autoencoded:
+            notes.append(
+                "told apart: codes of test images and draws from their prior, by a fresh D that has not seen these; "
+                "50 % is the least. error: mean square of reconstruction, pixels from -1 to 1. many-to-one: each "
+                "category taken for the class that most of its test images have."
             )
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:

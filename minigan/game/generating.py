@@ -113,6 +113,10 @@ class Generating(Game, abstract=True):
                 parts.append(be.to_numpy(net(part, train=False, condition=given)[0]))
         return np.concatenate(parts)
 
+    def predict(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
+        """What it says of the codes of samples (N, ...): of each that is predicted, an array (N, width)."""
+        return []
+
     @property
     def code_columns(self) -> list[tuple[Code, slice]]:
         """Each code, and its columns in the latents."""

@@ -442,10 +442,21 @@ class AAE(Generating):
         return self.said(samples, averaged)[:, : self.latent]
 
     def classify(self, samples: Array, averaged: bool = True) -> np.ndarray[Any, Any]:
-        """The probabilities y of the categories of samples, (N, k); samples, averaged: as of `said`."""
-        if not self.categories:
+        """The probabilities y of the categories of samples, (N, k); samples, averaged: as of `said`.
+
+        Where D was told labels it is 1 for the part of the prior that a code lies in.
+        """
+        said = self.said(samples, averaged)
+        if self.categories:
+            return np.asarray(softmax(said[:, self.latent :], np))
+        if not self.knows_parts:
             raise ValueError("this E says nothing of categories; encode gives the codes of samples")
-        return np.asarray(softmax(self.said(samples, averaged)[:, self.latent :], np))
+        return np.asarray(np.eye(self.noise_prior.parts)[self.noise_prior.part_of(said)])
+
+    @property
+    def classes(self) -> int:
+        """K, of what `classify` says."""
+        return self.categories or self.noise_prior.parts
 
     def predict(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
         """The probabilities of the categories, as the only item of a list, which other games have more of."""

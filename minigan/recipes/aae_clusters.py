@@ -17,5 +17,5 @@ from . import aae
 STEPS, BATCH = 9_000, aae.BATCH
 
 build = partial(
-    aae.build, categories=16, latent=5, noise=0.3, vat=1.0, d_lr=1e-3, e_lr=1e-3, beta1=0.0, steps=STEPS
+    aae.build, categories=16, latent=5, noise=0.3, vat=1.0, lr=1e-3, d_lr=1e-3, e_lr=1e-3, beta1=0.0, steps=STEPS
 )  # fmt: skip

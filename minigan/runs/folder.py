@@ -232,7 +232,7 @@ class RunFolder:
 
 _WRITTEN = (
     FILE, "metrics.csv", "notices.txt", "checkpoint.npz", "samples", "samples.png", "training.gif", "losses.png",
-    LOCK_FILE,
+    "codes.png", "manifold.png", LOCK_FILE,
 )  # fmt: skip
 _TEMPORARY = re.compile(rf"\.({'|'.join(map(re.escape, _WRITTEN))}|\d+\.png)\.[0-9a-f]+\.tmp")
 

@@ -27,6 +27,7 @@ from .config import Config
 from .data import hints
 from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
+from .portraits import portraits
 from .progress import Progress
 
 __all__ = ["Run", "columns_of", "fixed_settings", "picture_of", "whole_rows"]
@@ -248,6 +249,9 @@ class Run:
         with folder.write(folder.pictures["training.gif"]) as file:
             pictures.save_gif(file, [frame for _, frame in frames], [f"step {when:,}" for when, _ in frames])
         self._draw_losses()
+        for name, draw in portraits(self.gan, self.dataset).items():
+            with folder.write(folder.path / name) as file:
+                draw(file)
 
     def _draw_losses(self) -> None:
         with self.folder.write(self.folder.pictures["losses.png"]) as file:

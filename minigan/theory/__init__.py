@@ -40,6 +40,7 @@ STUDIES: dict[str, str] = {
     "moons": "plane:moons",
     "checkerboard": "plane:checkerboard",
     "points": "plane",
+    "aae": "aae",
 }
 
 
