@@ -32,6 +32,7 @@ from .backend import Backend, FreshArena, Stream
 from .datasets import to_float
 from .nn import Sequential
 from .objectives import softmax
+from .optim import Schedule
 from .spec import Spec, integer, number
 
 Array = Any
@@ -40,15 +41,23 @@ Array = Any
 class VAT(Spec):
     """A term of a classifier's loss: weight · E Δ(r*).
 
-    weight: of the term. epsilon: ‖r*‖, the Euclidean length of what nobody sees; if `relative`, as a share of the reach
-    of each image. xi: how far the first try goes, in ε. steps: of power iteration.
+    weight: of the term, a number or a Schedule of the player's updates. epsilon: ‖r*‖, the Euclidean length of what
+    nobody sees; if `relative`, as a share of the reach of each image. xi: how far the first try goes, in ε. steps: of
+    power iteration.
     Raises ValueError unless all are positive.
     """
 
     def __init__(
-        self, weight: float = 1.0, epsilon: float = 5.0, xi: float = 1.0, steps: int = 1, relative: bool = False
+        self,
+        weight: float | Schedule = 1.0,
+        epsilon: float = 5.0,
+        xi: float = 1.0,
+        steps: int = 1,
+        relative: bool = False,
     ) -> None:
-        self.weight, self.relative = number("weight", weight, "(0, inf)", of="VAT"), relative
+        scheduled = isinstance(weight, Schedule)
+        self.weight = weight if scheduled else number("weight", weight, "(0, inf)", of="VAT")
+        self.relative = relative
         self.epsilon = number("epsilon", epsilon, "(0, inf)", of="VAT")
         self.xi = number("xi", xi, "(0, inf)", of="VAT")
         self.steps = integer("steps", steps)
@@ -61,20 +70,22 @@ class VAT(Spec):
         stream: Stream,
         reach: Array | None = None,
         first: int = 0,
+        weight: Array | float | None = None,
     ) -> tuple[Array, Array]:
         """Add the term's gradient to those of D. Returns the term (0-d) and x + r*.
 
         x: (N, ...), as D sees it. arena: where arrays live. stream: random numbers, of directions and of D.
         reach: (N, 1), of each image, if epsilon is relative. first: of D's outputs that are logits of classes, if it
-        has others before them.
+        has others before them. weight: its own by default, which must then be a number.
         """
+        weight = self.weight if weight is None else weight
         p = softmax(D(x, track=False, arena=arena, stream=stream)[0][:, first:], arena.backend.xp)
         x = self.adversarial(D, x, p, arena, stream, reach, first)
         logits, back = D(x, track=False, arena=arena, stream=stream)
         value, grad = divergence(p, logits, arena, first)
-        grad *= self.weight
+        grad *= weight
         back(grad, inputs=False, consume=True)
-        return value * self.weight, x
+        return value * weight, x
 
     def adversarial(
         self,

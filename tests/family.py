@@ -28,6 +28,7 @@ from minigan import (
     WeightNorm,
 )
 from minigan.backend import Backend
+from minigan.optim import Linear
 from minigan.priors import Ring, SwissRoll
 
 Array = np.ndarray[Any, Any]
@@ -58,14 +59,14 @@ def categories(backend: Backend | str = "numpy", dtype: str = "float32", **optio
     return Categories(G, D, Q, **{"k": 4} | rules | options)
 
 
-def aae(backend: Backend | str = "numpy", dtype: str = "float32", k: int = 0, told: int = 0, **options: Any) -> AAE:
-    """k: categories. told: numbers that D is told of a label."""
+def aae(backend: Backend | str = "numpy", dtype: str = "float32", k: int = 0, given: int = 0, **options: Any) -> AAE:
+    """k: categories. given: numbers that D is given with a code."""
     where = {"backend": backend, "dtype": dtype}
     E = Sequential(
         GaussianNoise(0.1), Dense(5, 6, bias=False), BatchNorm(6), LeakyReLU(), Dense(6, 2 + k), **where, seed=1
     )
     G = Sequential(Dense(2 + k, 6), LeakyReLU(), Dense(6, 5), Tanh(), **where, seed=2)
-    D = Sequential(Dense(2 + told, 5), LeakyReLU(), Dense(5, 1), **where, seed=3)
+    D = Sequential(Dense(2 + given, 5), LeakyReLU(), Dense(5, 1), **where, seed=3)
     D_y = Sequential(Dense(k, 5), LeakyReLU(), Dense(5, 1), **where, seed=4) if k else None
     rules = {"optimizer": SGD(1e-2), "d_optimizer": SGD(2e-2), "e_optimizer": SGD(1e-2)}
     return AAE(E, G, D, D_y, **{"categories": k} | rules | options)
@@ -137,11 +138,14 @@ CASES: dict[str, Case] = {
     ),
     "aae": Case(aae, {}),
     "aae, average, penalty, ring": Case(aae, {"average": 0.9, "penalties": [R1(0.5)], "prior": Ring(4)}),
-    "aae, labels told to D": Case(aae, {"labelled": 8, "prior": SwissRoll(4), "told": 5}, Y),
+    "aae, labels told to D": Case(aae, {"labelled": 8, "prior": SwissRoll(4), "given": 5}, Y),
     "aae, clusters": Case(aae, {"k": 3, "penalties": [R1(0.5)], "objective": "least-squares"}),
     "molecules": Case(molecules, {"average": 0.9}, data=MEASURED),
     "molecules, one line": Case(
         molecules, {"lines": 1, "manifold": 0.0, "growth": 0.5, "penalties": [R1(0.5)]}, data=MEASURED
+    ),
+    "aae, few labels, VAT by and by": Case(
+        aae, {"k": 4, "labelled": 8, "vat": VAT(Linear(0.0, 1.0, 4), epsilon=0.3, relative=True)}, Y
     ),
     "aae, few labels": Case(aae, {"k": 4, "labelled": 8, "average": 0.9}, Y),
 }

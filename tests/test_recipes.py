@@ -229,6 +229,7 @@ _AAE: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "classes": [({"categories": "classes", "labelled": 10}, 5)],
     "vat": [({"categories": 3}, 2.0)],
     "vat_epsilon": [({"categories": 3, "vat": 1.0}, 0.5)],
+    "vat_ramp": [({"categories": 3, "vat": 1.0}, 5)],
     "width": [({}, 6)],
     "noise": [({}, 0.2), ({}, 0.0)],
     "r1": [({}, 0.2), ({}, 0.0)],
@@ -252,6 +253,7 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "classes": [({}, 5)],
         "vat": [({}, 2.0), ({}, 0.0)],
         "vat_epsilon": [({}, 0.5)],
+        "vat_ramp": [({}, 5)],
     },
     "molecules": {
         "lines": [({}, "line,other")],
@@ -294,6 +296,7 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "balance": [({}, 2.0)],
         "vat": [({}, 0.0), ({}, 2.0)],
         "vat_epsilon": [({}, 0.5)],
+        "vat_ramp": [({}, 5)],
         "fakes": [({}, 0.5)],
         "average": [({}, 0.0)],
         "lr": [({}, 2e-3)],

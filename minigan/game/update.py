@@ -21,6 +21,7 @@ import numpy as np
 
 from ..backend import Backend, Purpose, Stream
 from ..nn import Sequential
+from ..optim import Schedule
 from ..vat import VAT
 from .player import Player
 
@@ -140,11 +141,21 @@ class Update:
 
         reach, first: as of `VAT.add`.
         """
-        stream = self.stream("VAT")
-        term, near = vat.add(net, x, self.arena, stream, reach, first)
+        stream, weight = self.stream("VAT"), vat.weight
+        scale = self.value_of(weight) if isinstance(weight, Schedule) else weight
+        term, near = vat.add(net, x, self.arena, stream, reach, first, scale)
         self.passes.append(Pass(net, near, "samples next to real ones", True, stream, None))
         self.terms.append(term)
         return term
+
+    def value_of(self, schedule: Schedule) -> Array:
+        """What a schedule of this player's updates says now, as an array (0-d) that a graph fills for itself."""
+        be, dtype = self.backend, self.player.nets[0].dtype
+        value, one = self.arena.empty((1,), dtype), self.arena.empty((1,), dtype)
+        value[...], one[...] = 0, 1
+        keep = be.scheduled(lambda t: 1 - schedule(t), self.player.updates)
+        be.average(value, one, keep, self._now)  # keep · 0 + (1 − keep) · 1
+        return value.reshape(())
 
     def normal(self, shape: tuple[int, ...], name: str | int) -> Array:
         """Numbers from N(0, 1)."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from ..backend import get_backend
 from ..games import AAE
 from ..nn import BatchNorm, Dense, Flatten, GaussianNoise, Layer, LeakyReLU, ReLU, Reshape, Sequential, Tanh
-from ..optim import Adam, Cosine, Schedule
+from ..optim import Adam, Cosine, Linear, Schedule
 from ..penalties import R1
 from ..priors import NAMED, Ring, SwissRoll
 from ..spec import integer
@@ -41,6 +41,7 @@ def build(
     classes: int | None = None,
     vat: float = 0.0,
     vat_epsilon: float = 0.25,
+    vat_ramp: int = 0,
     width: int = 500,
     noise: float = 0.1,
     r1: float = 0.1,
@@ -67,6 +68,7 @@ def build(
     classes: how many classes there are; none for as many as the data has (10 before there is any)
     vat: weight of virtual adversarial training of categories; 0 for none
     vat_epsilon: how far its adversarial images are from real ones, as a share of the distance to their tenth neighbour
+    vat_ramp: steps in which that weight rises from 0; at first categories are to be found at all
     width: of hidden layers
     noise: standard deviation of what is added to the pixels that E sees, in [-1, 1]
     r1: weight of the penalty on D's gradient with respect to codes
@@ -82,6 +84,7 @@ def build(
     k = parts if categories == "classes" else integer("categories", categories, least=0)
     drawn = {"ring": Ring, "swiss-roll": SwissRoll}[prior](parts) if prior != "normal" else NAMED[prior]()
     given = drawn.parts + 1 if labelled and not k else 0
+    weight: float | Schedule = Linear(0.0, vat, vat_ramp) if vat and vat_ramp else vat
     length = steps if decay_steps == "all" else integer("decay_steps", decay_steps, least=0)
 
     def rule(rate: float, momentum: float, more: int = 0) -> Adam:
@@ -93,7 +96,7 @@ def build(
         decoder(latent + k, shape, width, seed=4 * seed + 1, **where),
         judge(latent + given, width // 2, seed=4 * seed + 2, **where),
         judge(k, width // 2, seed=4 * seed + 3, **where) if k else None,
-        prior=drawn, categories=k, vat=VAT(vat, vat_epsilon, xi=4, relative=True) if vat else None,
+        prior=drawn, categories=k, vat=VAT(weight, vat_epsilon, xi=4, relative=True) if vat else None,
         labelled=labelled, split=split, told=told, penalties=[R1(r1)] if r1 else [],
         optimizer=rule(lr, 0.9), d_optimizer=rule(d_lr, beta1, d_pretrain), e_optimizer=rule(e_lr, beta1),
         average=average, latent=latent, seed=seed,
