@@ -52,9 +52,10 @@ COLD = ("pool miss", "garbage collected", "product by CuPy", "number read")  # r
 RELATIVE_ERRORS = {"fp32": 1e-5, "tf32": 2e-3, "bf16": 2e-2}  # of a product, in the Frobenius norm, against float64
 GAMES: dict[str, dict[str, Any]] = {  # recipes that between them use every kind of kernel
     "classic": {}, "wgan-gp": {"d_steps": 1}, "dcgan": {"width": 3}, "infogan": {}, "r3gan": {},
-    "ssgan": {"labelled": 20, "vat": 1.0}, "categories": {"width": 3},
+    "ssgan": {"labelled": 20, "vat": 1.0}, "categories": {"width": 3}, "aae": {"prior": "swiss-roll", "labelled": 20},
+    "aae-few-labels": {"labelled": 20, "vat_ramp": 3},
 }  # fmt: skip
-SEEDED = ["classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories"]
+SEEDED = ["classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories", "aae", "aae-few-labels"]
 
 
 class Checks:
@@ -495,10 +496,13 @@ def seeds(check: Checks) -> None:
         images, labels = digits.images[:500], digits.labels[:500]
 
     def played(name: str, backend: Any, dtype: str) -> dict[str, Array]:
-        few: dict[str, Found] = {"dcgan": {"width": 8}, "categories": {"width": 8}, "ssgan": {"labelled": 20}}
+        few: dict[str, Found] = {
+            "dcgan": {"width": 8}, "categories": {"width": 8}, "ssgan": {"labelled": 20},
+            "aae": {"prior": "ring", "labelled": 20}, "aae-few-labels": {"labelled": 20},
+        }  # fmt: skip
         options: Found = {"seed": 0, "dtype": dtype, **few.get(name, {})}
         gan = RECIPES[name].build((side, side), backend=backend, **options)
-        told = {"labels": labels} if name in ("cgan", "ssgan") else {}
+        told = {"labels": labels} if name in ("cgan", "ssgan", "aae", "aae-few-labels") else {}
         metrics = gan.fit(images, count, batch=8 if check.small else 32, **told)
         return {**metrics, "samples": gan.sample(16)}
 

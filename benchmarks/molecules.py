@@ -44,6 +44,7 @@ ACTIVE, INACTIVE = 7.0, 6.0  # growth inhibition above, and below, which a molec
 HIGH, LOW = 8.0, 4.0  # what is asked for: two spreads from the centre
 WANTED = 7.5  # of hits
 HIDDEN, ASKED, SAMPLES = 100, 500, 1000
+NOTE = "Molecules of scaffolds that no training molecule has; forests, ridge and neighbours on the same bits."
 Array = np.ndarray[Any, Any]
 Figures = dict[str, float]
 
@@ -186,8 +187,9 @@ def main() -> None:
         print(table(found), flush=True)
     about = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
-        "line": args.line, "steps": args.steps, "seconds": round(time.perf_counter() - began), "molecules": len(data),
-        "library": len(library), "table": table(found), **found,
+        "note": NOTE, "line": args.line, "steps": args.steps,
+        "seconds": round(time.perf_counter() - began), "molecules": len(data), "library": len(library),
+        "table": table(found), **found,
     }  # fmt: skip
     with write_atomically(RESULTS) as out:
         out.write(json.dumps(about, indent=1).encode() + b"\n")

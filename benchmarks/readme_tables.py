@@ -169,6 +169,8 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "fuzz": told("fuzz"),
     "simultaneous": told("simultaneous"),
     "few-labels": told("few-labels"),
+    "autoencoders": told("autoencoders"),
+    "molecules": told("molecules"),
 }  # fmt: skip
 
 
