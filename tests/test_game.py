@@ -291,7 +291,7 @@ def test_its_samples_are_kept_and_judged_like_those_of_any_game(tmp_path: Path) 
 )
 def test_what_only_a_pair_can_be_asked_for_is_refused(option: dict[str, Any], tmp_path: Path) -> None:
     build(kind=Drawing).save(tmp_path / "game.npz", {"shape": [6, 6]})
-    with pytest.raises(ValueError, match="a Drawing is no game of G and D; leave out --label"):
+    with pytest.raises(ValueError, match="a Drawing has no G of latents; leave out --label"):
         sample(tmp_path / "game.npz", out=tmp_path / "fakes.npz", **option)
 
 

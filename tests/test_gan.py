@@ -422,7 +422,7 @@ def test_one_batch_or_two_is_one_loss_where_samples_do_not_mix(rule: str) -> Non
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "prior": ({"prior": "cauchy"}, ValueError, "prior must be one of normal, uniform, got 'cauchy'"),
+    "prior": ({"prior": "cauchy"}, ValueError, "prior must be one of normal, uniform, ring, swiss-roll, got 'cauchy'"),
     "no steps": ({"d_steps": 0}, ValueError, "d_steps must be an integer of 1 or more, got 0"),
     "half a step": ({"d_steps": 1.5}, ValueError, "d_steps must be an integer"),
     "latent": ({"latent": 5}, ValueError, r"latent=5 contradicts G's first layer, which takes 2"),

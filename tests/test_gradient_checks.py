@@ -30,8 +30,8 @@ def test_every_layer_of_the_library_is_in_the_matrix() -> None:
 
 
 def test_all_gradients_are_right_in_both_dtypes() -> None:
-    rows = list(gradient_checks.matrix(["numpy", "reference"]))
-    assert len(rows) == 2 * 2 * len(gradient_checks.LAYERS)
+    rows = list(gradient_checks.matrix(["numpy"]))
+    assert len(rows) == 2 * len(gradient_checks.LAYERS)
     for row in rows:
         assert row.failure is None
         assert all(error <= gradient_checks.TOLERANCE[row.dtype] for error in row.errors.values())

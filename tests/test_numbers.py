@@ -85,6 +85,11 @@ def make(cls: type[Spec], **given: Any) -> Any:
         needed = {"G": Sequential(Dense(2, 4), seed=1), "D": Sequential(Dense(4, 5), Dense(5, answers), seed=2)}
     if issubclass(cls, minigan.Categories):
         needed |= {"G": Sequential(Dense(2 + 3, 4), seed=1), "Q": Sequential(Dense(4, 3), seed=3), "k": 3}
+    if issubclass(cls, minigan.AAE):
+        needed = {"E": Sequential(Dense(4, 2), seed=1), "G": Sequential(Dense(2, 4), seed=2)}
+        needed["D"] = Sequential(Dense(2, 1), seed=3)
+    if issubclass(cls, minigan.MoleculeAAE):
+        needed |= {"E": Sequential(Dense(4 + 1, 3), seed=1), "G": Sequential(Dense(3, 4), seed=2), "lines": ["line"]}
     return cls(**{**needed, **given})
 
 

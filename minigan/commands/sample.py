@@ -22,10 +22,11 @@ from ..games import MoleculeAAE
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand
 from ..runs import pictures
+from ..runs.fingerprints import save_fingerprints, screened
 from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.walks import WALKS
 from ..samples import images_of, sample_images
-from . import add_import, an_integer, molecules
+from . import add_import, an_integer
 
 _DESCRIPTION = """\
 Make images with the GAN of a run, or of a checkpoint file. The same seed gives
@@ -163,8 +164,8 @@ def sample(
         if label is not None or z is not None or grid != "samples" or not averaged:
             raise ValueError("molecules are asked for by --ask; leave out --label, --z, --grid and --averaged")
         if screen is None:
-            return molecules.save_fingerprints(target, game, 100 if n is None else n, seed, wishes)
-        return molecules.screen(target, game, screen, 1000 if n is None else n, seed, wishes)
+            return save_fingerprints(target, game, 100 if n is None else n, seed, wishes)
+        return screened(target, game, screen, 1000 if n is None else n, seed, wishes)
     if not isinstance(game, Generating):
         if label is not None or z is not None or grid != "samples" or not averaged or wishes:
             kind = type(game).__name__

@@ -17,7 +17,7 @@ from ..games import MoleculeAAE
 from ..games.molecules import log_likelihood
 from ..paths import StrPath
 
-__all__ = ["save_fingerprints", "screen"]
+__all__ = ["save_fingerprints", "screened"]
 
 
 def save_fingerprints(
@@ -30,7 +30,7 @@ def save_fingerprints(
     return n
 
 
-def screen(
+def screened(
     path: Path,
     game: MoleculeAAE,
     library: StrPath,
