@@ -12,11 +12,13 @@ from family import X, Y, assert_same, state
 from family import aae as small
 
 import minigan
+import minigan.theory.aae
 from minigan import AAE, R1, VAT, Adam, Dense, LeakyReLU, ReLU, Sequential, Tanh
 from minigan.evaluation.autoencoders import evaluate_autoencoder
 from minigan.evaluation.labels import evaluate_labels
 from minigan.objectives import softmax
 from minigan.priors import Ring, SwissRoll
+from minigan.runs import pictures
 from minigan.runs.portraits import manifold, portraits
 from minigan.two_samples import told_apart
 
@@ -209,6 +211,18 @@ def test_codes_and_manifold_are_drawn_of_codes_in_the_plane(tmp_path: Path) -> N
     assert manifold(game, (28, 28)).shape[0] > 20 * 28
     assert portraits(minigan.recipes.aae.build((28, 28), latent=3), data) == {}
     assert portraits(minigan.recipes.aae.build((28, 28), categories=3), data) == {}
+
+
+@pytest.mark.parametrize("prior", ["all", "ring"])
+def test_the_study_finds_and_draws(prior: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minigan.theory.aae.told_apart", partial(told_apart, steps=5))
+    found = minigan.theory.aae.experiment(0, minigan.get_backend("numpy"), str, prior=prior, steps=2)
+    names = [finding.what for finding in found.findings()]
+    assert names[-1] == f"{'swiss-roll' if prior == 'all' else prior}: in the part of their class"
+    assert len(names) == {"all": 5, "ring": 2}[prior]
+    figure = pictures.new_figure(found.size)
+    found.draw(figure)
+    assert len(figure.axes) == {"all": 6, "ring": 2}[prior]
 
 
 # --- does it learn? --------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 HELD_OUT, LABELS, STEPS = 2000, 7000, 1500
-APART, PURE = 0.55, 0.8
+APART, PURE = 0.6, 0.8
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Codes:
         return found
 
     def draw(self, figure: Figure) -> None:
-        axes = figure.subplots(2, len(self.looks))
+        axes = figure.subplots(2, len(self.looks), squeeze=False)
         for (top, bottom), look in zip(axes.T, self.looks, strict=True):
             for kind in np.unique(look.labels):
                 top.scatter(*look.codes[look.labels == kind].T, s=3, linewidths=0, color=f"C{kind % 10}")
