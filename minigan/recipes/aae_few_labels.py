@@ -13,9 +13,9 @@ from functools import partial
 
 from . import aae
 
-STEPS, BATCH = 9_000, aae.BATCH
+STEPS, BATCH = 6_000, aae.BATCH
 
 build = partial(
-    aae.build, categories="classes", latent=10, labelled=100, noise=0.3, vat=1.0, lr=1e-3, d_lr=1e-3, e_lr=1e-3,
-    beta1=0.0, steps=STEPS,
+    aae.build, categories="classes", latent=10, labelled=100, vat=6.0, vat_ramp=3000, d_lr=4e-3, e_lr=2e-3,
+    decay_steps=0, steps=STEPS,
 )  # fmt: skip
