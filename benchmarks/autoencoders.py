@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import trials
@@ -75,25 +74,13 @@ def _each(shares: Sequence[float | None], digits: int = 2) -> str:
     return f"{statistics.fmean(known):.{digits}f}{each}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    trials.arguments(parser, list(ROWS))
-    parser.add_argument("--numbers", type=int, nargs="+", help="default: those of the table")
-    args = parser.parse_args()
-    if unknown := set(args.rows) - set(ROWS):
-        parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    args.out.mkdir(parents=True, exist_ok=True)
-
-    def one(row: str, number: int) -> None:
-        places = list(ROWS)
-        trials.keep(
-            "autoencoders.json", figures(row, number, args), ("data", "row", "number"),
-            lambda row: (row["data"] != "mnist", places.index(row["row"]), row["number"]), table, args.backend, NOTE,
-        )  # fmt: skip
-
-    asked = [(row, number) for row in args.rows for number in args.numbers or range(1, ROWS[row][2] + 1)]
-    trials.side_by_side([partial(one, row, number) for row, number in asked], args.processes)
-
-
 if __name__ == "__main__":
-    main()
+    trials.main(
+        __doc__ or "",
+        "autoencoders.json",
+        "number",
+        {row: runs for row, (_, _, runs) in ROWS.items()},
+        figures,
+        table,
+        NOTE,
+    )

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import trials
@@ -64,25 +63,7 @@ def table(rows: Sequence[trials.Row]) -> str:
     return console.table(head, cells, left=(0, 1))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    trials.arguments(parser, list(ROWS))
-    parser.add_argument("--splits", type=int, nargs="+", help="default: 1 to 10 of ssgan, 1 of the others")
-    args = parser.parse_args()
-    if unknown := set(args.rows) - set(ROWS):
-        parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    args.out.mkdir(parents=True, exist_ok=True)
-
-    def one(row: str, split: int) -> None:
-        places = list(ROWS)
-        trials.keep(
-            "few-labels.json", figures(row, split, args), ("data", "row", "split"),
-            lambda row: (row["data"] != "mnist", places.index(row["row"]), row["split"]), table, args.backend, NOTE,
-        )  # fmt: skip
-
-    asked = [(row, split) for row in args.rows for split in args.splits or range(1, SPLITS.get(row, 1) + 1)]
-    trials.side_by_side([partial(one, row, split) for row, split in asked], args.processes)
-
-
 if __name__ == "__main__":
-    main()
+    trials.main(
+        __doc__ or "", "few-labels.json", "split", {row: SPLITS.get(row, 1) for row in ROWS}, figures, table, NOTE
+    )

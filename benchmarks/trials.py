@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,18 +27,6 @@ RESULTS = Path(__file__).resolve().parent / "results"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 WRITING = threading.Lock()
 Row = dict[str, Any]
-
-
-def arguments(parser: argparse.ArgumentParser, rows: Sequence[str]) -> None:
-    """What every such benchmark is told."""
-    parser.add_argument(
-        "rows", nargs="*", default=list(rows), metavar="ROW", help=f"of {', '.join(rows)}; default: all"
-    )
-    parser.add_argument("--data", required=True, help="as for minigan train")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the runs")
-    parser.add_argument("--steps", type=int, help="default: those of the recipe")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--backend", default="auto")
 
 
 def played(folder: Path, recipe: str, options: Sequence[str], args: argparse.Namespace) -> tuple[Row, Row]:
@@ -59,25 +47,52 @@ def played(folder: Path, recipe: str, options: Sequence[str], args: argparse.Nam
     return about, json.loads(judged.read_text("utf-8"))
 
 
-def keep(file: str, row: Row, key: Sequence[str], order: Callable[[Row], Any], table: Callable[[list[Row]], str],
-         backend: str, note: str) -> None:  # fmt: skip
-    """Write a row among those of earlier calls, and print the table. key: names of what tells rows from one another."""
+def keep(file: str, row: Row, number: str, rows: Sequence[str], table: Callable[[list[Row]], str], about: Row) -> None:
+    """Write a row among those of earlier calls, in the order of `rows` and numbers, and print the table."""
     path = RESULTS / file
     with WRITING:
-        rows = json.loads(path.read_text("utf-8"))["runs"] if path.exists() else []
-        rows = [old for old in rows if [old[k] for k in key] != [row[k] for k in key]]
-        rows = sorted([*rows, row], key=order)
-        about = {
-            "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": backend,
-            "note": note, "table": table(rows), "runs": rows,
-        }  # fmt: skip
+        old = json.loads(path.read_text("utf-8"))["runs"] if path.exists() else []
+        key = ("data", "row", number)
+        others = [other for other in old if [other[k] for k in key] != [row[k] for k in key]]
+        runs = sorted([*others, row], key=lambda r: (r["data"] != "mnist", rows.index(r["row"]), r[number]))
+        when = {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
         with write_atomically(path) as out:
-            out.write(json.dumps(about, indent=1).encode() + b"\n")
-        print(table(rows), flush=True)
+            out.write(json.dumps(when | about | {"table": table(runs), "runs": runs}, indent=1).encode() + b"\n")
+        print(table(runs), flush=True)
 
 
-def side_by_side(tasks: Sequence[Callable[[], None]], processes: int) -> None:
-    """Do all of them, so many at a time; the first that fails ends it."""
-    with ThreadPoolExecutor(processes) as pool:
-        for done in [pool.submit(task) for task in tasks]:
-            done.result()
+def main(
+    about: str,
+    file: str,
+    number: str,
+    rows: Mapping[str, int],
+    figures: Callable[[str, int, argparse.Namespace], Row],
+    table: Callable[[list[Row]], str],
+    note: str,
+) -> None:
+    """The program of such a benchmark.
+
+    about: its description. file: of its results. number: what tells the runs of a row from one another. rows: how many
+    runs a table has of each. figures: of one run; table: of all; note: beneath it.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    listed = f"of {', '.join(rows)}; default: all"
+    parser.add_argument("rows", nargs="*", default=list(rows), metavar="ROW", help=listed)
+    parser.add_argument("--data", required=True, help="as for minigan train")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the runs")
+    parser.add_argument(f"--{number}s", dest="numbers", type=int, nargs="+", help="default: those of the table")
+    parser.add_argument("--steps", type=int, help="default: those of the recipe")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--backend", default="auto")
+    args = parser.parse_args()
+    if unknown := set(args.rows) - set(rows):
+        parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    def one(row: str, n: int) -> None:
+        keep(file, figures(row, n, args), number, list(rows), table, {"backend": args.backend, "note": note})
+
+    asked = [(row, n) for row in args.rows for n in args.numbers or range(1, rows[row] + 1)]
+    with ThreadPoolExecutor(args.processes) as pool:
+        for done in [pool.submit(one, row, n) for row, n in asked]:
+            done.result()  # the first that fails ends it

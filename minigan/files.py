@@ -50,10 +50,15 @@ def write_atomically(path: StrPath) -> Iterator[IO[bytes]]:
     if os.path.exists(target) and not os.path.isfile(target):  # a rename would replace even a device
         kind = "a folder" if os.path.isdir(target) else "a device"
         raise ValueError(f"{os.fspath(path)} is {kind}, but an ordinary file was expected; give its name")
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder} to write {name} into; create it first")
+    require_folder(folder, name)
     with _replacing(folder, name, None) as file:
         yield file
+
+
+def require_folder(folder: StrPath, name: str) -> None:
+    """Raises FileNotFoundError if there is no such folder, for whoever is about to write a file of this name."""
+    if not os.path.isdir(folder or os.curdir):
+        raise FileNotFoundError(f"there is no folder {os.fspath(folder)} to write {name} into; create it first")
 
 
 @contextmanager

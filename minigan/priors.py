@@ -83,10 +83,27 @@ class Uniform(Prior):
 
 
 class _Plane(Prior, abstract=True):
-    dims = 2
+    """A prior of the plane in parts. sizes: positive numbers, by name."""
 
-    def __init__(self, parts: int = 10) -> None:
+    dims = 2
+    radius: float
+    width: float
+
+    def begin(self, parts: int, **sizes: float) -> None:
+        """To be called in a constructor. Raises ValueError for what is no size."""
         self.parts = integer("parts", parts)
+        for name, size in sizes.items():
+            setattr(self, name, number(name, size, "(0, inf)", of=type(self).__name__))
+
+    def draw(self, out: Array, arena: FreshArena, stream: Stream, part: Array | None = None) -> Array:
+        part = self.random_parts(len(out), out.dtype, arena, stream) if part is None else part
+        arena.backend.normal(out, stream)
+        self.place(out, part, arena, stream)
+        return out
+
+    def place(self, out: Array, part: Array, arena: FreshArena, stream: Stream) -> None:
+        """Bring draws of N(0, 1) to where the parts are."""
+        raise NotImplementedError
 
 
 class Ring(_Plane):
@@ -95,23 +112,18 @@ class Ring(_Plane):
     Raises ValueError unless all are positive.
     """
 
-    def __init__(self, parts: int = 10, radius: float = 4.0, length: float = 1.0, width: float = 0.3) -> None:
-        super().__init__(parts)
-        self.radius = number("radius", radius, "(0, inf)", of="Ring")
-        self.length = number("length", length, "(0, inf)", of="Ring")
-        self.width = number("width", width, "(0, inf)", of="Ring")
+    length: float
 
-    def draw(self, out: Array, arena: FreshArena, stream: Stream, part: Array | None = None) -> Array:
-        be, xp = arena.backend, arena.backend.xp
-        if part is None:
-            part = self.random_parts(len(out), out.dtype, arena, stream)
-        be.normal(out, stream)
+    def __init__(self, parts: int = 10, radius: float = 4.0, length: float = 1.0, width: float = 0.3) -> None:
+        self.begin(parts, radius=radius, length=length, width=width)
+
+    def place(self, out: Array, part: Array, arena: FreshArena, stream: Stream) -> None:
+        xp = arena.backend.xp
         along, across = self.radius + self.length * out[:, :1], self.width * out[:, 1:]
         angle = part * (2 * math.pi / self.parts)
         cosine, sine = xp.cos(angle), xp.sin(angle)
         out[:, :1] = along * cosine - across * sine
         out[:, 1:] = along * sine + across * cosine
-        return out
 
     def part_of(self, codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         angle = 2 * math.pi / self.parts * np.arange(self.parts)
@@ -127,25 +139,20 @@ class SwissRoll(_Plane):
     Raises ValueError unless all are positive.
     """
 
-    def __init__(self, parts: int = 10, radius: float = 5.0, turns: float = 2.0, width: float = 0.25) -> None:
-        super().__init__(parts)
-        self.radius = number("radius", radius, "(0, inf)", of="SwissRoll")
-        self.turns = number("turns", turns, "(0, inf)", of="SwissRoll")
-        self.width = number("width", width, "(0, inf)", of="SwissRoll")
+    turns: float
 
-    def draw(self, out: Array, arena: FreshArena, stream: Stream, part: Array | None = None) -> Array:
+    def __init__(self, parts: int = 10, radius: float = 5.0, turns: float = 2.0, width: float = 0.25) -> None:
+        self.begin(parts, radius=radius, turns=turns, width=width)
+
+    def place(self, out: Array, part: Array, arena: FreshArena, stream: Stream) -> None:
         be, t = arena.backend, arena.empty((len(out), 1), out.dtype)
-        if part is None:
-            part = self.random_parts(len(out), out.dtype, arena, stream)
         be.uniform(t, stream._replace(lane=LENGTH))
         t += part
         t /= self.parts
-        be.normal(out, stream)
         out *= self.width
         x, y = self._at(t, be.xp)
         out[:, :1] += x
         out[:, 1:] += y
-        return out
 
     def part_of(self, codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         t = (np.arange(_STEPS * self.parts) + 0.5) / (_STEPS * self.parts)

@@ -161,6 +161,9 @@ def test_a_label_asks_for_a_category_or_for_a_part_of_the_prior() -> None:
     game = small(labelled=8, prior=SwissRoll(4, width=0.01), given=5)
     np.testing.assert_array_equal(game.noise_prior.part_of(game.latents(6, label=3)), 3)
     np.testing.assert_array_equal(game.in_turn(6), [0, 1, 2, 3, 0, 1])
+    np.testing.assert_array_equal(game.latents(6, label=[0, 1, 2, 3, 0, 1])[:4], game.latents(4, label=[0, 1, 2, 3]))
+    with pytest.raises(ValueError, match="unknown what one can ask for 'c1'"):
+        game.latents(6, label=3, ask={"c1": 1.0})
     assert game.classes == 4
     assert game.classify(X).shape == (40, 4)
     with pytest.raises(ValueError, match="G cannot be asked for a label"):

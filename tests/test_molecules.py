@@ -223,6 +223,8 @@ def test_a_library_is_put_into_order(run: Path) -> None:
 BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
     "no number": (["--ask", "growth=high"], "takes NAME=X"),
     "an unknown name": (["--ask", "c1=2", "--out", "hits.npz"], "unknown what one can ask for 'c1'"),
+    "a wish for what a grid changes": (["--ask", "growth=7", "--grid", "interpolation"], "leave out --ask"),
+    "a wish beside latents": (["--ask", "growth=7", "--z", "z.npy"], "leave out --ask"),
     "a table as a picture": (["--screen", "m.npz"], "--out FILE.csv was expected"),
     "no library": (["--screen", "images.npz", "--out", "a.csv"], "holds no molecules"),
     "other fingerprints": (["--screen", "other.npz", "--out", "a.csv"], "fingerprints of 16 bits"),

@@ -220,6 +220,16 @@ CHANGES: dict[str, list[tuple[dict[str, Any], Any]]] = {
 }
 
 
+# of recipes whose D judges codes
+_OF_CODES: dict[str, list[tuple[dict[str, Any], Any]]] = {
+    "r1": [({}, 0.2), ({}, 0.0)],
+    "average": [({}, 0.0)],
+    "lr": [({}, 3e-3)],
+    "d_lr": [({}, 3e-3)],
+    "e_lr": [({}, 3e-3)],
+    "beta1": [({}, 0.7)],
+    "decay_steps": [({}, 3)],
+}
 _AAE: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "prior": [({}, "ring"), ({}, "swiss-roll")],
     "categories": [({}, 3), ({}, "classes")],
@@ -232,13 +242,7 @@ _AAE: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "vat_ramp": [({"categories": 3, "vat": 1.0}, 5)],
     "width": [({}, 6)],
     "noise": [({}, 0.2), ({}, 0.0)],
-    "r1": [({}, 0.2), ({}, 0.0)],
-    "average": [({}, 0.0)],
-    "lr": [({}, 3e-3)],
-    "d_lr": [({}, 3e-3)],
-    "e_lr": [({}, 3e-3)],
-    "beta1": [({}, 0.7)],
-    "decay_steps": [({}, 3)],
+    **_OF_CODES,
 }
 CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
     "aae": _AAE,
@@ -262,13 +266,7 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "centre": [({}, 5.0)],
         "spread": [({}, 2.0)],
         "dropout": [({}, 0.1)],
-        "r1": [({}, 0.2), ({}, 0.0)],
-        "average": [({}, 0.0)],
-        "lr": [({}, 3e-3)],
-        "d_lr": [({}, 3e-3)],
-        "e_lr": [({}, 3e-3)],
-        "beta1": [({}, 0.7)],
-        "decay_steps": [({}, 3)],
+        **_OF_CODES,
     },
     "ssgan": {
         "nets": [({}, "conv")],
@@ -296,7 +294,6 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "balance": [({}, 2.0)],
         "vat": [({}, 0.0), ({}, 2.0)],
         "vat_epsilon": [({}, 0.5)],
-        "vat_ramp": [({}, 5)],
         "fakes": [({}, 0.5)],
         "average": [({}, 0.0)],
         "lr": [({}, 2e-3)],

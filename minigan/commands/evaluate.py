@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..console import columns, say
 from ..evaluation import evaluate
+from ..files import require_folder
 from ..paths import expand
 from . import add_import, an_integer, backend_argument
 
@@ -63,8 +64,7 @@ def _check_target(target: Path) -> None:
     """Refuse now what could not be written after all the work."""
     if target.is_dir():
         raise ValueError(f"--json takes a file, but {target} is a folder")
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+    require_folder(target.parent, target.name)
 
 
 def _say(sentence: str) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .. import archive
 from ..codes import Label
 from ..console import say
+from ..files import require_folder
 from ..game import Game
 from ..game.generating import Generating
 from ..game.saved import extra
@@ -151,6 +152,8 @@ def sample(
         raise ValueError(f"seed takes a whole number from 0 to 2^62 - 1, got {seed}")
     if grid not in ("samples", *WALKS):
         raise ValueError(not_one_of("grid", grid, ("samples", *WALKS)))
+    if wishes and (z is not None or grid != "samples"):
+        raise ValueError("--z and --grid say what the codes are; leave out --ask")
     if z is not None and (n is not None or grid != "samples"):
         raise ValueError("--z says how many images there are, and which; leave out --n and --grid")
     checkpoint = path / "checkpoint.npz" if path.is_dir() else path
@@ -224,15 +227,13 @@ def _check_target(target: Path, single: bool, format: str | None, table: bool) -
     if table:
         if single or target.suffix.lower() != ".csv":
             raise ValueError(f"--screen writes a table: --out FILE.csv was expected, got {target}")
-        if not target.absolute().parent.is_dir():
-            raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+        require_folder(target.parent, target.name)
         return
     if format is not None and format not in _ENDS:
         raise ValueError(not_one_of("format", format, _ENDS))
     if format is not None and not single:
         raise ValueError(f"--format is that of single pictures in a folder, --out DIR/; {target} says its own")
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into; create it first")
+    require_folder(target.parent, target.name)
     if single and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} is not an empty folder, and single pictures need one; choose another --out")
     if not single and target.suffix.lower() not in (".npz", *pictures.FORMATS):

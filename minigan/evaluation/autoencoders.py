@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..datasets import to_float
-from ..games import AAE, MoleculeAAE
+from ..games import AAE
 from ..two_samples import told_apart
 from .evaluator import Evaluator
 
@@ -33,18 +33,15 @@ class Autoencoded:
 def evaluate_autoencoder(game: AAE, evaluator: Evaluator, name: str) -> Autoencoded:
     """What becomes of the test images, all of them."""
     test = evaluator.test
-    z = game.encode(test.images)
-    latents, prior = z, game.latents(len(z))[:, : game.latent]
-    if game.categories:
-        latents = np.concatenate([z, game.classify(test.images)], axis=1)
-    elif isinstance(game, MoleculeAAE):
-        latents = game.said(test.images)
+    latents = game.latents_of(test.images)
+    z, y = latents[:, : game.latent], latents[:, game.latent :]
+    prior = game.latents(len(z))[:, : game.latent]
     again = game.generate(latents).reshape(len(z), -1)
     error = float(((again - to_float(test.images).reshape(len(z), -1)) ** 2).mean())
     clustered = None
     if game.categories and not game.labelled and test.labels is not None:
         _, classes = np.unique(test.labels, return_inverse=True)
         counts = np.zeros((game.categories, classes.max() + 1), np.int64)
-        np.add.at(counts, (game.classify(test.images).argmax(axis=1), classes), 1)
+        np.add.at(counts, (y.argmax(axis=1), classes), 1)
         clustered = 1 - float(counts.max(axis=1).sum()) / len(z)
     return Autoencoded(name, told_apart(z, prior), error, clustered, len(z))

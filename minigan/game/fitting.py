@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Backend
+from ..codes import Label
 from ..nn import Flatten, ReLU, Reshape, Sequential, Sigmoid, Softplus, Tanh
 
 Array = Any
@@ -83,6 +84,20 @@ def look_at_data(G: Sequential, data: Any, labels: Any, label: Any) -> None:
             f"{label} has {labels.shape[1]} classes, but {len(absent)} of them ({few}) have no sample in the "
             "data, so that G never learns them; give the number of classes that there are"
         )
+
+
+def few_labels(
+    data: Any, labels: Any, k: int, n: int, count: int, split: int, missing: str
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Labels of n samples as one-hot rows (n, k), and which of them a game is told, `count` of that split.
+
+    labels: as given, or None for those of the data. Raises ValueError, of the data what `missing` says, without any.
+    """
+    known = getattr(data, "labels", None) if labels is None else labels
+    if known is None:
+        raise ValueError(f"{getattr(data, 'name', 'the data')} has no labels; {missing}")
+    rows = Label(k).encode(np.asarray(known), n)
+    return rows, chosen_labels(rows.argmax(axis=1), k, count, split)
 
 
 def chosen_labels(labels: np.ndarray[Any, Any], classes: int, count: int, split: int) -> np.ndarray[Any, Any]:

@@ -74,13 +74,23 @@ class Generating(Game, abstract=True):
         n = integer("the number of samples", n)
         stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
         with self.backend.explained():
-            z = self.backend.to_numpy(self.draw_latents(n, stream, FreshArena(self.backend)))
+            z = self.backend.to_numpy(
+                self.draw_latents(n, stream, FreshArena(self.backend), self.asked_of_prior(label, n))
+            )
         if label is not None:
-            code, columns = self._codes.category()
-            z[:, self.latent :][:, columns] = code.encode(label, n)
+            self.ask_label(z, label)
         if ask:
             self._codes.ask(z[:, self.latent :], ask)
         return z
+
+    def asked_of_prior(self, label: Any, n: int) -> Array | None:
+        """One-hot rows of the parts of the prior that labels ask for; None where they ask for codes, or nothing."""
+        return None
+
+    def ask_label(self, z: np.ndarray[Any, Any], label: Any) -> None:
+        """Put a category into latents, where labels ask for codes."""
+        code, columns = self._codes.category()
+        z[:, self.latent :][:, columns] = code.encode(label, len(z))
 
     def draw_latents(self, n: int, stream: Stream, arena: FreshArena, labels: Array | None = None) -> Array:
         """n random latents. labels: one-hot, for codes that have a Label."""

@@ -31,12 +31,13 @@ import numpy as np
 from ..atomic import atomically
 from ..backend import FreshArena, Purpose, Stream
 from ..codes import Category, Codes, Label
-from ..game.fitting import chosen_labels, look_at_data, on_backend
+from ..game.fitting import few_labels, look_at_data, on_backend
 from ..game.game import Panel, Shapes
 from ..game.generating import Generating, require_one_place
 from ..game.judging import Judging
 from ..game.player import Player
 from ..game.update import Update, purpose_of
+from ..gan import VERDICTS
 from ..limits import PENALTY, Budget
 from ..nn import Sequential
 from ..nn.layer import Back
@@ -66,7 +67,6 @@ METRICS = (
     "e_grad_norm",
     "g_grad_norm",
 )
-VERDICTS = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
 
 
 class Encoded(NamedTuple):
@@ -209,7 +209,7 @@ class AAE(Generating):
         return {
             **dict(zip(VERDICTS, verdicts, strict=True)),
             "d_loss": loss, "d_categories": of_y, "d_penalty": self._nothing if penalty is None else penalty,
-             "d_grad_norm": up.norm,
+            "d_grad_norm": up.norm,
         }  # fmt: skip
 
     def descend(
@@ -335,12 +335,8 @@ class AAE(Generating):
         real = (images,) if self.vat is None else self.vat.source(images, self.backend, self.dtype)
         if not self.labelled:
             return {"real": real}
-        known = getattr(data, "labels", None) if labels is None else labels
-        if known is None:
-            raise ValueError(f"{getattr(data, 'name', 'the data')} has no labels; {self.labelled} are to be learned")
-        k = self.categories or self.noise_prior.parts
-        rows = Label(k).encode(np.asarray(known), len(images))
-        chosen = chosen_labels(rows.argmax(axis=1), k, self.labelled, self.split)
+        k, missing = self.classes, f"{self.labelled} are to be learned"
+        rows, chosen = few_labels(data, labels, k, len(images), self.labelled, self.split, missing)
         if self.categories:
             where = self.backend.asarray(chosen)
             return {"real": real, "labelled": (images[where], self.backend.asarray(rows[chosen], self.dtype))}
@@ -417,17 +413,14 @@ class AAE(Generating):
     def in_turn(self, n: int) -> np.ndarray[Any, Any] | None:
         return np.arange(n) % self.noise_prior.parts if self.knows_parts else super().in_turn(n)
 
-    def latents(
-        self, n: int, seed: int | None = None, label: Any = None, ask: Mapping[str, float] | None = None
-    ) -> np.ndarray[Any, Any]:
-        """The latents (n, latent + k) of `sample`: z, and behind it y. label: the category, or a part of the prior."""
+    def asked_of_prior(self, label: Any, n: int) -> Array | None:
         if label is None or not self.knows_parts:
-            return super().latents(n, seed, label, ask)
-        n, be = integer("the number of samples", n), self.backend
-        rows = be.asarray(Label(self.noise_prior.parts).encode(label, n), self.dtype)
-        stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)
-        with be.explained():
-            return np.asarray(be.to_numpy(self.draw_latents(n, stream, FreshArena(be), rows)))
+            return None
+        return self.backend.asarray(Label(self.noise_prior.parts).encode(label, n), self.dtype)
+
+    def ask_label(self, z: np.ndarray[Any, Any], label: Any) -> None:
+        if not self.knows_parts:  # or else the prior was asked
+            super().ask_label(z, label)
 
     def said(self, samples: Array, averaged: bool = True) -> np.ndarray[Any, Any]:
         """What E says of samples (N, ...), floats in [−1, 1] or uint8: z and the logits of y, (N, latent + k).
@@ -436,6 +429,13 @@ class AAE(Generating):
         """
         x = on_backend(samples, self.sample_shape, self.backend, self.dtype)
         return self.passed(self.average_of(self.E) if averaged else self.E, x)
+
+    def latents_of(self, samples: Array, averaged: bool = True) -> np.ndarray[Any, Any]:
+        """z and y of samples, as G takes them, (N, latent + k); samples, averaged: as of `said`."""
+        said = self.said(samples, averaged)
+        if (rest := said[:, self.latent :]).size:
+            said[:, self.latent :] = self.backend.to_numpy(self.read(self.backend.asarray(rest)))
+        return said
 
     def encode(self, samples: Array, averaged: bool = True) -> np.ndarray[Any, Any]:
         """The codes z of samples, (N, latent); samples, averaged: as of `said`."""

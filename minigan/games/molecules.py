@@ -38,7 +38,7 @@ from ..nn import Sequential
 from ..objectives import Objective, binary_cross_entropy
 from ..optim import Optimizer
 from ..penalties import Penalty
-from ..spec import arguments_of, integer, number
+from ..spec import integer, number
 from .aae import AAE
 
 Array = Any
@@ -210,10 +210,6 @@ class MoleculeAAE(AAE):
             Panel("Errors of the autoencoder", "loss", {"g_loss": "bits, each", "g_growth": "growth, squared"}),
             Panel("Losses of D and E on codes", "loss", {"d_loss": "D", "e_loss": "E", "e_manifold": "1 − cos"}),
         ]
-
-    @classmethod
-    def argument_names(cls) -> list[str]:
-        return arguments_of(cls)
 
     @classmethod
     def check_description(cls, description: Mapping[str, Any], shapes: Shapes) -> None:

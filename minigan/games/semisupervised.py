@@ -27,13 +27,13 @@ import numpy as np
 
 from ..atomic import atomically
 from ..backend import FreshArena, Purpose, Stream
-from ..codes import Label
-from ..game.fitting import chosen_labels, look_at_data, on_backend
+from ..game.fitting import few_labels, look_at_data, on_backend
 from ..game.generating import require_one_place
 from ..game.judging import Judging
 from ..game.pair import Pair
 from ..game.player import Player
 from ..game.update import purpose_of
+from ..gan import VERDICTS
 from ..nn import Sequential
 from ..objectives import FeatureMatching, NonSaturating, Objective, information, softmax, softmax_cross_entropy
 from ..optim import Adam, Optimizer
@@ -56,7 +56,6 @@ METRICS = (
     "d_grad_norm",
     "g_grad_norm",
 )
-VERDICTS = ("d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
 BEGINNING = 500  # images from which weight-normalised layers begin
 
 
@@ -203,12 +202,10 @@ class SemiSupervised(Pair):
     def sources(self, data: Any, labels: Any = None) -> dict[str, tuple[Array, ...]]:
         """Images three times, each in an order of its own, and those of which the label is known."""
         images = on_backend(data, self.sample_shape, self.backend, self.dtype)
-        known = getattr(data, "labels", None) if labels is None else labels
-        if known is None:
-            raise ValueError(f"{getattr(data, 'name', 'the data')} has no labels; D must learn {self.labelled}")
-        rows = Label(self.classes).encode(np.asarray(known), len(images))
+        missing, of = f"D must learn {self.labelled}", (self.classes, len(images), self.labelled, self.split)
+        rows, chosen = few_labels(data, labels, *of, missing)
         look_at_data(self.G, images, None, None)
-        chosen = self.backend.asarray(chosen_labels(rows.argmax(axis=1), self.classes, self.labelled, self.split))
+        chosen = self.backend.asarray(chosen)
         told = images[chosen], self.backend.asarray(rows, self.dtype)[chosen]
         real = (images,) if self.vat is None else self.vat.source(images, self.backend, self.dtype)
         return {"real": real, "labelled": told, "matched": (images,), "beginning": (images,)}

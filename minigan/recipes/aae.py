@@ -19,11 +19,12 @@ from typing import Any, Literal
 from ..backend import get_backend
 from ..games import AAE
 from ..nn import BatchNorm, Dense, Flatten, GaussianNoise, Layer, LeakyReLU, ReLU, Reshape, Sequential, Tanh
-from ..optim import Adam, Cosine, Linear, Schedule
+from ..optim import Adam, Linear, Schedule
 from ..penalties import R1
 from ..priors import NAMED, Ring, SwissRoll
 from ..spec import integer
 from ..vat import VAT
+from .gan import falling
 
 STEPS, BATCH = 6_000, 100
 CLASSES = 10  # where no data says how many: those of the digits
@@ -85,11 +86,9 @@ def build(
     drawn = {"ring": Ring, "swiss-roll": SwissRoll}[prior](parts) if prior != "normal" else NAMED[prior]()
     given = drawn.parts + 1 if labelled and not k else 0
     weight: float | Schedule = Linear(0.0, vat, vat_ramp) if vat and vat_ramp else vat
-    length = steps if decay_steps == "all" else integer("decay_steps", decay_steps, least=0)
 
-    def rule(rate: float, momentum: float, more: int = 0) -> Adam:
-        falling: float | Schedule = Cosine(rate, 0.0, length + more) if length else rate
-        return Adam(falling, beta1=momentum)
+    def rule(rate: float, momentum: float, before: int = 0) -> Adam:
+        return Adam(falling(rate, decay_steps, steps, before=before), beta1=momentum)
 
     return AAE(
         encoder(pixels, latent + k, width, noise, seed=4 * seed, **where),
@@ -109,9 +108,7 @@ def encoder(pixels: int, outputs: int, width: int, noise: float, **where: Any) -
 
 
 def decoder(inputs: int, shape: tuple[int, ...], width: int, **where: Any) -> Sequential:
-    return Sequential(
-        *_hidden(inputs, width), Dense(width, math.prod(shape)), Tanh(), Reshape(*shape), **where
-    )  # fmt: skip
+    return Sequential(*_hidden(inputs, width), Dense(width, math.prod(shape)), Tanh(), Reshape(*shape), **where)
 
 
 def judge(inputs: int, width: int, **where: Any) -> Sequential:

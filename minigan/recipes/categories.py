@@ -15,10 +15,10 @@ from ..games import Categories
 from ..names import not_one_of
 from ..nn import BatchNorm, Dense, Flatten, Layer, ReLU, Sequential
 from ..nn.init import Normal
-from ..optim import Adam, Cosine, Schedule
-from ..spec import integer
+from ..optim import Adam
 from ..vat import VAT
 from . import networks
+from .gan import falling
 
 STEPS, BATCH = 12_000, 64
 Q_HIDDEN = (1200, 1200)
@@ -77,11 +77,9 @@ def build(
             D = networks.discriminator(pixels, networks.Head(), seed=3 * seed + 1, **where)
         case _:
             raise ValueError(not_one_of("nets", nets, ("dense", "conv")))
-    length = steps if decay_steps == "all" else integer("decay_steps", decay_steps, least=0)
 
-    def rule(rate: float, momentum: float, more: int = 0) -> Adam:
-        falling: float | Schedule = Cosine(rate, 0.0, length + more) if length else rate
-        return Adam(falling, beta1=momentum)
+    def rule(rate: float, momentum: float, before: int = 0) -> Adam:
+        return Adam(falling(rate, decay_steps, steps, before=before), beta1=momentum)
 
     return Categories(
         G, D, reader(pixels, categories, seed=3 * seed + 2, **where), k=categories, weight=category_weight,

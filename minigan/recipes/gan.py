@@ -112,8 +112,7 @@ def build(
     def rule(rate: float, updates_per_step: int, before: int) -> Optimizer:
         if not rate > 0:
             raise ValueError(f"a recipe needs a positive learning rate, got {rate}")
-        updates = _length("decay_steps", decay_steps, steps, least=0) * updates_per_step + before
-        lr: float | Schedule = Cosine(rate, 0.0, updates) if decay_steps else rate
+        lr = falling(rate, decay_steps, steps, updates_per_step, before)
         match optimizer:
             case "adam":
                 return Adam(lr, beta1=beta1, beta2=beta2, eps=eps)
@@ -173,6 +172,17 @@ def build(
         return Tutorial(G, D, **options)
     options |= {"penalties": penalties, "reuse_fakes": reuse_fakes}
     return Conditional(G, D, codes=codes, **options) if codes else GAN(G, D, **options)
+
+
+def falling(
+    rate: float, decay_steps: int | str, steps: int, updates_per_step: int = 1, before: int = 0
+) -> float | Schedule:
+    """A learning rate that falls to 0 along half a cosine in so many steps, or in all of the run; 0 for never.
+
+    before: updates that come before the first step.
+    """
+    updates = _length("decay_steps", decay_steps, steps, least=0) * updates_per_step + before
+    return Cosine(rate, 0.0, updates) if decay_steps else rate
 
 
 def _length(name: str, given: int | str, steps: int, least: int = 1) -> int:

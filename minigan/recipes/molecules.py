@@ -18,10 +18,10 @@ from typing import Any, Literal
 from ..backend import get_backend
 from ..games import MoleculeAAE
 from ..nn import BatchNorm, Dense, Dropout, Flatten, Layer, ReLU, Reshape, Sequential, Tanh
-from ..optim import Adam, Cosine, Schedule
+from ..optim import Adam
 from ..penalties import R1
-from ..spec import integer
 from .aae import judge
+from .gan import falling
 
 STEPS, BATCH = 6_000, 128
 HIDDEN = (128, 64)
@@ -70,11 +70,9 @@ def build(
     """
     where: dict[str, Any] = {"backend": get_backend(backend or "numpy"), "dtype": dtype}
     names = [name.strip() for name in lines.split(",") if name.strip()] or [LINE]
-    length = steps if decay_steps == "all" else integer("decay_steps", decay_steps, least=0)
 
-    def rule(rate: float, momentum: float, more: int = 0) -> Adam:
-        falling: float | Schedule = Cosine(rate, 0.0, length + more) if length else rate
-        return Adam(falling, beta1=momentum)
+    def rule(rate: float, momentum: float, before: int = 0) -> Adam:
+        return Adam(falling(rate, decay_steps, steps, before=before), beta1=momentum)
 
     return MoleculeAAE(
         encoder(math.prod(shape[:-1]) * (shape[-1] + len(names)), latent + 1, dropout, seed=3 * seed, **where),

@@ -45,10 +45,10 @@ from ..nn import (
     WeightNorm,
 )
 from ..nn.init import Normal
-from ..optim import Adam, Cosine, Schedule
-from ..spec import integer
+from ..optim import Adam
 from ..vat import VAT
 from . import networks
+from .gan import falling
 
 STEPS, BATCH = 18_000, 100
 CLASSES = 10  # where no data says how many: those of the digits
@@ -115,11 +115,9 @@ def build(
             D = conv_discriminator(shape, k, **where, seed=2 * seed + 1)
         case _:
             raise ValueError(not_one_of("nets", nets, ("dense", "conv")))
-    length = steps if decay_steps == "all" else integer("decay_steps", decay_steps, least=0)
 
-    def rule(rate: float, momentum: float, more: int = 0) -> Adam:
-        falling: float | Schedule = Cosine(rate, 0.0, length + more) if length else rate
-        return Adam(falling, beta1=momentum, beta2=beta2, eps=eps)
+    def rule(rate: float, momentum: float, before: int = 0) -> Adam:
+        return Adam(falling(rate, decay_steps, steps, before=before), beta1=momentum, beta2=beta2, eps=eps)
 
     return SemiSupervised(
         G, D, labelled=labelled, split=split, told=told, adversary=adversary, information=information,

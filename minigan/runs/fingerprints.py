@@ -46,12 +46,12 @@ def screened(
     molecules = load(library)
     if not isinstance(molecules, Molecules):
         raise ValueError(f"{library} holds no molecules; give an .npz with fingerprints")
-    p = game.probabilities(n, seed, ask)
-    if molecules.bits.shape[1] != p.shape[1]:
+    p, bits = game.probabilities(n, seed, ask), molecules.bits
+    if bits.shape[1] != p.shape[1]:
         raise ValueError(
-            f"{library} has fingerprints of {molecules.bits.shape[1]} bits, and this game makes some of {p.shape[1]}"
+            f"{library} has fingerprints of {bits.shape[1]} bits, and this game makes some of {p.shape[1]}"
         )
-    score = log_likelihood(molecules.bits, p)
+    score = log_likelihood(bits, p)
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["rank", "row", "log_likelihood", *([] if molecules.smiles is None else ["smiles"])])

@@ -84,9 +84,8 @@ class Run:
         self.saved = gan.steps  # the step that the checkpoint stands at
         self._settings = fixed_settings(config)
         self._begun = False  # from then on there is a config.json
-        asked = (
-            isinstance(gan, Generating) and gan.in_turn(1) is not None
-        )  # a game may know labels that G is not asked for
+        # a game may know labels that G is not asked for
+        asked = isinstance(gan, Generating) and gan.in_turn(1) is not None
         self.classes: list[str] = config.labels.get("classes", []) if asked else []
         self.diagnostics = Diagnostics(gan, dataset) if isinstance(gan, GAN) and gan.diagnosed else None
         self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]

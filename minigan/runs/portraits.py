@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +76,8 @@ def _manifold(path: Target, game: AAE, shape: tuple[int, ...]) -> None:
 def manifold(game: AAE, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """A picture of what G makes of a grid in the plane: of quantiles of N(0, 1), or of where the prior mostly is."""
     if isinstance(game.noise_prior, Normal):
+        from statistics import NormalDist  # here: of all runs, few draw this
+
         line = np.array([NormalDist().inv_cdf((i + 0.5) / _SIDE) for i in range(_SIDE)])
     else:
         reach = float(np.quantile(np.abs(game.latents(_POINTS)), 0.99))
