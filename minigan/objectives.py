@@ -490,6 +490,24 @@ def mean_squared_error(prediction: Array, target: Array, arena: FreshArena | Non
 
 
 @_quietly
+def mean_absolute_error(prediction: Array, target: Array, arena: FreshArena | None = None) -> tuple[Array, Array]:
+    """Regression: mean of |prediction − target| over all elements, and its gradient sign(prediction − target)/n.
+
+    Raises ValueError if the shapes differ.
+
+    >>> import numpy as np
+    >>> loss, grad = mean_absolute_error(np.array([[1.0, -2.0]]), np.array([[0.0, 0.0]]))
+    >>> float(loss), grad.tolist()
+    (1.5, [[0.5, -0.5]])
+    """
+    if prediction.shape != np.shape(target):
+        raise ValueError(f"prediction and target must have one shape, got {prediction.shape} and {np.shape(target)}")
+    be = (arena or _fresh()).backend
+    difference = prediction - be.asarray(target, prediction.dtype)
+    return be.xp.abs(difference).mean(), be.xp.sign(difference) * (1 / difference.size)
+
+
+@_quietly
 def binary_cross_entropy(logits: Array, samples: Array, arena: FreshArena | None = None) -> tuple[Array, Array]:
     """Bits: mean of softplus(l) − x l, x being 1 where `samples` is 1 and 0 where it is −1, and its gradient.
 

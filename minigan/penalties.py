@@ -2,6 +2,8 @@
 
     P = E_n h(‖g_n‖),   g_n = ∇_x f(x_n), the gradient of D's output at one sample; the norm is of that sample alone
 
+(of a D that judges patches, and has several outputs, f is their mean)
+
     penalty          h(r)             at the points x                                       source
     GradientPenalty  λ (r − 1)²       ε x + (1 − ε) G(z), one ε ~ U(0, 1) for each sample   Gulrajani 2017, eq. 3
     R1               γ/2 r²           real samples                                          Mescheder 2018, eq. 9
@@ -46,17 +48,29 @@ class Penalty(Spec, abstract=True):
         raise NotImplementedError
 
     def add(
-        self, D: Sequential, real: Array, fake: Array, arena: FreshArena, stream: Stream, condition: Array | None = None
+        self,
+        D: Sequential,
+        real: Array,
+        fake: Array,
+        arena: FreshArena,
+        stream: Stream,
+        condition: Array | None = None,
+        outputs: int = 1,
     ) -> tuple[Array, Array]:
         """Add dP/dθ to the gradients of D. Returns P (0-d) and the points.
 
         real, fake: (N, ...), as D sees them. arena: where arrays live. stream: random numbers, of points and of D.
         condition: of each pair, numbers or images; P is of the gradient with respect to samples alone.
+        outputs: f is the mean of so many, the first of D's.
         Raises ValueError for a D with layers that cannot be differentiated twice, such as BatchNorm.
         """
         points = self.points(real, fake, arena, stream)
-        _, g, push = D.input_gradient(points, arena=arena, stream=stream, outputs=1, condition=condition)
+        _, g, push = D.input_gradient(points, arena=arena, stream=stream, outputs=outputs, condition=condition)
+        if outputs > 1:
+            g *= 1 / outputs
         value, u = self.measure(g.reshape(len(g), -1), arena)
+        if outputs > 1:  # dP = Σ_n u_n · dg_n, and push takes what belongs to the sum of the outputs
+            u *= 1 / outputs
         push(u.reshape(points.shape))
         return value, points
 

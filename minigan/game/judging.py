@@ -46,7 +46,8 @@ class Judging:
 
     D: the network. penalties: terms of D's loss on its gradient with respect to its input. instance_noise: standard
     deviation of noise added to all that D sees, a number or a Schedule of `clock`'s count. packing: D judges so many
-    samples at once, joined along their first axis (PacGAN, Lin 2018).
+    samples at once, joined along their first axis (PacGAN, Lin 2018). outputs: how many logits D has for a sample, one
+    for each patch of it where it judges patches.
 
     Raises TypeError or ValueError for what is none of these.
     """
@@ -59,6 +60,7 @@ class Judging:
         penalties: Sequence[Penalty] = (),
         instance_noise: float | Schedule = 0.0,
         packing: int = 1,
+        outputs: int = 1,
     ) -> None:
         if isinstance(penalties, Penalty):
             raise TypeError(f"penalties must be a list such as [R1(10.0)], got {penalties!r}")
@@ -68,7 +70,7 @@ class Judging:
         if not isinstance(instance_noise, Schedule):
             instance_noise = number("instance_noise", instance_noise, "[0, inf)")
         self.D, self.penalties, self.noise = D, list(penalties), instance_noise
-        self.packing = integer("packing", packing)
+        self.packing, self.outputs = integer("packing", packing), outputs
         self._clock, self._rooms = clock, dict[tuple[int, ...], Room]()
 
     def __call__(
@@ -136,7 +138,7 @@ class Judging:
         total: Array | None,
     ) -> Array | None:
         for penalty, drawn in penalties:
-            value, x = penalty.add(self.D, real, fakes, up.arena, drawn, condition)
+            value, x = penalty.add(self.D, real, fakes, up.arena, drawn, condition, self.outputs)
             up.passes.append(Pass(self.D, x, _points_of(penalty), True, drawn, condition))
             up.terms.append(value)
             total = value if total is None else total + value
@@ -170,7 +172,7 @@ class Judging:
         for penalty in self.penalties:
             try:
                 arena, stream = FreshArena(self.D.backend), Stream(seed, Purpose.PENALTY)
-                penalty.add(self.D, inputs, inputs, arena, stream, condition)
+                penalty.add(self.D, inputs, inputs, arena, stream, condition, self.outputs)
             except ValueError as error:
                 raise ValueError(f"{penalty} cannot be put on this D: {error}") from None
         self.D.zero_grad()

@@ -13,7 +13,7 @@ from .layer import Layer, Parameter, Pass
 from .layernorm import LayerNorm
 from .maxout import Maxout
 from .minibatch import MinibatchStdDev
-from .noise import Dropout, GaussianNoise
+from .noise import Dropout, GaussianNoise, InjectedNoise
 from .resample import AvgPool2D, Upsample
 from .rescale import Rescale
 from .sequential import Sequential
@@ -31,6 +31,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GaussianNoise",
+    "InjectedNoise",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
