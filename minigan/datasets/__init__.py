@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -82,6 +82,11 @@ class Dataset:
 
         return replace(self, images=pictures.scaled(self.images, pictures.as_size(size)))
 
+    def of(self, rows: Any) -> Self:
+        """Some of them: indices, a slice or a mask."""
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, images=self.images[rows], labels=labels)
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(H, W) or (H, W, C)."""
@@ -113,9 +118,10 @@ def load(
     `source`: "digits" (10,000 of MNIST's training images, 1,000 of each digit; no network), "mnist" or
     "fashion-mnist" (downloaded on first use into the folder `cache`, by default one of the user), or a PATH:
     an IDX file or a folder of them, an `.npz`, or a folder of pictures (PNG, JPEG, WEBP, BMP, TIFF and others; a
-    subfolder for each class, if there are classes). A string that is a name is never taken for a path: write
-    "./mnist" or a `pathlib.Path` for a folder of that name. `split`: "train" or "test". `size`: N, "WxH" or
-    (W, H), what images are scaled to, cropped around the middle; pictures of several sizes need it.
+    subfolder for each class, if there are classes; inputs/ and targets/ for `pairs.Pairs`).
+    A string that is a name is never taken for a path: write "./mnist" or a `pathlib.Path` for a folder of that name.
+    `split`: "train" or "test". `size`: N, "WxH" or (W, H), what images are scaled to, cropped around the middle;
+    pictures of several sizes need it.
 
     Labels that name no classes, such as measurements, are left out, with a note. Raises ValueError for an unknown
     name, a missing split (a MissingSplit), or a file that is damaged or of another kind; FileNotFoundError where a
@@ -178,22 +184,24 @@ def _load_folder(path: str, split: Split, name: str, size: tuple[int, int] | Non
             f'split="{split}" was asked of {path}, which only has {os.path.basename(present[0])}; '
             f'add the files of that split or take split="{other}"'
         )
-    from minigan.datasets import folder
+    from minigan.datasets import folder, pairs
 
-    return folder.read(path, split, name, size)
+    read = pairs.read_folder if pairs.is_folder(path) else folder.read
+    return read(path, split, name, size)
 
 
 def _load_file(path: str, split: Split, name: str) -> Dataset:
     with open(path, "rb") as file:
         start = file.read(4)
     if start[:2] == b"PK" or path.lower().endswith(".npz"):
-        from minigan.datasets import molecules, npz
+        from minigan.datasets import molecules, npz, pairs
 
-        if "fingerprints" in archive.peek(path):
+        names = archive.peek(path).keys()
+        if "fingerprints" in names:
             if split == "test":
                 raise MissingSplit(f'split="test" was asked of {path}, but a file of molecules has no splits')
             return molecules.read(path, name)
-        return npz.read(path, split, name)
+        return (pairs.read_archive if pairs.are_in(names) else npz.read)(path, split, name)
     from minigan.datasets.pictures import SUFFIXES
 
     if path.lower().endswith(SUFFIXES) or start == b"\x89PNG":

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Molecules(Dataset):
         """The column of a cell line, by its name or the part of it after the colon; ValueError if there is none."""
         return line_of(self.lines, name)
 
-    def of(self, rows: Any) -> Molecules:
+    def of(self, rows: Any) -> Self:
         """Some of them: indices, or a mask."""
         growth = self.growth[rows] if self.growth.size else self.growth
         smiles, scaffold = (None if text is None else text[rows] for text in (self.smiles, self.scaffold))

@@ -63,9 +63,10 @@ def as_size(size: Any) -> Size:
     return int(sides[0]), int(sides[1])
 
 
-def read(paths: Sequence[str], size: Size | None = None) -> tuple[Pixels, list[str]]:
+def read(paths: Sequence[str], size: Size | None = None, large: bool = False) -> tuple[Pixels, list[str]]:
     """The pictures in files, uint8 (N, H, W) if all are grey, else (N, H, W, 3), and sentences about them.
 
+    large: take them as they are up to LARGEST pixels, for they are not to be learned from.
     Raises ValueError, naming the files, where some cannot be read, are too large, or differ in size.
     """
     _require(paths[0])
@@ -75,7 +76,7 @@ def read(paths: Sequence[str], size: Size | None = None) -> tuple[Pixels, list[s
     first, greys = 0, 0
     for i, path in enumerate(paths):
         try:
-            pixels, more = _decode(path, size)
+            pixels, more = _decode(path, size, large)
         except _Fault as fault:
             faults.append(str(fault))
             if len(faults) == _MOST_FAULTS:
@@ -161,7 +162,7 @@ def _sides(pixels: Pixels) -> str:
     return f"{pixels.shape[1]}x{pixels.shape[0]}"
 
 
-def _decode(path: str, size: Size | None) -> tuple[Pixels, bool]:
+def _decode(path: str, size: Size | None, large: bool = False) -> tuple[Pixels, bool]:
     """One picture, uint8 (H, W) or (H, W, 3), and whether the file holds more of them."""
     from PIL import Image
 
@@ -173,7 +174,7 @@ def _decode(path: str, size: Size | None) -> tuple[Pixels, bool]:
             several = bool(getattr(image, "is_animated", False))
             if size is not None and not image.info.get("progressive"):  # those are held at full size all the same
                 image.draft(None, (2 * max(size), 2 * max(size)))  # JPEGs can be decoded at an eighth of their size
-            _check_size(path, image, size)
+            _check_size(path, image, size, large)
             return _pixels(path, image, size), several
     except Image.DecompressionBombError:
         raise _Fault(
@@ -187,11 +188,13 @@ def _decode(path: str, size: Size | None) -> tuple[Pixels, bool]:
         raise _Fault(f"{shown(path)} cannot be read as a picture ({reason})") from error
 
 
-def _check_size(path: str, image: ImageFile, size: Size | None) -> None:
+def _check_size(path: str, image: ImageFile, size: Size | None, large: bool) -> None:
     width, height = image.size
-    if width * height <= (LARGE if size is None else LARGEST):
+    if width * height <= (LARGE if size is None and not large else LARGEST):
         return
-    if size is None:
+    if large:
+        advice = f"and {LARGEST:,} are the most that are read; cut it into parts first"
+    elif size is None:
         advice = "more than a GAN of this kind can learn; --size N (size=N in Python) scales and crops all pictures"
     else:
         advice = f"and {LARGEST:,} are the most that are read to be scaled to --size; scale it down first"

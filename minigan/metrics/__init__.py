@@ -6,12 +6,13 @@
     modes.py        which modes of a known density are covered, and how well?   Srivastava et al. 2017, Lin et al. 2018
     neighbours.py   are the samples new, or copies of training images?
     labellings.py   which category is which class, where nobody has said?   Kuhn 1955
+    pictures.py     how near is a picture to the one that was asked for, and how sharp?     Wang et al. 2004
 
 Pure functions of NumPy arrays, computed in float64. "Features" (N, F) are one row of numbers per image, from a
 network that was trained for something else; in `minigan.evaluation` it is a small classifier. Distances depend on
 those features: only figures from the same features, and the same number of samples, can be compared. All distances
 between two sets come from products, |x − y|² = |x|² − 2 x·y + |y|², block by block: memory stays within a few dozen
-megabytes beyond the sets themselves. Checked by tests/test_metrics.py.
+megabytes beyond the sets themselves. Checked by tests/test_metrics.py and tests/test_picture_metrics.py.
 """
 
 from .frechet import Moments, frechet_distance, frechet_of_moments, moments
@@ -19,6 +20,7 @@ from .labellings import matching
 from .manifolds import Manifold, PrecisionRecall, precision_recall
 from .modes import Coverage, mode_coverage
 from .neighbours import Neighbours, nearest_neighbours
+from .pictures import NearestAnswer, gradient_energy, luminance, nearest_answer, psnr, ssim
 from .points import Floats
 from .shares import class_shares, js_divergence, kl_divergence
 
@@ -27,16 +29,22 @@ __all__ = [
     "Floats",
     "Manifold",
     "Moments",
+    "NearestAnswer",
     "Neighbours",
     "PrecisionRecall",
     "class_shares",
     "frechet_distance",
     "frechet_of_moments",
+    "gradient_energy",
     "js_divergence",
     "kl_divergence",
+    "luminance",
     "matching",
     "mode_coverage",
     "moments",
+    "nearest_answer",
     "nearest_neighbours",
     "precision_recall",
+    "psnr",
+    "ssim",
 ]
