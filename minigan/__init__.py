@@ -16,7 +16,7 @@ from .game.game import Game
 from .game.gradients import gradcheck_game
 from .game.player import Player
 from .game.update import NonFiniteError
-from .games import AAE, Categories, Conditional, MoleculeAAE, SemiSupervised, Tutorial
+from .games import AAE, Categories, Conditional, MoleculeAAE, SemiSupervised, Translation, Tutorial
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -29,6 +29,7 @@ from .nn import (
     Dropout,
     Flatten,
     GaussianNoise,
+    InjectedNoise,
     Layer,
     LayerNorm,
     LeakyReLU,
@@ -101,6 +102,7 @@ __all__ = [
     "GradientError",
     "GradientPenalty",
     "Hinge",
+    "InjectedNoise",
     "Label",
     "Layer",
     "LayerNorm",
@@ -128,6 +130,7 @@ __all__ = [
     "Softplus",
     "SpectralNorm",
     "Tanh",
+    "Translation",
     "Tutorial",
     "Upsample",
     "Wasserstein",

@@ -27,6 +27,7 @@ __all__ = ["main"]
 COMMANDS = {
     "train": "train a GAN, or go on with a run",
     "sample": "make images with a trained GAN",
+    "translate": "make pictures of pictures, with a trained pix2pix",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
     "study": "see the theory hold and the failures happen, with pictures",
     "recipes": "list the GANs that can be trained, or the options of one",
@@ -43,6 +44,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train classic --data mnist     another recipe, other data
   minigan train --resume DIR             go on with a run, or further
   minigan sample DIR --n 100 --out FILE  images from what it has learned
+  minigan translate DIR FILES --out DIR  pictures made of pictures
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
   minigan study figure-1                 an experiment, with its picture
   minigan bench                          what a step of training costs here

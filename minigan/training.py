@@ -29,7 +29,18 @@ from .recipes import DEFAULT, get_recipe, pictures_every
 from .recipes.options import complete_options, of_today, recipe_options
 from .runs import pictures
 from .runs.config import Config
-from .runs.data import described, fingerprint, load_again, load_data, numbered, of_the_data, size_of, slug_of, source_of
+from .runs.data import (
+    described,
+    fingerprint,
+    load_again,
+    load_data,
+    numbered,
+    of_the_data,
+    paired,
+    size_of,
+    slug_of,
+    source_of,
+)
 from .runs.folder import RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
@@ -76,7 +87,7 @@ def train(
     pictures.require()
     options = complete_options(recipe, _given(recipe, options, game, train))
     module = get_recipe(recipe)
-    dataset, labels = numbered(load_data(data, size=size), recipe, options)
+    dataset, labels = numbered(paired(load_data(data, size=size), options), recipe, options)
     if labels:
         options["classes"] = len(labels["classes"])
     options |= of_the_data(dataset, options)
@@ -148,7 +159,7 @@ def resume(
         old = folder.read_config()
         had = complete_options(old.recipe, old.options)
         lengths = [name for name, option in recipe_options(old.recipe).items() if option.of_length]
-        dataset = load_again(old, data)
+        dataset = paired(load_again(old, data), had)
         asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype,
                  "size": size_of(size) or None}  # fmt: skip
         differences = _differences({name: getattr(old, name) for name in asked} | {"size": old.size or "none"}, asked)

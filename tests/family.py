@@ -14,17 +14,25 @@ from minigan import (
     VAT,
     BatchNorm,
     Categories,
+    Conv2D,
+    ConvTranspose2D,
     Dense,
+    Dropout,
+    Flatten,
     Game,
     GaussianNoise,
+    GradientPenalty,
+    InjectedNoise,
     LeakyReLU,
     MoleculeAAE,
     ReLU,
     Rescale,
     SemiSupervised,
     Sequential,
+    Skip,
     Softplus,
     Tanh,
+    Translation,
     WeightNorm,
 )
 from minigan.backend import Backend
@@ -81,6 +89,31 @@ def molecules(backend: Backend | str = "numpy", dtype: str = "float32", lines: i
     return MoleculeAAE(E, G, D, **{"lines": [f"line {i}" for i in range(lines)]} | rules | options)
 
 
+def translation(
+    backend: Backend | str = "numpy", dtype: str = "float32", dropout: float = 0.0, **options: Any
+) -> Translation:
+    """dropout: in G, in use as well; D only where there is an adversary."""
+    where = {"backend": backend, "dtype": dtype}
+    G = Sequential(
+        Skip(
+            Conv2D(2, 3, 4, 2, 1), LeakyReLU(), InjectedNoise(3, 0.5), Dropout(dropout, always=True),
+            ConvTranspose2D(3, 2, 4, 2, 1), BatchNorm(2), LeakyReLU(),
+        ),
+        Conv2D(4, 1, 3, padding=1), Tanh(), **where, seed=1,
+    )  # fmt: skip
+    D = Sequential(Conv2D(3, 4, 4, 2, 1), LeakyReLU(), Conv2D(4, 1, 1), Flatten(), **where, seed=2)
+    rules = {"optimizer": SGD(1e-2), "d_optimizer": SGD(3e-2), "weight": 2.0, "input_shape": (6, 6, 2)} | options
+    return Translation(G, D if rules.get("adversary", 1) else None, **rules)
+
+
+class Asked(NamedTuple):
+    """Pictures, and what each is to be made of."""
+
+    images: Array
+    inputs: Array
+    name: str = "asked"
+
+
 class Measured(NamedTuple):
     """Fingerprints of 5 bits, and what each does to three cell lines."""
 
@@ -93,12 +126,14 @@ class Measured(NamedTuple):
 # Recipes that are not gan.build with other defaults, with options by which they can learn from forty images.
 OF_THEIR_OWN: dict[str, dict[str, Any]] = {
     "ssgan": {"labelled": 20}, "categories": {}, "aae": {}, "aae-clusters": {}, "aae-few-labels": {"labelled": 20},
-    "molecules": {},
+    "molecules": {}, "pix2pix": {},
 }  # fmt: skip
 
 
 def data_for(recipe: str, images: Array) -> Any:
     """These images as the recipe takes them."""
+    if recipe == "pix2pix":
+        return Asked(images, images[:, ::-1].copy())
     growth = np.random.default_rng(2).normal(6, 1, (len(images), 2)).astype(np.float32)
     return Measured(images, growth, ("line", "other")) if recipe == "molecules" else images
 
@@ -118,6 +153,8 @@ class Case(NamedTuple):
 _growth = np.random.default_rng(1).normal(6, 1, (40, 3)).astype(np.float32)
 _growth[::3, 1] = np.nan
 MEASURED = Measured((X > 0).astype(np.uint8) * np.uint8(255), _growth, ("line 0", "line 1", "line 2"))
+_pixels = np.random.default_rng(3)
+ASKED = Asked(_pixels.uniform(-1, 1, (40, 6, 6)).astype(np.float32), _pixels.integers(0, 256, (40, 6, 6, 2), np.uint8))
 
 CASES: dict[str, Case] = {
     "semisupervised": Case(semisupervised, {}, Y),
@@ -147,8 +184,26 @@ CASES: dict[str, Case] = {
     "aae, few labels, VAT by and by": Case(
         aae, {"k": 4, "labelled": 8, "vat": VAT(Linear(0.0, 1.0, 4), epsilon=0.3, relative=True)}, Y
     ),
+    "translation": Case(translation, {"average": 0.9}, data=ASKED),
+    "translation, without D": Case(translation, {"adversary": 0.0, "distance": "l2", "dropout": 0.5}, data=ASKED),
+    "translation, D alone, penalty, noise": Case(
+        translation,
+        {
+            "weight": 0.0,
+            "adversary": 0.5,
+            "objective": "relativistic",
+            "penalties": [GradientPenalty(0.5)],
+            "instance_noise": Linear(0.3, 0.1, 4),
+        },
+        data=ASKED,
+    ),
     "aae, few labels": Case(aae, {"k": 4, "labelled": 8, "average": 0.9}, Y),
 }
+
+
+def made(game: Any, n: int = 5, seed: int | None = None, data: Any = ASKED) -> Array:
+    """n of what it makes, of inputs where it needs some."""
+    return game.translate(data.inputs[:n], seed) if isinstance(game, Translation) else game.sample(n, seed)
 
 
 def state(game: Game) -> dict[str, Array]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from book import penalty_points, penalty_value, record
-from family import OF_THEIR_OWN, data_for
+from family import OF_THEIR_OWN, data_for, made
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Array, evaluate, flat_of, input_gradient, narrowed, pair, same
@@ -1503,11 +1503,13 @@ def test_recipes_build_gans_that_train_save_and_load(name: str, tmp_path: Path) 
     recipe = get_recipe(name)
     gan = recipe.build((4, 8), seed=3, **OF_THEIR_OWN.get(name, {}))
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 8), dtype=np.uint8)
-    gan.fit(data_for(name, images), steps=2, batch=8, labels=np.arange(40) % 10)
+    data = data_for(name, images)
+    gan.fit(data, steps=2, batch=8, labels=np.arange(40) % 10)
     gan.save(tmp_path / "gan.npz")
-    assert np.array_equal(Game.load(tmp_path / "gan.npz").sample(3), gan.sample(3))
-    assert gan.sample(3).reshape(3, 4, 8).shape == (3, 4, 8)
-    assert abs(gan.sample(50)).max() <= 1
+    samples = made(gan, 3, data=data)
+    assert np.array_equal(made(Game.load(tmp_path / "gan.npz"), 3, data=data), samples)
+    assert samples.reshape(3, 4, 8).shape == (3, 4, 8)
+    assert abs(made(gan, 50, data=data)).max() <= 1
     assert not np.array_equal(recipe.build((4, 8), seed=4).G.flat, recipe.build((4, 8), seed=3).G.flat)
     assert recipe.STEPS > 0
     assert recipe.BATCH > 1

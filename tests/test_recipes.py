@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from family import OF_THEIR_OWN, data_for
+from family import OF_THEIR_OWN, data_for, made
 from networks import Array, flat_of, narrowed
 
 import minigan
@@ -103,6 +103,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "cgan": {"objective": "NonSaturating", "codes": [Label(10).describe()]},
     "acgan": {"objective": "NonSaturating", "codes": [Label(10, predicted=True).describe()]},
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
+    "pix2pix": {"objective": "NonSaturating", "kind": "Translation", "distance": "l1", "adversary": 1.0},
     "ssgan": {"objective": "FeatureMatching", "kind": "SemiSupervised", "labelled": 100, "adversary": 1.0, "vat": None},
     "categories": {"objective": "NonSaturating", "kind": "Categories", "k": 10, "fakes": 0.0},
     "aae": {"objective": "NonSaturating", "kind": "AAE", "categories": 0, "labelled": 0, "vat": None},
@@ -114,7 +115,7 @@ WHAT: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_the_game_of_its_paper(name: str) -> None:
-    built = get_recipe(name).build((4, 4), latent=2)
+    built = get_recipe(name).build((4, 4), **({"latent": 2} if "latent" in recipe_options(name) else {}))
     said = built.describe()
     assert said | WHAT[name] | {"objective": said["objective"]} == said
     assert said["objective"]["kind"] == WHAT[name]["objective"]
@@ -300,18 +301,46 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "decay_steps": [({}, 3)],
         "q_lr": [({}, 1e-3)],
     },
+    "pix2pix": {
+        "task": [],  # of the data: test_translation.py
+        "swap": [],
+        "channels": [({}, 2)],
+        "width": [({}, 3)],
+        "halvings": [({}, 1)],
+        "blocks": [({}, 2), ({}, 0)],
+        "noise": [({}, "dropout"), ({}, "injected")],
+        "patch": [({}, 4), ({}, "image")],
+        "d_width": [({}, 3)],
+        "d_norm": [({}, "batch"), ({}, "spectral")],
+        "adversary": [({}, 2.0), ({}, 0.0)],
+        "weight": [({}, 7.0), ({}, 0.0)],
+        "distance": [({}, "l2")],
+        "objective": [({}, "hinge")],
+        "r1": [({}, 0.5)],
+        "instance_noise": [({}, 0.5)],
+        "average": [({}, 0.0)],
+        "lr": [({}, 2e-4)],
+        "d_lr": [({}, 2e-3)],
+        "decay_steps": [({}, 3)],
+        "beta1": [({}, 0.9)],
+    },
 }
 
 
 @functools.cache
 def outcome(text: str, name: str = "gan") -> bytes:
     """What is seen of three steps: every metric, and samples."""
-    options = {"latent": 4} | (OF_THEIR_OWN.get(name, {}) if "prior" not in text else {"latent": 2}) | json.loads(text)
-    built = get_recipe(name).build((4, 4), **options)
+    few = OF_THEIR_OWN.get(name, {}) if "prior" not in text else {"latent": 2}
+    options = ({"latent": 4} if "latent" in recipe_options(name) else {}) | few | json.loads(text)
+    images = TINY if name != "pix2pix" else TINY.repeat(2, axis=1).repeat(2, axis=2)  # to be halved twice
+    built = get_recipe(name).build(images.shape[1:], **options)
     if name == "gan" and options.get("nets", "dense") == "dense":
         built = narrowed(built, 64)
-    history = built.fit(data_for(name, TINY), 3, 8, labels=LABELS % options.get("classes", 10))
-    return b"".join(values.tobytes() for values in history.values()) + built.sample(3).tobytes()
+    data = data_for(name, images)
+    if options.get("channels"):
+        data = data._replace(inputs=np.stack([data.inputs] * options["channels"], axis=3))
+    history = built.fit(data, 3, 8, labels=LABELS % options.get("classes", 10))
+    return b"".join(values.tobytes() for values in history.values()) + made(built, 3, data=data).tobytes()
 
 
 @pytest.mark.parametrize("name", OF_THEIR_OWN)

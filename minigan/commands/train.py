@@ -77,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
         folder = resume(directory, **given, options=options)
     if not given.get("quiet"):
         say(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
-        say(f"minigan sample {quoted(folder)} --n 100 --out samples.png")
+        recipe = args.recipe if "recipe" in args else _recipe_of_run(directory) if directory else DEFAULT
+        of_pairs = "task" in recipe_options(recipe)
+        what = f"evaluate {quoted(folder)}" if of_pairs else f"sample {quoted(folder)} --n 100 --out samples.png"
+        say(f"minigan {what}")
     return 0
 
 

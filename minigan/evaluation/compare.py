@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..archive import StrPath
 from ..backend import Backend, get_backend
 from ..codes import Category, Continuous
 from ..datasets import Dataset, MissingSplit
+from ..datasets.pairs import Pairs
+from ..datasets.tasks import TASKS
+from ..datasets.tasks import answers as right_answers
 from ..game.generating import Generating
-from ..games import AAE, SemiSupervised
-from ..runs.data import described, fingerprint, load_again, load_data, size_of
+from ..games import AAE, SemiSupervised, Translation
+from ..runs.data import described, fingerprint, load_again, load_data, paired, size_of
 from .autoencoders import evaluate_autoencoder
 from .codes import evaluate_codes
-from .evaluator import Evaluator
+from .evaluator import Evaluator, held_out
 from .labels import evaluate_labels
 from .report import Report
 from .sources import Source, open_source
+from .translations import Answers, draws_of, evaluate_translation, outputs_of
 
 
 def evaluate(
@@ -48,31 +56,52 @@ def evaluate(
     be = get_backend(backend)
     asked = size_of(size)
     opened = [open_source(path, be, asked) for path in sources]
-    train, test = _images(opened, data, asked)
+    train, test, answers = _images(opened, data, asked)
     if say:
         for note in train.notes:
             say(f"{train.name}: {note}")
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
-    rows, codes, labels, autoencoded = [], [], [], []
+    rows, codes, labels, autoencoded, translated = [], [], [], [], []
+    if isinstance(evaluator.test, Pairs):
+        asked_of = evaluator.test.of(slice(n))
+        for name, made in _rivals(evaluator, asked_of).items():
+            rows.append(evaluator.evaluate(made, name))
+            translated.append(evaluate_translation(made, asked_of, evaluator, name, answers))
     for source in opened:
         if say:
             say(f"judging {source.name} ...")
+        maker = source.maker
+        if isinstance(maker, Translation):
+            made = outputs_of(maker, asked_of, seed)
+            rows.append(evaluator.evaluate(made, source.name))
+            draws = draws_of(maker)
+            translated.append(evaluate_translation(made, asked_of, evaluator, source.name, answers, draws))
+            continue
         images, used = source.images(n, train.image_shape, seed)
         rows.append(evaluator.evaluate(images, source.name, used))
-        maker = source.maker
         if isinstance(maker, Generating) and any(isinstance(code, Category | Continuous) for code in maker.codes):
             codes.append(evaluate_codes(maker, evaluator, source.name, seed, be, say))
         if isinstance(maker, AAE):
             autoencoded.append(evaluate_autoencoder(maker, evaluator, source.name))
         if isinstance(maker, SemiSupervised | AAE) and maker.labelled:
             labels += evaluate_labels(maker, evaluator, source.name)
-    return Report.of(evaluator, rows, codes, labels, autoencoded)
+    return Report.of(evaluator, rows, codes, labels, autoencoded, translated)
 
 
-def _images(sources: Sequence[Source], data: StrPath | None, size: str) -> tuple[Dataset, Dataset | None]:
-    """The training images that all sources have in common, and the test images if there are some."""
+def _rivals(evaluator: Evaluator, pairs: Pairs) -> dict[str, NDArray[np.uint8]]:
+    """Answers without learning, of the pictures' own shape."""
+    task = TASKS.get(pairs.task)
+    return {} if task is None else task.rivals(pairs, cast(Pairs, evaluator.train))
+
+
+def _images(
+    sources: Sequence[Source], data: StrPath | None, size: str
+) -> tuple[Dataset, Dataset | None, Answers | None]:
+    """The training images that all sources have in common, and the test images if there are some; of pairs with
+    several right answers those to the questions of the test, which without test images are those held out."""
+    options: Mapping[str, Any] = {}
     runs = [(source.name, source.config) for source in sources if source.config is not None]
     if not runs:
         if data is None:
@@ -90,13 +119,18 @@ def _images(sources: Sequence[Source], data: StrPath | None, size: str) -> tuple
             raise ValueError(f"{name} was trained on images of --size {config.size or 'as they are'}, not {size}; "
                              "leave out --size")  # fmt: skip
         size = config.size
-        train, origin = load_again(config, data), config.data if data is None else data
+        single, origin = load_again(config, data), config.data if data is None else data
+        train, options = paired(single, config.options), config.options
         if (found := fingerprint(train)) != config.images:
             raise ValueError(
                 f"{name} was trained on {described(config.images)}, but {train.name} holds {described(found)}; "
                 "give --data with the images it was trained on"
             )
+    several = isinstance(train, Pairs) and train.task == "next-frame"
     try:
-        return train, load_data(origin, "test", size)
+        test = load_data(origin, "test", size)
     except MissingSplit:
-        return train, None
+        rest = held_out(len(train))[1]
+        return train, None, (lambda rows: right_answers(single, "train", rest[rows])) if several else None
+    asked = paired(test, options, "test")
+    return train, asked, (lambda rows: right_answers(test, "test", rows)) if several else None

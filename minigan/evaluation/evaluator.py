@@ -8,7 +8,7 @@ floor. Where the data has no test split, a fixed fifth of it is held out, from t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -217,14 +217,15 @@ def _some(rows: Images, count: int) -> Images:
     return rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:count])]
 
 
+def held_out(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The places of four fifths and one fifth of n images, always the same ones."""
+    order = np.random.default_rng((0, 1)).permutation(n)  # not as in `_some`: samples may be the data itself
+    return np.sort(order[n // 5 :]), np.sort(order[: n // 5])
+
+
 def _hold_out(data: Dataset) -> tuple[Dataset, Dataset]:
-    """Four fifths and one fifth of a data set, always the same ones."""
-    order = np.random.default_rng((0, 1)).permutation(len(data))  # not as in `_some`: samples may be the data itself
-    parts = np.sort(order[len(data) // 5 :]), np.sort(order[: len(data) // 5])
+    parts = held_out(len(data))
     if not all(map(len, parts)):
         raise ValueError(f"{len(data)} images are too few to hold some out; give more, or a test split")
-    first, second = (
-        replace(data, images=data.images[rows], labels=None if data.labels is None else data.labels[rows])
-        for rows in parts
-    )
+    first, second = (data.of(rows) for rows in parts)
     return first, second

@@ -15,6 +15,7 @@ from .autoencoders import Autoencoded
 from .codes import CodesQuality
 from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Quality
 from .labels import Classified
+from .translations import Translated
 
 Table = tuple[list[str], list[list[str]]]  # its head and its rows
 
@@ -44,6 +45,7 @@ class Report:
     codes: tuple[CodesQuality, ...] = ()
     labels: tuple[Classified, ...] = ()
     autoencoded: tuple[Autoencoded, ...] = ()
+    translated: tuple[Translated, ...] = ()
     names: tuple[str, ...] | None = None
 
     @classmethod
@@ -54,9 +56,10 @@ class Report:
         codes: Sequence[CodesQuality] = (),
         labels: Sequence[Classified] = (),
         autoencoded: Sequence[Autoencoded] = (),
+        translated: Sequence[Translated] = (),
     ) -> Report:
         """The report of an evaluator about `rows`, below its own row of test images, about the codes of GANs, about
-        games that were told labels, and about autoencoders."""
+        games that were told labels, about autoencoders, and about pictures made of pictures."""
         return cls(
             data=evaluator.train.name,
             images=len(evaluator.train),
@@ -71,6 +74,7 @@ class Report:
             codes=tuple(codes),
             labels=tuple(labels),
             autoencoded=tuple(autoencoded),
+            translated=tuple(translated),
             names=evaluator.names,
         )
 
@@ -84,6 +88,7 @@ class Report:
         tables += [self._codes()] if self.codes else []
         tables += [self._labels()] if self.labels else []
         tables += [self._autoencoded()] if self.autoencoded else []
+        tables += [self._translated()] if self.translated else []
         fitting = [table(head, rows, (0,), width) for head, rows in tables]
         notes = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in self._notes()]
         return "\n\n".join([*fitting, "\n".join(notes)])
@@ -150,6 +155,26 @@ class Report:
         ]  # fmt: skip
         return head, rows
 
+    def _translated(self) -> Table:
+        head = [
+            "made of pictures", "N", "PSNR, dB", "SSIM", "energy", "class kept, %", "to nearest", "to mean",
+            "covered, %",
+        ]  # fmt: skip
+
+        def shown(value: float | None, form: str, times: float = 1) -> str:
+            return "–" if value is None else f"{times * value:{form}}"
+
+        rows = [
+            [
+                row.name, f"{row.n:,}", f"{row.psnr:.2f}", shown(row.ssim, ".3f"), f"{row.energy:.2f}",
+                shown(row.kept, ".1f", 100), shown(row.nearest, ".1f"), shown(row.mean, ".1f"),
+                shown(row.covered, ".0f", 100),
+            ]
+            for row in self.translated
+        ]  # fmt: skip
+        used = [i for i in range(len(head)) if any(row[i] != "–" for row in rows)]
+        return [head[i] for i in used], [[row[i] for i in used] for row in rows]
+
     def _notes(self) -> list[str]:
         notes = [
             f"Fréchet: distance to {self.images:,} training images of {self.data}, in {self.features}. Real test "
@@ -183,6 +208,14 @@ class Report:
                 "told apart: codes of test images and draws from their prior, by a fresh D that has not seen these; "
                 "50 % is the least. error: mean square of reconstruction, pixels from -1 to 1. many-to-one: each "
                 "category taken for the class that most of its test images have."
+            )
+        if self.translated:
+            notes.append(
+                "PSNR, SSIM: to the test pictures wanted, means; of luminance, without a border as wide as the factor "
+                "of an enlargement, in the hole only where there was one. energy: of gradients, real pictures having "
+                "1; less is blurred. class kept: share that the classifier reads as the picture wanted is labelled. to "
+                "nearest, to mean: where several answers are right, grey levels to the nearest of them and to their "
+                "mean; covered: share of them that some of 100 draws come nearest to."
             )
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:

@@ -15,6 +15,7 @@ from ..archive import StrPath
 from ..backend import Backend
 from ..game import Game, saved
 from ..game.update import NonFiniteError
+from ..games import Translation
 from ..paths import expand
 from ..runs.config import Config
 from ..runs.data import load_data
@@ -84,7 +85,10 @@ def open_source(path: StrPath, backend: Backend, size: str = "") -> Source:
         raise ValueError(f"{where} is neither the folder of a run nor an .npz file of samples or a checkpoint")
     _, header = archive.load(where, only=())
     if header.get("format") in saved.FORMATS:
-        return Source(os.fspath(path), Game.load(where, backend))
+        game = Game.load(where, backend)
+        if isinstance(game, Translation):
+            raise ValueError(f"{where} makes pictures of inputs, and does not say of which; give the folder of its run")
+        return Source(os.fspath(path), game)
     return Source(os.fspath(path), load_data(where, size=size).images)
 
 

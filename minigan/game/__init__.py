@@ -8,6 +8,7 @@ game.py       a game: its page, players, data, playing, saving
 play.py       a game against data, turn after turn
 pair.py       a game of G and D: what one can ask such a pair for
 saved.py      a game in a file
+tiles.py      pictures of any size through a network of convolutions
 gradients.py  every update of a game against finite differences
 """
 

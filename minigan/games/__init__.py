@@ -5,6 +5,7 @@ categories.py       Q reads real images, and G must draw what Q means
 conditional.py      labels and codes: CGAN, AC-GAN, InfoGAN
 molecules.py        an autoencoder of fingerprints, of whose code one number is an effect
 semisupervised.py   D classifies, and is told few labels
+translation.py      from one picture to another: G is given a picture, D judges pairs
 tutorial.py         the loop of the classic tutorial
 """
 
@@ -13,6 +14,7 @@ from .categories import Categories
 from .conditional import Conditional
 from .molecules import MoleculeAAE
 from .semisupervised import SemiSupervised
+from .translation import Translation
 from .tutorial import Tutorial
 
-__all__ = ["AAE", "Categories", "Conditional", "MoleculeAAE", "SemiSupervised", "Tutorial"]
+__all__ = ["AAE", "Categories", "Conditional", "MoleculeAAE", "SemiSupervised", "Translation", "Tutorial"]

@@ -30,6 +30,7 @@ from . import (
     minimax_gan,
     modern,
     molecules,
+    pix2pix,
     quick,
     r3gan,
     ssgan,
@@ -59,6 +60,7 @@ RECIPES: dict[str, ModuleType] = {
     "aae-clusters": aae_clusters,
     "aae-few-labels": aae_few_labels,
     "molecules": molecules,
+    "pix2pix": pix2pix,
 }
 
 

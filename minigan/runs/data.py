@@ -14,15 +14,19 @@ import numpy as np
 
 from .. import datasets
 from ..datasets import Dataset
+from ..datasets.pairs import Pairs, side_by_side
+from ..datasets.tasks import make_pairs
 from ..paths import StrPath, expand
 from ..recipes.networks import near_size
 from .config import Config
 
 __all__ = [
-    "described", "fingerprint", "hints", "load_again", "load_data", "numbered", "of_the_data", "size_of", "slug_of",
-    "source_of",
+    "described", "fingerprint", "hints", "load_again", "load_data", "numbered", "of_the_data", "paired", "size_of",
+    "slug_of", "source_of",
 ]  # fmt: skip
 
+BESIDE = "side-by-side"  # two pictures in each, in the left half and the right half: there is nothing to make
+FIRST_TASK = "superresolve"  # of single pictures, where none is named
 _FEW = 1000  # of fewer pictures, D knows each before G has learned much
 
 
@@ -85,8 +89,28 @@ def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple
     return replace(dataset, labels=labels, names=dict(enumerate(names))), {"classes": names, "sha256": digest}
 
 
+def paired(dataset: Dataset, options: Mapping[str, Any], split: datasets.Split = "train") -> Dataset:
+    """The data as a recipe about pairs takes it: as they are, or what its task makes of single pictures.
+
+    options: of the recipe; where it knows no task the data stays as it is. Raises ValueError for a task of pairs, and
+    for pictures that it cannot be made of.
+    """
+    if "task" not in options:
+        return dataset
+    task = options["task"]
+    if not isinstance(dataset, Pairs):
+        dataset = side_by_side(dataset) if task == BESIDE else make_pairs(dataset, task or FIRST_TASK, split)
+    elif task is not None:
+        raise ValueError(f"{dataset.name} holds pairs already, of which no task makes others; leave out --task {task}")
+    return dataset.swapped() if options["swap"] else dataset
+
+
 def of_the_data(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of the recipe that were left to the data: the cell lines of molecules, where none is named."""
+    """Options of the recipe that were left to the data: the cell lines of molecules, where none is named; of pairs the
+    task that has made them, and the channels of an input."""
+    if "task" in options and isinstance(dataset, Pairs):
+        channels = dataset.inputs.shape[3] if dataset.inputs.ndim == 4 else 1
+        return {"task": options["task"] or dataset.task or None, "channels": options["channels"] or channels}
     return {"lines": ",".join(getattr(dataset, "lines", ()))} if options.get("lines") == "" else {}
 
 
@@ -119,9 +143,11 @@ def slug_of(data: StrPath) -> str:
 
 
 def fingerprint(dataset: Dataset) -> dict[str, Any]:
-    """Count, shape and SHA-256 of the pixels: what tells whether two data sets are one."""
-    digest = hashlib.sha256(dataset.images.reshape(-1).data).hexdigest()
-    return {"count": len(dataset), "shape": list(dataset.image_shape), "sha256": digest}
+    """Count, shape and SHA-256 of the pixels, those of inputs as well: what tells whether two data sets are one."""
+    digest = hashlib.sha256(dataset.images.reshape(-1).data)
+    if isinstance(dataset, Pairs):
+        digest.update(dataset.inputs.reshape(-1).data)
+    return {"count": len(dataset), "shape": list(dataset.image_shape), "sha256": digest.hexdigest()}
 
 
 def described(fingerprint: Mapping[str, Any]) -> str:

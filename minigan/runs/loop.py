@@ -14,11 +14,13 @@ import numpy as np
 
 from ..console import quoted
 from ..datasets import Dataset
+from ..datasets.pairs import Pairs
 from ..diagnostics import Diagnostics
 from ..game import Game
 from ..game.generating import Generating
 from ..game.play import Play
 from ..game.update import NonFiniteError
+from ..games import Translation
 from ..gan import GAN
 from ..recipes.options import recipe_options
 from ..samples import as_images, require_finite
@@ -29,6 +31,7 @@ from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
 from .portraits import portraits
 from .progress import Progress
+from .sheets import sheet_of
 
 __all__ = ["Run", "columns_of", "fixed_settings", "picture_of", "whole_rows"]
 
@@ -220,7 +223,9 @@ class Run:
     # --- pictures ----------------------------------------------------------------------------------------------
 
     def _grid(self, n: int) -> np.ndarray[Any, Any]:
-        """The present samples of the first n latents, about, always the same ones."""
+        """The present samples of the first n latents, about, always the same ones; or what is made of n inputs."""
+        if isinstance(self.gan, Translation) and isinstance(self.dataset, Pairs):
+            return sheet_of(self.gan, self.dataset, n)
         columns = columns_of(n, self.classes)
         n = whole_rows(n, columns)
         images = as_images(self.gan, self.gan.show(n), self.config.images["shape"])

@@ -41,6 +41,7 @@ STUDIES: dict[str, str] = {
     "checkerboard": "plane:checkerboard",
     "points": "plane",
     "aae": "aae",
+    "average-answer": "average_answer",
 }
 
 
