@@ -43,6 +43,7 @@ from minigan.backend import Stream, cublas, cupy_backend, workarounds
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.graph import no_collection
 from minigan.bench import step, subject
+from minigan.datasets.pairs import Pairs
 from minigan.recipes import RECIPES
 
 Array = Any
@@ -54,8 +55,12 @@ GAMES: dict[str, dict[str, Any]] = {  # recipes that between them use every kind
     "classic": {}, "wgan-gp": {"d_steps": 1}, "dcgan": {"width": 3}, "infogan": {}, "r3gan": {},
     "ssgan": {"labelled": 20, "vat": 1.0}, "categories": {"width": 3}, "aae": {"prior": "swiss-roll", "labelled": 20},
     "aae-few-labels": {"labelled": 20, "vat_ramp": 3},
+    "pix2pix": {"width": 3, "d_width": 3, "noise": "injected", "r1": 1.0},
 }  # fmt: skip
-SEEDED = ["classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories", "aae", "aae-few-labels"]
+SEEDED = [
+    "classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories", "aae", "aae-few-labels",
+    "pix2pix",
+]  # fmt: skip
 
 
 class Checks:
@@ -482,6 +487,11 @@ class HostNoise(CupyBackend):
         self.xp.copyto(out, self.asarray(drawn))
 
 
+def data_for(name: str, images: Array) -> Any:
+    """Images as a recipe takes them: with what they are to be made of, turned pictures, where it makes them of some."""
+    return Pairs(images, None, "turned", inputs=images.transpose(0, 2, 1)) if name == "pix2pix" else images
+
+
 def seeds(check: Checks) -> None:
     """The metrics of all steps, and samples at the end: on the same noise as on the CPU, in float64, and, in float32,
     replayed as a graph and called one by one.
@@ -503,8 +513,8 @@ def seeds(check: Checks) -> None:
         options: Found = {"seed": 0, "dtype": dtype, **few.get(name, {})}
         gan = RECIPES[name].build((side, side), backend=backend, **options)
         told = {"labels": labels} if name in ("cgan", "ssgan", "aae", "aae-few-labels") else {}
-        metrics = gan.fit(images, count, batch=8 if check.small else 32, **told)
-        return {**metrics, "samples": gan.sample(16)}
+        metrics = gan.fit(data_for(name, images), count, batch=8 if check.small else 32, **told)
+        return {**metrics, "samples": gan.translate(images[:16]) if name == "pix2pix" else gan.sample(16)}
 
     def compared(ours: dict[str, Array], theirs: dict[str, Array], tolerance: float) -> Found:
         differences = {metric: _difference(values, theirs[metric]) for metric, values in ours.items()}
@@ -528,7 +538,9 @@ def sanitize(check: Checks) -> None:
 
         def game(name: str = name) -> None:
             gan = RECIPES[name].build((8, 8), backend="cupy", **GAMES[name])
-            gan.fit(images, 4, batch=6, labels=labels)  # two call by call, one while it is recorded, one replayed
+            gan.fit(
+                data_for(name, images), 4, batch=6, labels=labels
+            )  # two call by call, one while it is recorded, one replayed
 
         check(f"sanitize {name}", game)
 

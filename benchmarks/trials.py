@@ -29,8 +29,10 @@ WRITING = threading.Lock()
 Row = dict[str, Any]
 
 
-def played(folder: Path, recipe: str, options: Sequence[str], args: argparse.Namespace) -> tuple[Row, Row]:
-    """What is known of a run, which is made if there is none, and what `minigan evaluate` says of it."""
+def played(
+    folder: Path, recipe: str, options: Sequence[str], args: argparse.Namespace, n: int = 1000
+) -> tuple[Row, Row]:
+    """What is known of a run, which is made if there is none, and what `minigan evaluate --n` says of it."""
     minigan, env = [sys.executable, "-m", "minigan"], os.environ | ONE_THREAD
     note, judged = folder / "training.json", folder / "evaluation.json"
     if not note.exists():
@@ -40,7 +42,7 @@ def played(folder: Path, recipe: str, options: Sequence[str], args: argparse.Nam
         subprocess.run([*minigan, "train", recipe, *options, *words], check=True, env=env, stdout=subprocess.DEVNULL)
         note.write_text(json.dumps({"seconds": round(time.perf_counter() - began)}), encoding="utf-8")
     if not judged.exists():
-        words = ["--n", "1000", "--data", args.data, "--json", str(judged)]
+        words = ["--n", str(n), "--data", args.data, "--json", str(judged)]
         subprocess.run([*minigan, "evaluate", str(folder), *words], check=True, env=env, stdout=subprocess.DEVNULL)
     steps = Config.read(folder / "config.json").steps
     about = {"data": Path(args.data).name, "steps": steps, **json.loads(note.read_text("utf-8"))}
@@ -54,7 +56,7 @@ def keep(file: str, row: Row, number: str, rows: Sequence[str], table: Callable[
         old = json.loads(path.read_text("utf-8"))["runs"] if path.exists() else []
         key = ("data", "row", number)
         others = [other for other in old if [other[k] for k in key] != [row[k] for k in key]]
-        runs = sorted([*others, row], key=lambda r: (r["data"] != "mnist", rows.index(r["row"]), r[number]))
+        runs = sorted([*others, row], key=lambda r: (r["data"] != "mnist", r["data"], rows.index(r["row"]), r[number]))
         when = {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
         with write_atomically(path) as out:
             out.write(json.dumps(when | about | {"table": table(runs), "runs": runs}, indent=1).encode() + b"\n")
@@ -69,11 +71,13 @@ def main(
     figures: Callable[[str, int, argparse.Namespace], Row],
     table: Callable[[list[Row]], str],
     note: str,
+    every: Sequence[str] = (),
 ) -> None:
     """The program of such a benchmark.
 
     about: its description. file: of its results. number: what tells the runs of a row from one another. rows: how many
-    runs a table has of each. figures: of one run; table: of all; note: beneath it.
+    runs a table has of each. figures: of one run; table: of all; note: beneath it. every: all rows of the table, if
+    `rows` are those of these data alone.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     listed = f"of {', '.join(rows)}; default: all"
@@ -90,7 +94,7 @@ def main(
     args.out.mkdir(parents=True, exist_ok=True)
 
     def one(row: str, n: int) -> None:
-        keep(file, figures(row, n, args), number, list(rows), table, {"backend": args.backend, "note": note})
+        keep(file, figures(row, n, args), number, every or list(rows), table, {"backend": args.backend, "note": note})
 
     asked = [(row, n) for row in args.rows for n in args.numbers or range(1, rows[row] + 1)]
     with ThreadPoolExecutor(args.processes) as pool:

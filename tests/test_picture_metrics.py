@@ -260,7 +260,7 @@ def test_who_chooses_is_at_an_answer_and_who_averages_at_the_mean() -> None:
 
 
 def test_crops_are_parts_of_the_photograph_that_show_something() -> None:
-    benchmark = script("translation_photographs")
+    benchmark = script("photographs_npz")
     photograph = some(0, 12, 15, 3)
     photograph[:, :8] = 90  # sky
     found = benchmark.crops(photograph, 5, 500, np.random.default_rng(0))

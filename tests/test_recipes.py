@@ -316,6 +316,7 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "weight": [({}, 7.0), ({}, 0.0)],
         "distance": [({}, "l2")],
         "objective": [({}, "hinge")],
+        "gradient_penalty": [({}, 0.5)],
         "r1": [({}, 0.5)],
         "instance_noise": [({}, 0.5)],
         "average": [({}, 0.0)],

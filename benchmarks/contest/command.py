@@ -9,6 +9,7 @@ from minigan import cli
 from minigan.bench import command
 from minigan.bench.step import STEP
 
+from . import conv
 from .guests import FAMILIES, GUESTS
 from .worker import COMMAND
 
@@ -22,12 +23,14 @@ own; they take turns.
                                        penalty (WGAN-GP)
   python benchmarks/contest dcgan      the step of a small DCGAN
   python benchmarks/contest conv       its convolutions, layer by layer
+  python benchmarks/contest unet       and those of a U-Net (pix2pix)
 """
 BATCHES: dict[str, Sequence[int]] = {
     "step": command.BATCHES,
     "critic": (64, 512),
     "dcgan": (64, 128),
     "conv": (64, 128),
+    "unet": (64,),
 }
 QUICK = ("torch-eager", "torch-best", "torch-cudagraph", "jax")  # all but the one that compiles for half a minute
 TORCH = ("torch-eager", "torch-best", "torch-cudagraph")  # those that have convolutions
@@ -53,7 +56,7 @@ def parser() -> cli.Parser:
     made.add_argument("--against", nargs="+", choices=(*GUESTS, "all", "none"), metavar="NAME",
                       help=f"of {', '.join(GUESTS)}, or all, or none (default: {' '.join(QUICK)})")  # fmt: skip
     more = "; ".join(f"{command.words(BATCHES[name])} of {name}" for name in FAMILIES)
-    command.flags(made, more, "contest, critic, dcgan or conv")
+    command.flags(made, more, "contest, critic, dcgan, conv or unet")
     return made
 
 
@@ -65,7 +68,7 @@ def event_of(args: argparse.Namespace) -> command.Event:
         raise ValueError(f"{args.what} is a measurement of its own; leave out --profile and --sweep")
     if args.parts and subjects != (STEP,):
         raise ValueError(f"--parts takes the canonical step to pieces; leave it out with {args.what}")
-    against = args.against or (TORCH if args.what in ("dcgan", "conv") else QUICK)
+    against = args.against or (TORCH if args.what in ("dcgan", *conv.FAMILIES) else QUICK)
     if len(against) > 1 and {"all", "none"} & set(against):
         raise ValueError("--against takes names, or all, or none, not a mixture")
     names = {"all": list(GUESTS), "none": []}.get(against[0], against)

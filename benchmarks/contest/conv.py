@@ -1,12 +1,19 @@
-"""The convolutions of a small DCGAN, `conv` of this contest: each layer alone, and all four together.
+"""Convolutions: each layer of a network alone, and all together. `conv` of this contest are those of a small DCGAN,
 
     D1   Conv2D            28 x 28 x 1  → 14 x 14 x 64        G1   ConvTranspose2D   7 x 7 x 128  → 14 x 14 x 64
     D2   Conv2D            14 x 14 x 64 → 7 x 7 x 128         G2   ConvTranspose2D   14 x 14 x 64 → 28 x 28 x 1
 
-all with kernels of 4 x 4, stride 2 and padding 1, and with biases. "forward" is a pass; "forward and back" also the
-gradients of weights, biases and input, from a gradient of the output that is given. `width` multiplies the 64 and the
-128. What everyone computes is compared before it is timed, by the sizes of the output and of all gradients, and by
-the product of the output with the given gradient.
+and `unet` the different ones of the U-Net of the recipe `pix2pix`, for pictures of 28 x 28,
+
+    down 1   Conv2D   28 x 28 x 1  → 14 x 14 x 16             up 2   ConvTranspose2D   7 x 7 x 32   → 14 x 14 x 16
+    down 2   Conv2D   14 x 14 x 16 → 7 x 7 x 32               up 1   ConvTranspose2D   14 x 14 x 32 → 28 x 28 x 16
+    block    Conv2D   7 x 7 x 32   → 7 x 7 x 32               end    Conv2D            28 x 28 x 17 → 28 x 28 x 1
+
+where half of what up 1 and nearly all of what `end` is given comes past the layers between. `block` and `end` have
+kernels of 3 x 3 and stride 1, all others of 4 x 4 and stride 2; the padding is 1, and all have biases. "forward" is a
+pass; "forward and back" also the gradients of weights, biases and input, from a gradient of the output that is given.
+`width` multiplies the 64 and the 128, the 16 and what comes of it. What everyone computes is compared before it is
+timed, by the sizes of the output and of all gradients, and by the product of the output with the given gradient.
 """
 
 from __future__ import annotations
@@ -26,38 +33,57 @@ from minigan.nn import Conv2D, ConvTranspose2D, Sequential
 
 Array = Any
 
-KERNEL, STRIDE, PADDING = 4, 2, 1
-LAYERS = ("D1", "D2", "G1", "G2")
+KERNEL, STRIDE, PADDING = 4, 2, 1  # of those that halve and double
+TOGETHER = {
+    "all four": ("D1", "D2", "G1", "G2"),
+    "all six": ("down 1", "down 2", "block", "up 2", "up 1", "end"),
+}
 PASSES = ("forward", "forward and back")
 CHECKED = ("output", "product", "dx", "weight", "bias")
 
 
 class Shape(NamedTuple):
-    """A layer's size: the side of the smaller images, channels of the larger and of the smaller ones."""
+    """A layer's size: the side of the images that come in, their channels and those that go out, and its windows."""
 
     side: int
-    few: int
-    many: int
-    transposed: bool
+    c_in: int
+    c_out: int
+    transposed: bool = False
+    kernel: int = KERNEL
+    stride: int = STRIDE
+    padding: int = PADDING
 
     @property
     def input(self) -> tuple[int, int, int]:
-        return (self.side,) * 2 + (self.many,) if self.transposed else (2 * self.side,) * 2 + (self.few,)
+        return self.side, self.side, self.c_in
 
     @property
     def output(self) -> tuple[int, int, int]:
-        return self._replace(transposed=not self.transposed).input
+        more = 2 * self.padding - self.kernel
+        side = (self.side - 1) * self.stride - more if self.transposed else (self.side + more) // self.stride + 1
+        return side, side, self.c_out
+
+    @property
+    def windows(self) -> int:
+        """On an image: of what goes out, or of the transposed layer of what comes in, a window for each pixel."""
+        return math.prod((self.input if self.transposed else self.output)[:2])
+
+    @property
+    def weights(self) -> int:
+        return self.kernel**2 * self.c_in * self.c_out
 
 
 def shapes(subject: str, width: float = 1.0) -> list[Shape]:
     """Of the layers of a subject, by its name."""
-    c, d = (max(1, round(width * n)) for n in (64, 128))
-    all_four = {
-        "D1": Shape(14, 1, c, False), "D2": Shape(7, c, d, False), "G1": Shape(7, c, d, True),
-        "G2": Shape(14, 1, c, True),
+    c, d, u = (max(1, round(width * n)) for n in (64, 128, 16))
+    known = {
+        "D1": Shape(28, 1, c), "D2": Shape(14, c, d), "G1": Shape(7, d, c, True), "G2": Shape(14, c, 1, True),
+        "down 1": Shape(28, 1, u), "down 2": Shape(14, u, 2 * u), "block": Shape(7, 2 * u, 2 * u, kernel=3, stride=1),
+        "up 2": Shape(7, 2 * u, u, True), "up 1": Shape(14, 2 * u, u, True),
+        "end": Shape(28, 1 + u, 1, kernel=3, stride=1),
     }  # fmt: skip
     what = subject.partition(",")[0]
-    return list(all_four.values()) if what == "all four" else [all_four[what]]
+    return [known[name] for name in TOGETHER.get(what, (what,))]
 
 
 def goes_back(subject: str) -> bool:
@@ -69,7 +95,7 @@ def build(subject: str, width: float = 1.0, backend: Backend | str | None = None
     be, nets = get_backend("numpy" if backend is None else backend), []
     for i, shape in enumerate(shapes(subject, width)):
         kind = ConvTranspose2D if shape.transposed else Conv2D
-        layer = kind(shape.input[2], shape.output[2], KERNEL, stride=STRIDE, padding=PADDING)
+        layer = kind(shape.c_in, shape.c_out, shape.kernel, shape.stride, shape.padding)
         nets.append(Sequential(layer, backend=be, seed=i))
     return nets
 
@@ -79,7 +105,7 @@ def arrays(subject: str, batch: int, width: float = 1.0) -> dict[str, np.ndarray
     rng, found = np.random.default_rng(0), dict[str, np.ndarray[Any, Any]]()
     for i, (shape, net) in enumerate(zip(shapes(subject, width), build(subject, width), strict=True)):
         weight = net.state_dict()["0.weight"]
-        found |= {f"{i}.weight": weight, f"{i}.bias": rng.standard_normal(shape.output[2], np.float32)}
+        found |= {f"{i}.weight": weight, f"{i}.bias": rng.standard_normal(shape.c_out, np.float32)}
         found |= {f"{i}.x": rng.standard_normal((batch, *shape.input), np.float32)}
         found |= {f"{i}.g": rng.standard_normal((batch, *shape.output), np.float32)}
     return found
@@ -130,19 +156,24 @@ def conv_work(subject: str, batch: int, width: float = 1.0) -> Work:
     parts = []
     for shape in shapes(subject, width):
         pixels_in, pixels_out = math.prod(shape.input), math.prod(shape.output)
-        weights = shape.few * shape.many * KERNEL * KERNEL
-        moved = work.FLOAT * (batch * (pixels_in + pixels_out) + weights)
-        product = Work(2 * batch * shape.side**2 * weights, 0, moved)
+        moved = work.FLOAT * (batch * (pixels_in + pixels_out) + shape.weights)
+        product = Work(2 * batch * shape.windows * shape.weights, 0, moved)
         parts += [product] * (3 if goes_back(subject) else 1)
         parts += [Work(0, batch * pixels_out)] * (2 if goes_back(subject) else 1)
     return work.total(parts)
 
 
-def _subject(name: str) -> Subject:
+def _subjects(together: str, title: str) -> dict[str, Subject]:
+    """Of a network: its layers, and those together by this name."""
+    names = (f"{what}, {how}" for what in (*TOGETHER[together], together) for how in PASSES)
+    return {name: _subject(name, title) for name in names}
+
+
+def _subject(name: str, title: str) -> Subject:
     return Subject(
         name,
         "convolution",
-        "Convolutions of a small DCGAN: 28, 14 and 7 pixels, 1, 64 and 128 channels; kernel 4, stride 2, padding 1",
+        title,
         partial(build, name),
         partial(start, name),
         play,
@@ -153,4 +184,14 @@ def _subject(name: str) -> Subject:
     )
 
 
-SUBJECTS = {name: _subject(name) for name in (f"{what}, {how}" for what in (*LAYERS, "all four") for how in PASSES)}
+FAMILIES = {  # by the word of the command
+    "conv": _subjects(
+        "all four",
+        "Convolutions of a small DCGAN: 28, 14 and 7 pixels, 1, 64 and 128 channels; kernel 4, stride 2, padding 1",
+    ),
+    "unet": _subjects(
+        "all six",
+        "Convolutions of a U-Net: 28, 14 and 7 pixels, 1 to 32 channels; kernel 4 and stride 2, or 3 and 1; padding 1",
+    ),
+}
+SUBJECTS = {name: subject for family in FAMILIES.values() for name, subject in family.items()}

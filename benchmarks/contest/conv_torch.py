@@ -1,4 +1,4 @@
-"""The convolutions of a small DCGAN in PyTorch: as most people write it, and with the channels last in memory."""
+"""The convolutions of a network in PyTorch: as most people write it, and with the channels last in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Convolutions:
         self.layers = []
         for i, shape in enumerate(conv.shapes(start.subject, start.width)):
             kind = self.torch.nn.ConvTranspose2d if shape.transposed else self.torch.nn.Conv2d
-            layer = kind(shape.input[2], shape.output[2], conv.KERNEL, conv.STRIDE, conv.PADDING)
+            layer = kind(shape.c_in, shape.c_out, shape.kernel, shape.stride, shape.padding)
             state = {name: self.torch.from_numpy(self.given[f"{i}.{name}"]) for name in ("weight", "bias")}
             layer.load_state_dict(state)
             layer.to(device=device, memory_format=self.layout)

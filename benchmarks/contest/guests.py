@@ -22,7 +22,7 @@ The critic's update, by differentiating a backward pass:
     torch-tf32          the same with products in TF32 (GPU only)
     jax                 jax.grad of a loss with jax.grad in it; one jit with donated buffers
 
-Convolutions, layer by layer:
+Convolutions of a small DCGAN and of a U-Net, layer by layer:
 
     NAME of a backend   a network of that one layer, in an arena
     torch-eager         nn.Conv2d and nn.ConvTranspose2d on arrays as PyTorch has them, channels first
@@ -49,7 +49,8 @@ GUESTS = {
     "jax": Guest(),
 }
 FAMILIES: dict[str, tuple[Subject, ...]] = {  # what is measured together, by one name
-    "step": (STEP,), "critic": (CRITIC,), "dcgan": (DCGAN,), "conv": tuple(conv.SUBJECTS.values())
+    "step": (STEP,), "critic": (CRITIC,), "dcgan": (DCGAN,),
+    **{name: tuple(family.values()) for name, family in conv.FAMILIES.items()},
 }  # fmt: skip
 SUBJECTS = {subject.name: subject for family in FAMILIES.values() for subject in family}
 

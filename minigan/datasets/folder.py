@@ -22,7 +22,7 @@ from minigan.datasets import Dataset, MissingSplit, Split
 from minigan.datasets.pictures import SUFFIXES, Size, shown, some
 from minigan.datasets.pictures import read as read_pictures
 
-__all__ = ["read"]
+__all__ = ["Folder", "look", "read"]
 
 _SPLITS = {"train": ("train", "training"), "test": ("test", "testing")}
 _BESIDE = ("val", "valid", "validation", "dev")  # stand beside those two, and are never loaded
@@ -41,7 +41,7 @@ def read(folder: str, split: Split, name: str, size: Size | None) -> Dataset:
     ones in every split. Raises MissingSplit for a split that is not there, ValueError for a folder without pictures,
     one whose form cannot be told, and files that are lost or cannot be read.
     """
-    root = _look(folder)
+    root = look(folder)
     parts = _splits(root)
     top = root
     if parts:
@@ -62,18 +62,18 @@ def read(folder: str, split: Split, name: str, size: Size | None) -> Dataset:
 
 
 @dataclass(eq=False)
-class _Folder:
+class Folder:
     """One folder, looked through: its pictures, its subfolders, and what is neither."""
 
     path: str
     name: str
     files: list[str] = field(default_factory=list)
-    folders: list[_Folder] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     circles: list[str] = field(default_factory=list)
 
-    def every(self) -> Iterator[_Folder]:
+    def every(self) -> Iterator[Folder]:
         """This folder and all below it, each before its own subfolders, in the order of their names."""
         waiting = [self]
         while waiting:
@@ -85,17 +85,17 @@ class _Folder:
         return [path for folder in self.every() for path in folder.files]
 
     @property
-    def full(self) -> list[_Folder]:
+    def full(self) -> list[Folder]:
         """Subfolders that hold pictures, at any depth."""
         return [folder for folder in self.folders if any(deeper.files for deeper in folder.every())]
 
 
-def _look(path: str) -> _Folder:
+def look(path: str) -> Folder:
     """A folder and all below it. Raises ValueError for links that lead nowhere and for what cannot be looked into."""
-    root = _Folder(path, os.path.basename(os.path.normpath(path)))
+    root = Folder(path, os.path.basename(os.path.normpath(path)))
     lost: list[str] = []
     foreign: list[str] = []
-    waiting: list[tuple[_Folder, tuple[str, ...]]] = [(root, (os.path.realpath(path),))]
+    waiting: list[tuple[Folder, tuple[str, ...]]] = [(root, (os.path.realpath(path),))]
     while waiting:
         folder, above = waiting.pop()
         try:
@@ -121,7 +121,7 @@ def _look(path: str) -> _Folder:
                 if real in above:
                     folder.circles.append(where)
                     continue
-                inner = _Folder(where, name)
+                inner = Folder(where, name)
                 folder.folders.append(inner)
                 waiting.append((inner, (*above, real)))
             elif not name.lower().endswith((*SUFFIXES, *_OTHER_PICTURES)):
@@ -143,7 +143,7 @@ def _look(path: str) -> _Folder:
     return root
 
 
-def _splits(root: _Folder) -> dict[str, _Folder]:
+def _splits(root: Folder) -> dict[str, Folder]:
     """The splits by name, where all that holds pictures looks like one; ValueError where it cannot be told."""
     found = {
         split: [folder for folder in root.full if folder.name.lower() in words] for split, words in _SPLITS.items()
@@ -166,7 +166,7 @@ def _splits(root: _Folder) -> dict[str, _Folder]:
     )
 
 
-def _classes(top: _Folder, splits: list[_Folder]) -> tuple[list[str], NDArray[np.int64] | None, dict[int, str] | None]:
+def _classes(top: Folder, splits: list[Folder]) -> tuple[list[str], NDArray[np.int64] | None, dict[int, str] | None]:
     """Pictures, labels and names of classes. splits: `top` and others, which share the numbers of their classes."""
     classes = top.full
     if top.files and classes:
@@ -192,7 +192,7 @@ def _classes(top: _Folder, splits: list[_Folder]) -> tuple[list[str], NDArray[np
     return [path for _, paths in pictures for path in paths], labels, dict(zip(numbers, names, strict=True))
 
 
-def _left_out(root: _Folder, top: _Folder) -> list[str]:
+def _left_out(root: Folder, top: Folder) -> list[str]:
     """Sentences about what was not used: of all below `top`, and of what lies beside it where that is a split."""
     every = list(top.every())
     full = top.full
@@ -208,10 +208,10 @@ def _left_out(root: _Folder, top: _Folder) -> list[str]:
     return [f"left out, being {kind}: {_list(root, paths)}" for kind, paths in kinds.items() if paths]
 
 
-def _list(root: _Folder, paths: list[str]) -> str:
+def _list(root: Folder, paths: list[str]) -> str:
     return some([shown(os.path.relpath(path, root.path)) for path in paths])
 
 
-def _names(root: _Folder, paths: list[str]) -> str:
+def _names(root: Folder, paths: list[str]) -> str:
     """The subject of a sentence, with its verb: what lies in a folder."""
     return f"in {shown(root.path)}, {_list(root, paths)} {'is' if len(paths) == 1 else 'are'}"

@@ -12,7 +12,7 @@ from minigan import archive
 from minigan.datasets import Dataset, MissingSplit, to_uint8, with_labels
 from minigan.datasets.labels import understood
 
-__all__ = ["read"]
+__all__ = ["as_bytes", "read"]
 
 Contents = dict[str, tuple[tuple[int, ...], Any]]
 
@@ -37,7 +37,7 @@ def read(path: archive.StrPath, split: str, name: str) -> Dataset:
         rows = [arrays[text].reshape(-1) for text in texts]
         every, words = understood(np.concatenate(rows), sum(map(len, rows)), where)
         known, names = np.split(every, [len(rows[0])])[texts.index(labels)], dict(enumerate(words or ()))
-    return with_labels(_as_bytes(arrays[images], f"the array {images!r} of {where}"), known, name, names)
+    return with_labels(as_bytes(arrays[images], f"the array {images!r} of {where}"), known, name, names)
 
 
 def _choose(where: str, contents: Contents, split: str) -> tuple[str, str]:
@@ -66,7 +66,7 @@ def _choose(where: str, contents: Contents, split: str) -> tuple[str, str]:
     return candidates[0], "labels"
 
 
-def _as_bytes(images: np.ndarray, what: str) -> NDArray[np.uint8]:
+def as_bytes(images: np.ndarray, what: str) -> NDArray[np.uint8]:
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":

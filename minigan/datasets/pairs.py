@@ -125,7 +125,7 @@ def read_folder(path: str, split: Split, name: str, size: Size | None) -> Pairs:
             f'split="{split}" was asked of {shown(path)}, but it has no {split}/ with inputs/ and targets/; create it '
             "or take the other split"
         )
-    root = folder._look(path)
+    root = folder.look(path)
     top = root if tops[split] == path else next(part for part in root.folders if part.name == split)
     inputs, targets = (_by_name(next(part for part in top.folders if part.name == side)) for side in SIDES)
     alone = [inputs.get(key) or targets[key] for key in sorted(inputs.keys() ^ targets.keys())]
@@ -156,7 +156,7 @@ def _tops(path: str) -> dict[str, str]:
     return {split: top for split in ("train", "test") if has_both(top := os.path.join(path, split))}
 
 
-def _by_name(side: folder._Folder) -> dict[str, str]:
+def _by_name(side: folder.Folder) -> dict[str, str]:
     """The pictures below a folder by what they share with their partners: the way to them, without the ending."""
     files: dict[str, str] = {}
     for file in side.pictures():
@@ -170,7 +170,7 @@ def _by_name(side: folder._Folder) -> dict[str, str]:
     return files
 
 
-def _unused(top: folder._Folder) -> list[str]:
+def _unused(top: folder.Folder) -> list[str]:
     every = [file for part in top.every() for file in (*part.others, *part.hidden, *part.circles)]
     beside = [file for part in top.folders if part.name not in SIDES for file in part.pictures()]
     return [*top.files, *beside, *every]
@@ -207,6 +207,6 @@ def read_archive(path: archive.StrPath, split: Split, name: str) -> Pairs:
         rows = [arrays[text].reshape(-1) for text in texts]
         every, words = understood(np.concatenate(rows), sum(map(len, rows)), where)
         known, names = np.split(every, [len(rows[0])])[texts.index(labels)], dict(enumerate(words or ()))
-    given, wanted = (npz._as_bytes(arrays[side + end], f"the array {side + end!r} of {where}") for side in SIDES)
+    given, wanted = (npz.as_bytes(arrays[side + end], f"the array {side + end!r} of {where}") for side in SIDES)
     data = with_labels(wanted, known, name, names)
     return Pairs(data.images, data.labels, name, data.names, data.notes, inputs=given)

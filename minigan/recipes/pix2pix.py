@@ -37,11 +37,11 @@ from ..nn import (
     Tanh,
 )
 from ..optim import Adam, Linear, Schedule
-from ..penalties import R1
+from ..penalties import R1, GradientPenalty
 from ..spec import integer
 from .gan import falling
 
-STEPS, BATCH = 6_000, 64
+STEPS, BATCH = 3_000, 64
 FIELDS = {
     4: 1,
     10: 2,
@@ -72,6 +72,7 @@ def build(
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic"
     ] = "non-saturating",
+    gradient_penalty: float = 0.0,
     r1: float = 0.0,
     instance_noise: float = 0.0,
     average: float = 0.999,
@@ -103,7 +104,8 @@ def build(
     weight: of the distance to the picture wanted
     distance: mean absolute difference, or mean square
     objective: what D and G descend; see minigan/objectives.py
-    r1: weight of the penalty on D's gradient at real pairs
+    gradient_penalty: weight λ of (‖∇D‖ − 1)² between pictures wanted and made (WGAN-GP), of the mean of D's logits
+    r1: weight γ of ‖∇D‖²/2 at the pictures wanted
     instance_noise: standard deviation of noise on all pictures that D sees, falling to 0
     average: decay of the average of G that pictures come from; 0 for none
     lr: learning rate of both networks
@@ -118,6 +120,7 @@ def build(
     D = None
     if adversary:
         D = patches((height, breadth, made + given), d_width, patch, d_norm, seed=2 * seed + 1, **where)
+    penalties = [*([GradientPenalty(gradient_penalty)] if gradient_penalty else []), *([R1(r1)] if r1 else [])]
     schedule: float | Schedule = Linear(instance_noise, 0.0, steps) if instance_noise else 0.0
     return Translation(
         u_net((height, breadth, given), made, width, halvings, blocks, noise, seed=2 * seed, **where),
@@ -126,7 +129,7 @@ def build(
         adversary=adversary, weight=weight, distance=distance, objective=objective,
         optimizer=Adam(falling(lr, decay_steps, steps), beta1=beta1),
         d_optimizer=Adam(falling(lr if d_lr is None else d_lr, decay_steps, steps, before=d_pretrain), beta1=beta1),
-        penalties=[R1(r1)] if r1 and D is not None else [], instance_noise=schedule if D is not None else 0.0,
+        penalties=penalties if D is not None else [], instance_noise=schedule if D is not None else 0.0,
         average=average, seed=seed,
     )  # fmt: skip
 

@@ -1,0 +1,93 @@
+"""From one picture to another: is the answer near, sharp, still of its class, and which of several is it?
+
+    python benchmarks/translation.py --data mnist --out runs/translation            all rows of these data
+    python benchmarks/translation.py --data fashion-mnist --out runs/translation
+    python benchmarks/photographs_npz.py --out photographs.npz
+    python benchmarks/translation.py --data photographs.npz --out runs/translation
+    python benchmarks/readme_tables.py                                              update the pages
+
+Plays the recipe `pix2pix`, `--processes` runs side by side with one BLAS thread each, and takes the figures of all test
+pictures from `minigan evaluate`, with those of answers without learning beside them. Which rows there are depends on
+the name of the data. Figures go to benchmarks/results/translation.json as they come (trials.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import trials
+
+from minigan import console
+
+L2, L1 = ["--adversary", "0", "--distance", "l2"], ["--adversary", "0"]
+CHOOSING = ["--weight", "1", "--r1", "1", "--patch", "22"]  # which of several answers it is, D alone has to say
+PHOTOGRAPHS = ["--width", "32", "--batch", "16"]
+ROWS: dict[str, dict[str, list[str]]] = {  # options of pix2pix, by the data and the task
+    "mnist": {
+        "superresolve: L2": L2, "superresolve: the game": [],
+        "derain: L1": L1, "derain: the game": [],
+        "inpaint: L2": L2, "inpaint: the game": ["--patch", "22"],
+        "next-frame: L2": L2, "next-frame: L1": L1,
+        "next-frame: the game": CHOOSING, "next-frame: the game, noise": [*CHOOSING, "--noise", "injected"],
+    },
+    "fashion-mnist": {"edges: L1": L1, "edges: the game": ["--patch", "22"]},
+    "photographs": {"superresolve: L2": [*PHOTOGRAPHS, *L2], "superresolve: the game": PHOTOGRAPHS},
+}  # fmt: skip
+EVERY = list(dict.fromkeys(row for rows in ROWS.values() for row in rows))
+NOTE = "All test pictures, by the average of G; runs side by side, one thread each."
+
+
+def figures(row: str, number: int, args: argparse.Namespace) -> trials.Row:
+    """Of one run."""
+    data = Path(args.data).stem
+    folder = args.out / f"{data}-{row.replace(':', '').replace(',', '').replace(' ', '-')}-{number}"
+    options = ["--task", row.partition(":")[0], *ROWS[data][row], "--seed", str(number)]
+    about, judged = trials.played(folder, "pix2pix", options, args, n=10_000)
+    floor, *qualities = judged["rows"]
+    rivals = []
+    for quality, found in zip(qualities, judged["translated"], strict=True):
+        rivals.append({**found, "frechet": quality["frechet"]})
+    *rivals, own = rivals
+    return {"row": row, "seed": number, **own, "rivals": rivals, "floor": floor["frechet"], **about, "data": data}
+
+
+def table(rows: Sequence[trials.Row]) -> str:
+    cells, told = [], set[tuple[str, str]]()
+    for row in rows:
+        task, _, who = row["row"].partition(": ")
+        if (row["data"], task) not in told:
+            told.add((row["data"], task))
+            cells += [[f"{row['data']}, {task}", rival["name"], "", "", *_figures(rival)] for rival in row["rivals"]]
+            cells.append([f"{row['data']}, {task}", "real pictures", "", "", *["–"] * 7, f"{row['floor']:.2f}"])
+        minutes = f"{row['seconds'] / 60:.0f}"
+        cells.append([f"{row['data']}, {task}", who, f"{row['steps']:,}", minutes, *_figures(row)])
+    head = [
+        "data, task", "answer", "steps", "minutes", "PSNR, dB", "SSIM", "energy", "class kept, %", "to nearest",
+        "to mean", "covered, %", "Fréchet",
+    ]  # fmt: skip
+    return console.table(head, cells, left=(0, 1))
+
+
+def _figures(found: dict[str, Any]) -> list[str]:
+    def shown(name: str, form: str, times: float = 1) -> str:
+        return "–" if found[name] is None else f"{times * found[name]:{form}}"
+
+    return [
+        shown("psnr", ".2f"), shown("ssim", ".3f"), shown("energy", ".2f"), shown("kept", ".1f", 100),
+        shown("nearest", ".1f"), shown("mean", ".1f"), shown("covered", ".0f", 100), shown("frechet", ".2f"),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    given = next((Path(words[i + 1]).stem for i, word in enumerate(words[:-1]) if word == "--data"), "")
+    rows = dict.fromkeys(ROWS.get(given, EVERY), 1)
+    trials.main(__doc__ or "", "translation.json", "seed", rows, figures, table, NOTE, EVERY)
+
+
+if __name__ == "__main__":
+    main()
