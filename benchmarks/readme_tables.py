@@ -41,8 +41,8 @@ README, MEASURED = ROOT / "README.md", ROOT / "benchmarks" / "README.md"
 RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pictures"
 BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
-    "recipes", "critic", "conv", "dcgan", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous", "few",
-    "autoencoders", "molecules", "translation",
+    "recipes", "critic", "conv", "dcgan", "unet", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
+    "few", "autoencoders", "molecules", "translation",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
@@ -90,6 +90,17 @@ def dcgan_section(results: Path) -> list[str]:
     return (
         ["The whole step of that DCGAN, with everything that stands around its convolutions:", *found] if found else []
     )
+
+
+def unet_section(results: Path) -> list[str]:
+    """Times of a U-Net's convolutions, layer by layer."""
+    found = [text for path in sorted(results.glob("unet-*.json")) for text in machine(report.load(path))]
+    about = (
+        "The convolutions of the U-Net of `pix2pix` (4 x 4, stride 2: down 1, 28 x 28 x 1 to 14 x 14 x 16; down 2, to\n"
+        "7 x 7 x 32; up 2, back to 14 x 14 x 16; up 1, 14 x 14 x 32 to 28 x 28 x 16. 3 x 3, stride 1: block, 7 x 7 x\n"
+        "32 to as many; end, 28 x 28 x 17 to 28 x 28 x 1):"
+    )
+    return [about, *found] if found else []
 
 
 def gpu_section(results: Path) -> list[str] | None:
@@ -164,7 +175,8 @@ SHORT: dict[str, Callable[[Path], list[str] | None]] = {  # in README.md
 }  # fmt: skip
 SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/README.md
     "recipes": recipes_section, "codes": codes_section, "critic": critic_section, "conv": conv_section,
-    "dcgan": dcgan_section, "gpu": gpu_section, "bench": bench_section, "mode-coverage": told("mode-coverage"),
+    "dcgan": dcgan_section, "unet": unet_section, "gpu": gpu_section, "bench": bench_section,
+    "mode-coverage": told("mode-coverage"),
     "failures": told("failures"),
     "diagnostics-cost": told("diagnostics-cost"),
     "fuzz": told("fuzz"),
@@ -346,13 +358,13 @@ def machine(found: Report) -> list[str]:
     if any(f.timing.unstable for f in steps):
         notes.append("* unstable: quartiles, or first and last third, more than 15 % apart")
     return [
-        conv_table(steps) if subject(found) == "conv" else step_table(found, steps),
+        conv_table(steps) if subject(found) in conv.FAMILIES else step_table(found, steps),
         f"*({'; '.join(notes)}. `{command(found)}`, {found.when} UTC.)*".replace("* un", "\\* un"),
     ]
 
 
 def subject(found: Report) -> str:
-    """What was measured: "step", "critic", "dcgan" or "conv"."""
+    """What was measured: "step", "critic", "dcgan", "conv" or "unet"."""
     first = found.steps()[0].subject
     return next(name for name, family in FAMILIES.items() if first in [subject.name for subject in family])
 
@@ -396,7 +408,7 @@ def conv_table(steps: list[Figure]) -> str:
     times = {(f.batch, f.subject, f.who): f.timing for f in steps}
     rows = []
     for batch in sorted({f.batch for f in steps}):
-        for what in conv.SUBJECTS:
+        for what in dict.fromkeys(f.subject for f in steps):
             found = {name: times[batch, what, name] for name in who if (batch, what, name) in times}
             ours = min((t.median for name, t in found.items() if "torch" not in name), default=None)
             theirs = min((t.median for name, t in found.items() if "torch" in name), default=None)

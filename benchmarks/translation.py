@@ -25,7 +25,7 @@ from minigan import console
 
 L2, L1 = ["--adversary", "0", "--distance", "l2"], ["--adversary", "0"]
 CHOOSING = ["--weight", "1", "--r1", "1", "--patch", "22"]  # which of several answers it is, D alone has to say
-PHOTOGRAPHS = ["--width", "32", "--batch", "16"]
+PHOTOGRAPHS = ["--batch", "16"]
 ROWS: dict[str, dict[str, list[str]]] = {  # options of pix2pix, by the data and the task
     "mnist": {
         "superresolve: L2": L2, "superresolve: the game": [],

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from contest.critic import CRITIC
 from contest.dcgan import DCGAN
 from contest.guests import GUESTS, SUBJECTS, make_opponent
 from contest.worker import Worker
-from figures import full
-from scripts import FOLDER
+from figures import figure, full, sample
+from scripts import FOLDER, script
 
 from minigan import environment
 from minigan.backend import NAMES, Backend, get_backend
@@ -41,6 +42,7 @@ from minigan.bench.subject import (
 )
 from minigan.bench.turns import Pace, take_turns
 from minigan.penalties import GradientPenalty
+from minigan.recipes import pix2pix
 
 ROOT = Path(__file__).parent.parent
 SMALL = 1 / 256  # G 100-1-2-4-784, D 784-2-1-1
@@ -99,6 +101,39 @@ def test_the_work_of_convolutions_is_that_of_the_calls() -> None:
         conv.play(conv.start(subject, 3, 0.25), nets)()
         counted = [call.work for call in recorder.calls if call.work is not None]
         assert work.total(counted).gemm_flops == conv.conv_work(subject, 3, 0.25).gemm_flops
+
+
+class Sizes(Backend):
+    """Notes what goes in and out of convolutions and transposed ones, and their windows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[int, ...]] = set()
+
+    def conv(self, x: Any, w: Any, out: Any, stride: Any, padding: Any) -> None:
+        self.seen.add((*x.shape[1:], *out.shape[1:], *w.shape[1:3], *stride, *padding))
+        super().conv(x, w, out, stride, padding)
+
+    def conv_inputs(self, g: Any, w: Any, out: Any, stride: Any, padding: Any) -> None:
+        self.seen.add((*g.shape[1:], *out.shape[1:], *w.shape[1:3], *stride, *padding))
+        super().conv_inputs(g, w, out, stride, padding)
+
+
+@pytest.mark.parametrize("family", conv.FAMILIES)
+def test_the_convolutions_are_those_of_the_networks(family: str) -> None:
+    backend, pictures = Sizes(), np.zeros((2, 28, 28, 1), np.float32)
+    if family == "unet":
+        game = pix2pix.build((28, 28), backend=backend)
+        backend.seen.clear()  # its D's
+        game.G(pictures)
+    else:
+        gan = dcgan.build(1.0, backend)
+        gan.G(np.zeros((2, 100), np.float32))
+        gan.D(pictures)
+    shapes = {shape for subject in conv.FAMILIES[family] for shape in conv.shapes(subject)}
+    assert backend.seen == {
+        (*s.input, *s.output, s.kernel, s.kernel, s.stride, s.stride, s.padding, s.padding) for s in shapes
+    }
 
 
 # --- contestants -------------------------------------------------------------------------------------------------
@@ -336,16 +371,25 @@ def test_the_command_for_convolutions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert main(["conv", *TINY.split(), "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
-    assert text.count("Convolutions of a small DCGAN") == 1
+    assert main(["unet", *TINY.split(), "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
+    text, subjects = capsys.readouterr().out, list(conv.FAMILIES["unet"])
+    assert text.count("Convolutions of a U-Net") == 1
     assert not list(tmp_path.glob("*.png"))
     found = report.load(tmp_path / "bench.json")
-    assert [f.subject for f in found.figures[::2]] == list(conv.SUBJECTS)
-    assert all(f"{subject} " in text for subject in conv.SUBJECTS)
+    assert [f.subject for f in found.figures[::2]] == subjects
+    assert all(f"{subject} " in text for subject in subjects)
     assert not found.wrong
+
+
+@pytest.mark.parametrize("family", conv.FAMILIES)
+def test_the_table_of_convolutions_has_the_layers_of_one_network(family: str) -> None:
+    subjects = list(conv.FAMILIES[family])
+    figures = [replace(figure(who, 64), subject=what) for what in subjects for who in ("numpy", "torch-best")]
+    table, note = script("readme_tables").machine(sample(*figures))
+    assert [line.split("|")[2].strip() for line in table.splitlines()[2:]] == subjects
+    assert f"`python benchmarks/contest {family}`" in note
     for flags in ("--profile", "--sweep", "--parts"):
-        assert main(["conv", flags]) == 2
+        assert main([family, flags]) == 2
 
 
 def test_the_command_for_a_dcgan(
@@ -407,9 +451,9 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "measure", note)
     monkeypatch.setattr(plots, "unavailable", lambda: "they need Matplotlib")
-    for words in ("", "--sweep --against all --backend numpy", "--against jax --no-parts", "critic", "dcgan"):
+    for words in ("", "--sweep --against all --backend numpy", "--against jax --no-parts", "critic", "dcgan", "unet"):
         assert main(words.split()) == 0
-    default, sweep, chosen, criticism, small = plans
+    default, sweep, chosen, criticism, small, u_net = plans
     assert default.grid == ((32, 1.0), (128, 1.0), (512, 1.0))
     assert default.parts
     assert "torch-compiled" not in default.guests
@@ -420,10 +464,12 @@ def test_the_commands_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (criticism.subjects, criticism.parts) == ((CRITIC,), False)
     assert small.grid == ((64, 1.0), (128, 1.0))
     assert (small.subjects, small.parts) == ((DCGAN,), False)
-    assert list(small.guests) == ["torch-eager", "torch-best", "torch-cudagraph"]
+    assert (u_net.grid, u_net.parts) == (((64, 1.0),), False)
+    assert [subject.name for subject in u_net.subjects] == list(conv.FAMILIES["unet"])
+    assert list(small.guests) == list(u_net.guests) == ["torch-eager", "torch-best", "torch-cudagraph"]
     machine = environment.slug(environment.facts())
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {
-        f"{name}-{machine}" for name in ("contest", "critic", "dcgan")
+        f"{name}-{machine}" for name in ("contest", "critic", "dcgan", "unet")
     }
     assert (tmp_path / "runs" / f"critic-{machine}" / "bench.json").is_file()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,19 @@ from minigan.cli import main
 from minigan.commands.translate import translate
 from minigan.datasets import Dataset, load, to_float
 from minigan.datasets.pairs import Pairs
+from minigan.datasets.tasks import answers as right_answers
 from minigan.datasets.tasks import make_pairs
 from minigan.evaluation import evaluate
+from minigan.evaluation.compare import _images
+from minigan.evaluation.evaluator import held_out
+from minigan.evaluation.sources import open_source
+from minigan.evaluation.translations import Translated, draws_of, evaluate_translation, outputs_of
 from minigan.game.tiles import Tiling, reach, step_of
 from minigan.metrics import psnr
 from minigan.objectives import mean_absolute_error
 from minigan.optim import Linear
 from minigan.recipes import pix2pix
-from minigan.runs import pictures
+from minigan.runs import pictures, sheets
 from minigan.runs.data import paired
 from minigan.theory import average_answer
 
@@ -161,6 +167,14 @@ def test_several_answers_need_noise_and_each_seed_has_its_own(noise: Any) -> Non
     answers = [game.translate(inputs, seed) for seed in (1, 1, 2)]
     assert np.array_equal(answers[0], answers[1])
     assert np.array_equal(answers[0], answers[2]) == (noise == "none")
+
+
+def test_no_two_batches_share_their_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = pix2pix.build((8, 8), width=4, d_width=4, noise="injected", average=0.0)
+    twice = np.random.default_rng(0).integers(0, 256, (1, 8, 8), dtype=np.uint8).repeat(2, axis=0)
+    monkeypatch.setattr("minigan.game.tiles.AT_ONCE", 1)
+    first, second = game.translate(twice)
+    assert not np.array_equal(first, second)
 
 
 # --- pictures of any size --------------------------------------------------------------------------------------
@@ -392,10 +406,121 @@ def test_pairs_of_files_take_no_task_and_can_be_swapped(tmp_path: Path) -> None:
         translate(tmp_path / "run False", [tmp_path / "pairs.npz"], tmp_path / "y.npz", make_inputs=True)
 
 
+def test_pictures_side_by_side_are_pairs(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 16), dtype=np.uint8)
+    minigan.archive.save(tmp_path / "both.npz", {"images": images})
+    out = minigan.train("pix2pix", tmp_path / "both.npz", out=tmp_path / "run", **SHAPE, task="side-by-side", **TINY)
+    minigan.resume(out, steps=5, quiet=True)
+    assert json.loads((out / "config.json").read_text())["images"]["shape"] == [8, 8]
+    data = paired(load(tmp_path / "both.npz"), {"task": "side-by-side", "swap": False})
+    assert isinstance(data, Pairs)
+    assert np.array_equal(np.concatenate([data.inputs, data.images], axis=2), images)
+
+
+def test_a_sheet_shows_the_present_of_two_frames_and_colour_where_there_is_some() -> None:
+    frames = np.stack([np.full((3, 8, 8), 50, np.uint8), np.full((3, 8, 8), 90, np.uint8)], axis=3)
+    grey = sheets.sheet({"input": frames, "wanted": frames[..., 1]})
+    assert grey.ndim == 2
+    assert 90 in grey
+    assert 50 not in grey
+    assert sheets.sheet({"input": frames[..., 0], "wanted": np.zeros((3, 8, 8, 3), np.uint8)}).ndim == 3
+
+
 def test_the_pixels_of_inputs_tell_data_apart() -> None:
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
     one, other = (Pairs(images, None, "x", inputs=part) for part in (images, 255 - images))
     assert minigan.runs.data.fingerprint(one) != minigan.runs.data.fingerprint(other)
+
+
+# --- how well it is done ---------------------------------------------------------------------------------------
+
+
+def judged(pairs: Pairs, outputs: Array, **options: Any) -> Translated:
+    unlabelled = SimpleNamespace(classes=None)
+    return evaluate_translation(outputs, pairs, unlabelled, "x", **options)  # type: ignore[arg-type]
+
+
+def test_only_the_hole_is_compared_and_what_was_known_stays() -> None:
+    pairs = make_pairs(load("digits"), "inpaint").of(slice(0, 20))
+    inside, outside = pairs.images.copy(), pairs.images.copy()
+    outside[:, :7] ^= 255
+    inside[:, 7:21, 7:21] ^= 255
+    assert judged(pairs, outside).psnr == np.inf
+    hole = np.zeros((28, 28), bool)
+    hole[7:21, 7:21] = True
+    assert judged(pairs, inside).psnr == pytest.approx(psnr(inside, pairs.images, mask=hole).mean())
+    assert judged(pairs, inside).ssim is None
+    game = pix2pix.build((28, 28), width=2, d_width=2)
+    made = outputs_of(game, pairs)
+    assert np.array_equal(made[:, ~hole], pairs.images[:, ~hole])
+    assert not np.array_equal(made[:, hole], pairs.images[:, hole])
+
+
+def test_an_enlargement_is_compared_without_its_border() -> None:
+    pairs = make_pairs(load("digits"), "superresolve").of(slice(0, 20))
+    outputs = pairs.images.copy()
+    outputs[:, :4] ^= 255
+    assert (judged(pairs, outputs).psnr, judged(pairs, outputs).ssim) == (np.inf, 1.0)
+    blurred = judged(pairs, pairs.inputs)
+    assert blurred.energy < 0.2
+    assert judged(pairs, pairs.images).energy == pytest.approx(1)
+    assert blurred.psnr == pytest.approx(psnr(pairs.inputs, pairs.images, border=4).mean())
+
+
+def test_colours_count_where_luminance_was_given() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    pairs = make_pairs(Dataset(images, None, "noise"), "colourise")
+    grey = np.repeat(pairs.inputs[..., None], 3, axis=3)
+    error = ((grey.astype(float) - images) ** 2).reshape(5, -1).mean(axis=1)
+    assert judged(pairs, grey).psnr == pytest.approx((10 * np.log10(255**2 / error)).mean())
+
+
+def test_answers_are_those_of_the_questions() -> None:
+    """In evaluate as well: of the pictures held out, at their places in all of the data."""
+    data = load("digits").of(slice(0, 300))
+    rest = held_out(len(data))[1]
+    pairs = make_pairs(data, "next-frame").of(rest)
+    own = judged(pairs, pairs.images, answers=lambda rows: right_answers(data, "train", rest[rows]))
+    assert own.nearest == pytest.approx(0)
+    assert own.mean is not None
+    assert own.mean > 10
+    assert own.covered == pytest.approx(0.2)
+
+    def draws(inputs: Array) -> Array:
+        several = np.flatnonzero(right_answers(data, "train", rest)[1])[: len(inputs)]
+        return right_answers(data, "train", rest[several])[0]
+
+    whole = judged(pairs, pairs.images, answers=lambda rows: right_answers(data, "train", rest[rows]), draws=draws)
+    assert whole.covered == pytest.approx(1)
+
+
+def test_the_answers_in_evaluate_belong_to_the_pictures(tmp_path: Path) -> None:
+    data = load("digits").of(slice(0, 300))
+    for splits in (("",), ("_train", "_test")):
+        name = "x" if len(splits) == 2 else "images"
+        arrays = {f"{name}{split}": data.images[i::2] for i, split in enumerate(splits)}
+        minigan.archive.save(tmp_path / "data.npz", arrays)
+        out = minigan.train(
+            "pix2pix", tmp_path / "data.npz", out=tmp_path / str(len(splits)), **SHAPE, task="next-frame", **TINY
+        )
+        source = open_source(out, minigan.get_backend("numpy"))
+        train, test, answers = _images([source], None, "")
+        assert answers is not None
+        asked = train.of(held_out(len(train))[1]) if test is None else test
+        right, several = answers(np.arange(len(asked)))
+        assert (right == asked.images[:, None]).all(axis=(2, 3)).any(axis=1).all()
+        assert 0 < several.mean() < 1
+
+
+def test_draws_of_a_game_differ_by_their_noise() -> None:
+    inputs = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
+    still, moved = (
+        draws_of(pix2pix.build((8, 8), width=2, d_width=2, noise=noise, average=0.0))(inputs)
+        for noise in ("none", "injected")
+    )
+    assert still.shape == moved.shape == (2, 100, 8, 8)
+    assert (still == still[:, :1]).all()
+    assert not (moved == moved[:, :1]).all()
 
 
 # --- minigan translate -----------------------------------------------------------------------------------------

@@ -66,11 +66,12 @@ class NumbaBackend(NumpyBackend):
 
     def _add_windows(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
         W = w.reshape(len(w), -1)
+        times = np.matmul if len(w) > 1 else np.multiply  # of one column NumPy makes a slow loop, without BLAS
 
         def part(samples: slice) -> None:
             for block in blocks(samples, w, g):
                 patches = self._temporary("patches", (*g[block].shape[:3], *w.shape[1:]), g.dtype)
-                np.matmul(g[block].reshape(-1, len(w)), W, out=patches.reshape(-1, W.shape[1]))
+                times(g[block].reshape(-1, len(w)), W, out=patches.reshape(-1, W.shape[1]))
                 self._run.fold(_lines(patches), _lines(out[block]), out.shape[3], *stride, *padding)
 
         self._share(part, self._samples(w, g))
