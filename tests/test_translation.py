@@ -36,8 +36,8 @@ from minigan.cli import main
 from minigan.commands.translate import translate
 from minigan.datasets import Dataset, load, to_float
 from minigan.datasets.pairs import Pairs
+from minigan.datasets.tasks import TASKS, make_pairs
 from minigan.datasets.tasks import answers as right_answers
-from minigan.datasets.tasks import make_pairs
 from minigan.evaluation import evaluate
 from minigan.evaluation.compare import _images
 from minigan.evaluation.evaluator import held_out
@@ -48,8 +48,9 @@ from minigan.metrics import psnr
 from minigan.objectives import mean_absolute_error
 from minigan.optim import Linear
 from minigan.recipes import pix2pix
+from minigan.recipes.options import recipe_options
 from minigan.runs import pictures, sheets
-from minigan.runs.data import paired
+from minigan.runs.data import BESIDE, paired
 from minigan.theory import average_answer
 
 Array = np.ndarray[Any, Any]
@@ -313,6 +314,10 @@ def test_a_logit_sees_so_many_pixels(patch: int, field: int) -> None:
     one[0, y.shape[1] // 2 + int(y.shape[1] ** 0.5) // 2] = 1  # about the middle of the map
     rows = np.flatnonzero(np.abs(back(one)).sum(axis=(0, 2, 3)))
     assert rows.max() - rows.min() + 1 == field
+
+
+def test_every_task_can_be_asked_for() -> None:
+    assert set(recipe_options("pix2pix")["task"].choices) == {*TASKS, BESIDE}
 
 
 def test_networks_of_the_recipe() -> None:
