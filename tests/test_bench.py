@@ -717,7 +717,7 @@ def test_the_readmes_table_is_generated(
     }  # fmt: skip
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n\n<!-- recipes: begin -->")
-    assert text.endswith("<!-- molecules: begin -->\n\n<!-- molecules: end -->\n\nafter\n")
+    assert text.endswith("<!-- translation: begin -->\n\n<!-- translation: end -->\n\nafter\n")
     assert "| a |\n\n*(Seeds 3. Made-up, 2 cores; backend numpy. `python benchmarks/failures.py" in text
     assert "3.00 (2.00 to 4.00)" in text
     assert "| real test images |" in text
@@ -750,7 +750,7 @@ def test_the_pages_agree_with_the_results() -> None:
         assert written.rewritten(text, sections) == text, (
             f"{page} differs from benchmarks/results: run python benchmarks/readme_tables.py"
         )
-    kinds = "critic", "dcgan", "conv"
+    kinds = "critic", "dcgan", "conv", "unet"
     machines = [path for path in results if path.stem.partition("-")[0] not in {*written.OTHERS} - {*kinds}]
     assert machines
     for path in machines:

@@ -10,6 +10,12 @@ stays in the cache until the product has read it. The threads of the team share 
 Adding rows to where windows stand is slow without a compiler: nothing in NumPy adds many short pieces quickly. So
 `conv_inputs` goes the other way round (phases.py): the rows are windows of g, and each makes s × s pixels of the
 image, to which nothing is added. Images of one to three channels have a way of their own (cpu_planes.py).
+
+With stride 1 a convolution is an adjoint as well, of the window turned by half a circle:
+
+    P(x) Wᵀ = P*(x W′),   P*(g W) = P(g) W′ᵀ       W′_(c,i,j,o) = W_(o,k−1−i,k−1−j,c),   padding k − 1 − p
+
+and dW′ = xᵀ P(g). So windows can be made of x or of g, and are made of what has fewer channels.
 """
 
 from __future__ import annotations
@@ -32,6 +38,8 @@ class ConvOnCpu(PlanesOnCpu):
     def conv(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
         if self._as_planes(w):
             return self._conv_planes(x, w, out, stride, padding)
+        if _turns(w, stride, padding) and len(w) <= 3:
+            return self._add_planes(x, self._turned(w), out, stride, _other(w, padding))
         W = w.reshape(len(w), -1).T
 
         def part(samples: slice) -> None:
@@ -44,13 +52,20 @@ class ConvOnCpu(PlanesOnCpu):
     def conv_inputs(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
         if self._into_planes(w):
             self._add_planes(g, w, out, stride, padding)
+        elif _turns(w, stride, padding):
+            self.conv(g, self._turned(w), out, stride, _other(w, padding))
         else:
             self._add_windows(g, w, out, stride, padding)
 
     def conv_weights(
         self, g: Array, x: Array, out: Array, stride: Pair, padding: Pair, accumulate: bool = False
     ) -> None:
-        if self._as_planes(out):
+        if _turns(out, stride, padding):
+            turned = self._temporary("turned", (out.shape[3], *out.shape[1:3], len(out)), out.dtype)
+            self.conv_weights(x, g, turned, stride, _other(out, padding))
+            found = turned[:, ::-1, ::-1].transpose(3, 1, 2, 0)
+            np.add(out, found, out=out) if accumulate else np.copyto(out, found)
+        elif self._as_planes(out):
             self._weights_of_planes(g, x, out, stride, padding, accumulate)
         else:
             self._weights_of_windows(g, x, out, stride, padding, accumulate)
@@ -58,7 +73,7 @@ class ConvOnCpu(PlanesOnCpu):
     def conv_and_weights(
         self, x: Array, w: Array, out: Array, g: Array, dw: Array, stride: Pair, padding: Pair, accumulate: bool
     ) -> None:
-        if self._as_planes(w):
+        if self._as_planes(w) or _turns(w, stride, padding):
             super().conv_and_weights(x, w, out, g, dw, stride, padding, accumulate)
         else:
             self._weights_of_windows(g, x, dw, stride, padding, accumulate, w, out)
@@ -107,6 +122,12 @@ class ConvOnCpu(PlanesOnCpu):
 
         self._share(part, self._samples(w, g))
 
+    def _turned(self, w: Array) -> Array:
+        """W′ (C, kh, kw, O), the weights of the adjoint as those of a convolution of stride 1."""
+        turned = self._temporary("turned", (w.shape[3], *w.shape[1:3], len(w)), w.dtype)
+        np.copyto(turned, w[:, ::-1, ::-1].transpose(3, 1, 2, 0))
+        return turned
+
     # --- windows -----------------------------------------------------------------------------------------------
 
     def _windows(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> Array:
@@ -125,3 +146,13 @@ class ConvOnCpu(PlanesOnCpu):
         sample, down, right, channel = framed.strides
         strides = sample, down * stride[0], right * stride[1], down, right, channel
         np.copyto(patches, np.lib.stride_tricks.as_strided(framed, patches.shape, strides))
+
+
+def _turns(w: Array, stride: Pair, padding: Pair) -> bool:
+    """Whether windows are better made of what comes out: they can be, and are fewer numbers."""
+    return stride == (1, 1) and len(w) < w.shape[3] and all(p < k for p, k in zip(padding, w.shape[1:3], strict=True))
+
+
+def _other(w: Array, padding: Pair) -> Pair:
+    """The padding of the turned one."""
+    return w.shape[1] - 1 - padding[0], w.shape[2] - 1 - padding[1]
