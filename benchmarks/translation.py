@@ -24,7 +24,7 @@ import trials
 from minigan import console
 
 L2, L1 = ["--adversary", "0", "--distance", "l2"], ["--adversary", "0"]
-CHOOSING = ["--weight", "1", "--r1", "1", "--patch", "22"]  # which of several answers it is, D alone has to say
+CHOOSING = ["--weight", "3", "--r1", "0.1", "--patch", "22", "--noise", "injected", "--steps", "4000"]
 PHOTOGRAPHS = ["--batch", "16"]
 ROWS: dict[str, dict[str, list[str]]] = {  # options of pix2pix, by the data and the task
     "mnist": {
@@ -32,7 +32,7 @@ ROWS: dict[str, dict[str, list[str]]] = {  # options of pix2pix, by the data and
         "derain: L1": L1, "derain: the game": [],
         "inpaint: L2": L2, "inpaint: the game": ["--patch", "22"],
         "next-frame: L2": L2, "next-frame: L1": L1,
-        "next-frame: the game": CHOOSING, "next-frame: the game, noise": [*CHOOSING, "--noise", "injected"],
+        "next-frame: the game": CHOOSING,
     },
     "fashion-mnist": {"edges: L1": L1, "edges: the game": ["--patch", "22"]},
     "photographs": {"superresolve: L2": [*PHOTOGRAPHS, *L2], "superresolve: the game": PHOTOGRAPHS},

@@ -95,7 +95,7 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("_blocks")
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(case=cases, accumulate=st.booleans())
 @example(case=Case(2, (5, 5), 1, 2, (4, 4), (2, 2), (1, 1), 0), accumulate=True)
 @example(case=Case(3, (2, 3), 2, 1, (1, 1), (3, 2), (4, 0), 0), accumulate=False)

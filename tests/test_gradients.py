@@ -148,7 +148,7 @@ def check_by_hand(case: Case, train: bool) -> None:
         assert_gradient(lambda flat: loss(flat, x), flat, net.packed(net.flat_grad), rng)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(case=stacks(), train=modes)
 def test_random_stacks_by_hand(case: Case, train: bool) -> None:
     check_by_hand(case, train)
@@ -316,7 +316,7 @@ PAPER: dict[str, Any] = {
 }  # fmt: skip
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     rule=rules,
     n=st.integers(2, 4),

@@ -381,6 +381,7 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (Skip(Dense(6, 4), Skip(Tanh())), (3, 6)),
     (minigan.nn.Dropout(0.5), (3, 4)),
     (minigan.nn.GaussianNoise(0.5), (3, 4)),
+    (minigan.nn.InjectedNoise(4), (3, 2, 4)),
     (minigan.nn.Rescale(0.5, 0.5), (3, 4)),
 ]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minigan
-from minigan import GAN, Dense, Sequential
+from minigan import GAN, Conv2D, Dense, Flatten, Sequential
 from minigan.optim import Cosine, Exponential, Linear
 from minigan.spec import Spec, integer, number
 
@@ -72,7 +72,7 @@ def test_a_seed_of_more_than_64_bits_is_not_taken_for_a_smaller_one() -> None:
 # Every class of minigan with a numeric argument: the arguments that it cannot do without, to try the others with.
 NEEDED: dict[str, dict[str, Any]] = {
     "BatchNorm": {"n_features": 2}, "LayerNorm": {"n_features": 2}, "Category": {"k": 2}, "Label": {"k": 2},
-    "Sorted": {"k": 2}, "Rescale": {"scale": 2.0},
+    "Sorted": {"k": 2}, "Rescale": {"scale": 2.0}, "InjectedNoise": {"n_features": 2},
     "Cosine": {"start": 1.0, "end": 0.5, "steps": 3}, "Linear": {"start": 1.0, "end": 0.5, "steps": 3},
     "Exponential": {"start": 1.0, "decay": 0.5, "steps": 3}, "RMSprop": {"lr": 0.1}, "SGD": {"lr": 0.1},
 }  # fmt: skip
@@ -90,6 +90,9 @@ def make(cls: type[Spec], **given: Any) -> Any:
         needed["D"] = Sequential(Dense(2, 1), seed=3)
     if issubclass(cls, minigan.MoleculeAAE):
         needed |= {"E": Sequential(Dense(4 + 1, 3), seed=1), "G": Sequential(Dense(3, 4), seed=2), "lines": ["line"]}
+    if issubclass(cls, minigan.Translation):
+        needed = {"G": Sequential(Conv2D(1, 1, 3, padding=1)), "D": Sequential(Conv2D(2, 1, 3), Flatten())}
+        needed["input_shape"] = (4, 4, 1)
     return cls(**{**needed, **given})
 
 

@@ -465,10 +465,12 @@ def test_a_recipe_starts_from_the_command_line_by_its_name(
     asked = [word for option, value in few.items() for word in (f"--{option}", str(value))]
     assert main(["train", name, "--data", "tiny.npz", "--steps", "2", "--backend", "numpy", *asked]) == 0
     folder = Path(f"runs/{name}-tiny-1")
-    assert capsys.readouterr().out.splitlines()[-1] == f"minigan sample {folder} --n 100 --out samples.png"
+    what = f"evaluate {folder}" if name == "pix2pix" else f"sample {folder} --n 100 --out samples.png"
+    assert capsys.readouterr().out.splitlines()[-1] == f"minigan {what}"
     trained = Game.load(folder / "checkpoint.npz")
     assert trained.steps == 2
     shape = (1, 16) if name == "molecules" else (4, 4)
+    few = few | ({"task": "superresolve", "channels": 1} if name == "pix2pix" else {})
     assert trained.describe() == get_recipe(name).build(shape, steps=2, **few).describe()
 
 

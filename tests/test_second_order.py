@@ -146,7 +146,7 @@ def test_each_layer_alone(backend: Backend, layer: str) -> None:
         check(net, rng.standard_normal((6, 3 if isinstance(layers[0], Dense) else 4)), True, rng)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(case=critics, train=modes)
 def test_random_stacks(case: Case, train: bool) -> None:
     check(case.net, case.x, train, case.rng)
@@ -167,7 +167,7 @@ def slope_of_one(dx: Array) -> tuple[float, Array]:
     return float(((norms - 1) ** 2).sum()), 2 * (norms - 1) * dx / np.maximum(norms, 1e-300)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(case=critics, train=modes, gulrajani=st.booleans())
 def test_penalties_on_random_stacks(case: Case, train: bool, gulrajani: bool) -> None:
     """P(dx(θ)) with dx of minigan, which is that of the ordinary pass to the last bit."""
