@@ -25,7 +25,7 @@ from minigan import console
 
 L2, L1 = ["--adversary", "0", "--distance", "l2"], ["--adversary", "0"]
 CHOOSING = ["--weight", "3", "--r1", "0.1", "--patch", "22", "--noise", "injected", "--steps", "4000"]
-PHOTOGRAPHS = ["--batch", "16"]
+PHOTOGRAPHS = ["--batch", "16", "--residual"]
 ROWS: dict[str, dict[str, list[str]]] = {  # options of pix2pix, by the data and the task
     "mnist": {
         "superresolve: L2": L2, "superresolve: the game": [],

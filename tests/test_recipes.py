@@ -308,6 +308,7 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "width": [({}, 3)],
         "halvings": [({}, 1)],
         "blocks": [({}, 2), ({}, 0)],
+        "residual": [({}, True)],
         "noise": [({}, "dropout"), ({}, "injected")],
         "patch": [({}, 4), ({}, "image")],
         "d_width": [({}, 3)],

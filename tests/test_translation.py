@@ -339,6 +339,14 @@ def test_networks_of_the_recipe() -> None:
             pix2pix.build((8, 8), **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="must be even"):
         pix2pix.build((7, 8))
+    with pytest.raises(ValueError, match="has 2 channels and not 1"):
+        pix2pix.build((8, 8), channels=2, residual=True)
+
+
+def test_a_residual_begins_as_next_to_nothing() -> None:
+    game = pix2pix.build((8, 8), width=4, d_width=4, residual=True)
+    inputs = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    assert 0 < abs(game.translate(inputs)[..., 0] - to_float(inputs)).max() < 0.3
 
 
 # --- runs ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ minigan/games/translation.py has the game.
     D   both pictures – H/2 x W/2 x w – H/4 x W/4 x 2 w – ... – a map of logits      LeakyReLU; each sees `patch` pixels
 
 The paper has w = 64, L1 with λ = 100, Dropout for noise, and batches of 1. `--adversary 0` is the same G with its
-distance alone, `--weight 0` with D alone.
+distance alone, `--weight 0` with D alone. Where a picture changes little, as photographs do that are enlarged, `--residual` leaves to G
+what changes (J. Kim et al., "Accurate Image Super-Resolution Using Very Deep Convolutional Networks", 2016).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ..nn import (
     SpectralNorm,
     Tanh,
 )
+from ..nn.init import Normal
 from ..optim import Adam, Linear, Schedule
 from ..penalties import R1, GradientPenalty
 from ..spec import integer
@@ -62,6 +64,7 @@ def build(
     width: int = 16,
     halvings: int = 3,
     blocks: int = 1,
+    residual: bool = False,
     noise: Noise = "none",
     patch: int | Literal["image"] = 10,
     d_width: int = 32,
@@ -95,6 +98,7 @@ def build(
     width: channels of G at half the size, twice as many at a quarter, and so on
     halvings: how often G halves a picture, at most: no more than its sides can be halved
     blocks: residual blocks at the bottom of G
+    residual: G makes what is to be added to the input, and begins with next to nothing; of as many channels only
     noise: that G makes several answers of, always on: "dropout" on the way up (the paper), or "injected" at each size,
         on the way down and up, as strong as G learns
     patch: pixels that a logit of D sees, one of 4, 10, 22, 46, 94, or "image" for one logit
@@ -123,7 +127,7 @@ def build(
     penalties = [*([GradientPenalty(gradient_penalty)] if gradient_penalty else []), *([R1(r1)] if r1 else [])]
     schedule: float | Schedule = Linear(instance_noise, 0.0, steps) if instance_noise else 0.0
     return Translation(
-        u_net((height, breadth, given), made, width, halvings, blocks, noise, seed=2 * seed, **where),
+        u_net((height, breadth, given), made, width, halvings, blocks, noise, residual, seed=2 * seed, **where),
         D,
         input_shape=(height, breadth, given),
         adversary=adversary, weight=weight, distance=distance, objective=objective,
@@ -135,9 +139,19 @@ def build(
 
 
 def u_net(
-    shape: tuple[int, ...], made: int, width: int, halvings: int, blocks: int, noise: Noise, **where: Any
+    shape: tuple[int, ...],
+    made: int,
+    width: int,
+    halvings: int,
+    blocks: int,
+    noise: Noise,
+    residual: bool = False,
+    **where: Any,
 ) -> Sequential:
-    """G: maps pictures of `shape` (H, W, C) to such with `made` channels. Raises ValueError for another noise."""
+    """G: maps pictures of `shape` (H, W, C) to such with `made` channels.
+
+    Raises ValueError for another noise, sides that cannot be halved, and a residual of other channels.
+    """
     height, breadth, channels = shape
     most = 0
     while most < halvings and not (height | breadth) % 2 ** (most + 1) and min(height, breadth) > 2 ** (most + 1):
@@ -153,7 +167,11 @@ def u_net(
     if not most:
         raise ValueError(f"G halves pictures at least once, so their sides must be even, got {height} x {breadth}")
     skip = _down_and_up(channels, width, inside(1), width, noise, first=True)
-    return Sequential(skip, Conv2D(channels + width, made, 3, padding=1), Tanh(), **where)
+    if not residual:
+        return Sequential(skip, Conv2D(channels + width, made, 3, padding=1), Tanh(), **where)
+    if made != channels:
+        raise ValueError(f"a residual is added to the input, which has {channels} channels and not {made}")
+    return Sequential(Residual(skip, Conv2D(channels + width, made, 3, padding=1, init=Normal(0.01))), **where)
 
 
 def _down_and_up(c_in: int, c: int, inside: list[Layer], c_out: int, noise: Noise, first: bool = False) -> Skip:
