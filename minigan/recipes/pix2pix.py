@@ -9,8 +9,9 @@ minigan/games/translation.py has the game.
     D   both pictures – H/2 x W/2 x w – H/4 x W/4 x 2 w – ... – a map of logits      LeakyReLU; each sees `patch` pixels
 
 The paper has w = 64, L1 with λ = 100, Dropout for noise, and batches of 1. `--adversary 0` is the same G with its
-distance alone, `--weight 0` with D alone. Where a picture changes little, as photographs do that are enlarged, `--residual` leaves to G
-what changes (J. Kim et al., "Accurate Image Super-Resolution Using Very Deep Convolutional Networks", 2016).
+distance alone, `--weight 0` with D alone. Where a picture changes little, as photographs do that are enlarged, G need
+make only what is added, `--residual` (J. Kim et al., "Accurate Image Super-Resolution Using Very Deep Convolutional
+Networks", 2016).
 """
 
 from __future__ import annotations
