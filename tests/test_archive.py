@@ -23,7 +23,7 @@ from hypothesis.extra import numpy as hnp
 import minigan
 from minigan import archive, files
 
-quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
 dtypes = st.one_of(
     hnp.boolean_dtypes(),
@@ -502,7 +502,7 @@ def test_every_single_bit_flip_is_noticed_or_harmless(tmp_path: Path, kind: str)
 SAMPLES = [_sample(zipfile.ZIP_STORED), _sample(zipfile.ZIP_DEFLATED)]
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=120)
 @given(
     which=st.integers(0, 1),
     edits=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), min_size=1, max_size=4),

@@ -25,7 +25,7 @@ from minigan import datasets
 from minigan.datasets import idx
 from minigan.datasets.digits import make
 
-quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 byte_arrays = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=6))
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (5, 4, 6)).astype(np.uint8)
