@@ -52,6 +52,7 @@ def figures(row: str, number: int, args: argparse.Namespace) -> trials.Row:
     for quality, found in zip(qualities, judged["translated"], strict=True):
         rivals.append({**found, "frechet": quality["frechet"]})
     *rivals, own = rivals
+    del own["name"]  # the folder of the run
     return {"row": row, "seed": number, **own, "rivals": rivals, "floor": floor["frechet"], **about, "data": data}
 
 
