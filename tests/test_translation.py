@@ -111,6 +111,27 @@ def test_without_d_there_is_the_distance_alone() -> None:
     assert len(game.panels()) == 1
 
 
+def test_d_may_begin_alone(tmp_path: Path) -> None:
+    game = small(dropout=0.3)
+    before = game.G.flat.copy(), {name: array.copy() for name, array in game.G.buffers.items()}
+    history = game.fit(ASKED, 2, batch=6, d_pretrain=3)
+    assert (game.d.updates.value, game.steps) == (3 + 2, 2)
+    alone = small(dropout=0.3)
+    alone.fit(ASKED, 0, batch=6, d_pretrain=3)
+    assert (alone.d.updates.value, alone.steps) == (3, 0)
+    assert not np.array_equal(alone.D.flat, small().D.flat)  # type: ignore[union-attr]
+    assert np.array_equal(alone.G.flat, before[0])  # which is held fixed, its statistics too
+    assert all(np.array_equal(array, before[1][name]) for name, array in alone.G.buffers.items())
+    assert np.array_equal(alone.fit(ASKED, 2, batch=6)["d_loss"], history["d_loss"])
+    out = minigan.train("pix2pix", out=tmp_path / "run", steps=1, batch=4, d_pretrain=2, quiet=True, options=TINY)
+    assert Game.load(out / "checkpoint.npz").players["d"].updates.value == 3
+    with pytest.raises(ValueError, match="there is no D"):
+        small(adversary=0.0).fit(ASKED, 1, d_pretrain=1)
+    with pytest.raises(ValueError, match="there is no D"):
+        minigan.train("pix2pix", out=tmp_path / "x", d_pretrain=2, quiet=True, options={"adversary": 0.0})
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_penalty_is_on_the_mean_of_all_logits_of_a_picture() -> None:
     game = small(dtype="float64", penalties=[R1(2.0)])
     assert game.D is not None

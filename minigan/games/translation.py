@@ -148,15 +148,16 @@ class Translation(Game):
             up.batches += [("the pictures wanted", wanted), ("the inputs", inputs)]
             made, metrics = self.make(up, inputs), self._without_D()
             if self.D is not None:
-                metrics |= self.update_discriminator(wanted, made)
+                metrics |= self.update_discriminator(wanted, inputs, made)
             metrics |= self.descend(up, made, wanted)
         return metrics | {"g_grad_norm": up.norm}
 
     @atomically
-    def update_discriminator(self, wanted: Array, made: Made) -> dict[str, Array]:
+    def update_discriminator(self, wanted: Array, inputs: Array, made: Made | None = None) -> dict[str, Array]:
         """D descends its loss on pairs: inputs with the pictures wanted, and with those that G has made of them."""
         assert self.judging is not None
         with self.update(self.d) as up:
+            made = self.make(up, inputs) if made is None else made
             judged = self.judging(up, wanted, made.pictures, made.inputs)
             up.loss, verdicts = self.objective.classify(judged.real, judged.fakes, up.arena, judged.grads)
             penalty = judged.back()
@@ -196,10 +197,23 @@ class Translation(Game):
     # --- and what it needs -------------------------------------------------------------------------------------
 
     def make(self, up: Update, inputs: Array) -> Made:
-        """What G makes of inputs, where D will see it."""
+        """What G makes of inputs, for its own update or for one of D alone, where D will see it."""
         room = None if self.judging is None else self.judging.room(len(inputs), self.sample_shape)
-        pictures, back = up.run(self.G, inputs, "G", out=None if room is None else room.fakes)
+        pictures, back = up.run(
+            self.G, inputs, "G" if up.player is self.g else "G for D", out=None if room is None else room.fakes
+        )
         return Made(inputs, pictures, back)
+
+    @property
+    def begun(self) -> int:
+        return 0 if self.D is None else self.d.updates.value
+
+    def begin(self, draw: Any, updates: int) -> None:
+        """D alone, until it has made so many updates. Raises ValueError where there is no D."""
+        if updates and self.D is None:
+            raise ValueError(f"{updates} updates of D alone were asked for, but there is no D")
+        while self.begun < updates:
+            self.update_discriminator(*draw(self.d))
 
     def _without_D(self) -> dict[str, Array]:
         return dict.fromkeys(("g_loss", "d_loss", "d_penalty", "d_grad_norm", *VERDICTS), self._nothing)

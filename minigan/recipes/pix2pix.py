@@ -122,6 +122,8 @@ def build(
     height, breadth, *rest = shape
     made = rest[0] if rest else 1
     given = made if channels is None else integer("channels", channels)
+    if d_pretrain and not adversary:
+        raise ValueError(f"{d_pretrain} updates of D alone were asked for, but with adversary=0 there is no D")
     D = None
     if adversary:
         D = patches((height, breadth, made + given), d_width, patch, d_norm, seed=2 * seed + 1, **where)
