@@ -14,7 +14,6 @@ the name of the data. Figures go to benchmarks/results/translation.json as they 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,12 +82,15 @@ def _figures(found: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    words = sys.argv[1:]
-    given = next((Path(words[i + 1]).stem for i, word in enumerate(words[:-1]) if word == "--data"), "")
-    rows = dict.fromkeys(ROWS.get(given, EVERY), 1)
-    trials.main(__doc__ or "", "translation.json", "seed", rows, figures, table, NOTE, EVERY)
+def of_data(data: str) -> list[str]:
+    """The rows of these data. Raises SystemExit for data of another name."""
+    name = Path(data).stem
+    if name not in ROWS:
+        raise SystemExit(f"there are rows of {', '.join(ROWS)}, not of {name}")
+    return list(ROWS[name])
 
 
 if __name__ == "__main__":
-    main()
+    trials.main(
+        __doc__ or "", "translation.json", "seed", dict.fromkeys(EVERY, 1), figures, table, NOTE, of_data
+    )  # fmt: skip

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,17 +71,17 @@ def main(
     figures: Callable[[str, int, argparse.Namespace], Row],
     table: Callable[[list[Row]], str],
     note: str,
-    every: Sequence[str] = (),
+    of_data: Callable[[str], Iterable[str]] | None = None,
 ) -> None:
     """The program of such a benchmark.
 
     about: its description. file: of its results. number: what tells the runs of a row from one another. rows: how many
-    runs a table has of each. figures: of one run; table: of all; note: beneath it. every: all rows of the table, if
-    `rows` are those of these data alone.
+    runs a table has of each. figures: of one run; table: of all; note: beneath it. of_data: those of the rows that some
+    data have, by what is given as --data; all by default.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     listed = f"of {', '.join(rows)}; default: all"
-    parser.add_argument("rows", nargs="*", default=list(rows), metavar="ROW", help=listed)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=listed)
     parser.add_argument("--data", required=True, help="as for minigan train")
     parser.add_argument("--out", required=True, type=Path, help="folder for the runs")
     parser.add_argument(f"--{number}s", dest="numbers", type=int, nargs="+", help="default: those of the table")
@@ -89,14 +89,15 @@ def main(
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--backend", default="auto")
     args = parser.parse_args()
-    if unknown := set(args.rows) - set(rows):
+    known = list(rows if of_data is None else of_data(args.data))
+    if unknown := set(args.rows) - set(known):
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     args.out.mkdir(parents=True, exist_ok=True)
 
     def one(row: str, n: int) -> None:
-        keep(file, figures(row, n, args), number, every or list(rows), table, {"backend": args.backend, "note": note})
+        keep(file, figures(row, n, args), number, list(rows), table, {"backend": args.backend, "note": note})
 
-    asked = [(row, n) for row in args.rows for n in args.numbers or range(1, rows[row] + 1)]
+    asked = [(row, n) for row in args.rows or known for n in args.numbers or range(1, rows[row] + 1)]
     with ThreadPoolExecutor(args.processes) as pool:
         for done in [pool.submit(one, row, n) for row, n in asked]:
             done.result()  # the first that fails ends it

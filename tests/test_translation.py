@@ -549,7 +549,7 @@ def test_the_answers_in_evaluate_belong_to_the_pictures(tmp_path: Path) -> None:
 def test_draws_of_a_game_differ_by_their_noise() -> None:
     inputs = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
     still, moved = (
-        draws_of(pix2pix.build((8, 8), width=2, d_width=2, noise=noise, average=0.0))(inputs)
+        draws_of(pix2pix.build((8, 8), width=2, d_width=2, noise=noise, average=0.0), (8, 8))(inputs)
         for noise in ("none", "injected")
     )
     assert still.shape == moved.shape == (2, 100, 8, 8)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from .. import archive
 from ..console import say
-from ..datasets import Dataset, to_uint8
+from ..datasets import Dataset
 from ..datasets.pictures import SUFFIXES
 from ..datasets.pictures import read as read_pictures
 from ..datasets.tasks import TASKS, Task, make_pairs
+from ..datasets.tasks.luminance import luminance
 from ..files import require_folder
 from ..game import Game
 from ..game.saved import extra
@@ -24,7 +25,7 @@ from ..metrics import psnr
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.sheets import sheet
-from ..samples import require_finite
+from ..samples import as_images
 from . import add_import, an_integer
 
 _DESCRIPTION = """\
@@ -117,15 +118,14 @@ def translate(
     for given in _read(found, "images" if make_inputs else "inputs"):
         columns = _asked(given, task, make_inputs, game.input_shape[-1])
         made = game.translate(columns["input"], seed, averaged, tile)
-        require_finite(game, {"the pictures": made})
-        result = to_uint8(made[..., 0] if made.shape[-1] == 1 else made)
-        if task is not None and (known := task.known(result.shape[1:])) is not None:
-            result[:, known] = columns["input"][:, known]  # what was there already stays as it was
+        result = as_images(game, made, made.shape[1 : 3 if made.shape[-1] == 1 else 4])
+        if task is not None:
+            task.keep(result, columns["input"])
         if make_inputs:
             before += psnr(_as(columns["input"], result), columns["wanted"]).tolist()
             after += psnr(result, columns["wanted"]).tolist()
         results.append(result)
-        shown.append({"input": columns["input"], "made of it": result, **columns})
+        shown.append({"input": columns["input"], "made of it": result} | columns)
     if sheet is not None:
         _save_sheet(expand(sheet), shown)
     if target.suffix.lower() == ".npz":
@@ -219,8 +219,7 @@ def _with_channels(images: Pixels, channels: int) -> Pixels:
     if (have, channels) == (1, 3):
         return np.repeat(images.reshape(*images.shape[:3], 1), 3, axis=3)
     if (have, channels) == (3, 1):
-        weights = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
-        return np.asarray((images.astype(np.int32) @ weights + 500) // 1000, np.uint8)
+        return luminance(images)
     raise ValueError(f"G takes pictures of {channels} channels, got {have}; give them in an .npz, as `inputs`")
 
 
@@ -232,8 +231,7 @@ def _as(images: Pixels, like: Pixels) -> Pixels:
 
 def _save_sheet(path: str, shown: Sequence[dict[str, Pixels]]) -> None:
     columns = {name: [one for part in shown for one in part[name]][:_SHOWN] for name in shown[0]}
-    order = [name for name in ("input", "made of it", "wanted") if name in columns]
-    sizes = {one.shape[:2] for name in order for one in columns[name]}
+    sizes = {one.shape[:2] for column in columns.values() for one in column}
     if len(sizes) > 1:
         raise ValueError("a sheet shows pictures of one size; leave out --sheet, or give such pictures")
-    pictures.save_picture(path, sheet({name: np.stack(columns[name]) for name in order}))
+    pictures.save_picture(path, sheet({name: np.stack(part) for name, part in columns.items()}))

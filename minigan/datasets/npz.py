@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from minigan import archive
 from minigan.datasets import Dataset, MissingSplit, to_uint8, with_labels
 from minigan.datasets.labels import understood
 
-__all__ = ["as_bytes", "read"]
+__all__ = ["as_bytes", "load_labelled", "read"]
 
 Contents = dict[str, tuple[tuple[int, ...], Any]]
 
@@ -30,14 +31,25 @@ def read(path: archive.StrPath, split: str, name: str) -> Dataset:
         if any(isinstance(length, bool) for length in shape):
             raise ValueError(f"the array {array!r} of {where} has the shape {shape}, which is none; save it again")
     images, labels = _choose(where, contents, split)
-    texts = [other for other in ("y_train", "y_test") if other in contents and contents[other][1].kind in "US"]
-    arrays, _ = archive.load(path, only={images, labels, *(texts if labels in texts else [])})
-    known, names = arrays.get(labels), None
-    if labels in texts:
-        rows = [arrays[text].reshape(-1) for text in texts]
-        every, words = understood(np.concatenate(rows), sum(map(len, rows)), where)
-        known, names = np.split(every, [len(rows[0])])[texts.index(labels)], dict(enumerate(words or ()))
+    arrays, known, names = load_labelled(path, {images}, labels, ("y_train", "y_test"))
     return with_labels(as_bytes(arrays[images], f"the array {images!r} of {where}"), known, name, names)
+
+
+def load_labelled(
+    path: archive.StrPath, only: Set[str], labels: str, both: tuple[str, str]
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, dict[int, str] | None]:
+    """Arrays of an archive, with its labels, if there are some, and their names, where they are text.
+
+    labels: the array of that name; both: those of the two splits, whose text is numbered alike in both.
+    """
+    contents = archive.peek(path)
+    texts = [other for other in both if other in contents and contents[other][1].kind in "US"]
+    arrays, _ = archive.load(path, only={*only, labels, *(texts if labels in texts else [])})
+    if labels not in texts:
+        return arrays, arrays.get(labels), None
+    rows = [arrays[text].reshape(-1) for text in texts]
+    every, words = understood(np.concatenate(rows), sum(map(len, rows)), os.fspath(path))
+    return arrays, np.split(every, [len(rows[0])])[texts.index(labels)], dict(enumerate(words or ()))
 
 
 def _choose(where: str, contents: Contents, split: str) -> tuple[str, str]:

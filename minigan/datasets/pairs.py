@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from minigan import archive
 from minigan.datasets import Dataset, MissingSplit, Split, folder, npz, pictures, with_labels
-from minigan.datasets.labels import understood
 from minigan.datasets.pictures import Size, shown, some
 
 __all__ = ["Pairs", "are_in", "is_folder", "read_archive", "read_folder", "side_by_side"]
@@ -197,16 +196,9 @@ def read_archive(path: archive.StrPath, split: Split, name: str) -> Pairs:
             f'split="{split}" was asked of {where}, which holds {listed}, but inputs_{split} and targets_{split} were '
             "expected; take the other split or another file"
         )
-    labels = f"labels{end}"
-    texts = [
-        other for other in ("labels_train", "labels_test") if other in contents and contents[other][1].kind in "US"
-    ]
-    arrays, _ = archive.load(path, only={side + end for side in SIDES} | {labels, *(texts if labels in texts else [])})
-    known, names = arrays.get(labels), None
-    if labels in texts:
-        rows = [arrays[text].reshape(-1) for text in texts]
-        every, words = understood(np.concatenate(rows), sum(map(len, rows)), where)
-        known, names = np.split(every, [len(rows[0])])[texts.index(labels)], dict(enumerate(words or ()))
+    arrays, known, names = npz.load_labelled(
+        path, {side + end for side in SIDES}, f"labels{end}", ("labels_train", "labels_test")
+    )
     given, wanted = (npz.as_bytes(arrays[side + end], f"the array {side + end!r} of {where}") for side in SIDES)
     data = with_labels(wanted, known, name, names)
     return Pairs(data.images, data.labels, name, data.names, data.notes, inputs=given)

@@ -76,7 +76,7 @@ def evaluate(
         if isinstance(maker, Translation):
             made = outputs_of(maker, asked_of, seed)
             rows.append(evaluator.evaluate(made, source.name))
-            draws = draws_of(maker)
+            draws = draws_of(maker, asked_of.image_shape)
             translated.append(evaluate_translation(made, asked_of, evaluator, source.name, answers, draws))
             continue
         images, used = source.images(n, train.image_shape, seed)

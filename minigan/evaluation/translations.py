@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets import to_uint8
 from ..datasets.pairs import Pairs
-from ..datasets.tasks import TASKS
+from ..datasets.tasks import TASKS, Task
 from ..games import Translation
 from ..metrics import gradient_energy, nearest_answer, psnr, ssim
 from ..metrics.pictures import SIDE
+from ..samples import as_images
 from .evaluator import Evaluator
 
 Pixels = NDArray[np.uint8]
@@ -52,11 +52,9 @@ class Translated:
 
 def outputs_of(game: Translation, pairs: Pairs, seed: int | None = None) -> Pixels:
     """What a game makes of inputs, (N, H, W[, C]); where an input has the wanted pixels already, they stay."""
-    made = to_uint8(game.translate(pairs.inputs, seed)).reshape(pairs.images.shape)
-    task = TASKS.get(pairs.task)
-    known = None if task is None else task.known(pairs.image_shape)
-    if known is not None:
-        made[:, known] = pairs.images[:, known]
+    made = as_images(game, game.translate(pairs.inputs, seed), pairs.image_shape)
+    if (task := TASKS.get(pairs.task)) is not None:
+        task.keep(made, pairs.inputs)
     return made
 
 
@@ -73,8 +71,8 @@ def evaluate_translation(
     answers: all right ones to questions, by their places, where they are known. draws: several answers of the game
     itself, (N, m, H, W[, C]), to inputs (N, ...); None for a rival, which has one.
     """
-    task = TASKS.get(pairs.task)
-    border, known = (0, None) if task is None else (task.border, task.known(pairs.image_shape))
+    task = TASKS.get(pairs.task, Task())
+    border, known = task.border, task.known(pairs.image_shape)
     sides = [side - 2 * border for side in pairs.image_shape[:2]]
     similar = None
     if min(sides) >= SIDE and known is None:
@@ -88,28 +86,27 @@ def evaluate_translation(
         near = _near(outputs, pairs, answers, draws)
     return Translated(
         name=name, n=len(outputs), ssim=similar, kept=kept, energy=float(energy),
-        psnr=_decibels(outputs, pairs, border, None if known is None else ~known),
+        psnr=_decibels(outputs, pairs.images, task, None if known is None else ~known),
         **dict(zip(("nearest", "mean", "covered"), near or (None, None, None), strict=True)),
     )  # fmt: skip
 
 
-def _decibels(outputs: Pixels, pairs: Pairs, border: int, mask: NDArray[np.bool_] | None) -> float:
+def _decibels(outputs: Pixels, images: Pixels, task: Task, mask: NDArray[np.bool_] | None) -> float:
     """PSNR of luminance, but of all channels where that is what was given."""
-    images = pairs.images
-    if pairs.task == "colourise":
+    if task.colours:
         outputs, images = (part.reshape(*part.shape[:2], -1) for part in (outputs, images))
-    return float(psnr(outputs, images, border, mask).mean())
+    return float(psnr(outputs, images, task.border, mask).mean())
 
 
 def _near(
     outputs: Pixels, pairs: Pairs, answers: Answers, draws: Callable[[Pixels], Pixels] | None
 ) -> tuple[float, float, float] | None:
     """Of questions with several answers: distance to the nearest and to the mean, and the share that is covered."""
-    _, several = answers(np.arange(len(outputs)))
+    right, several = answers(np.arange(len(outputs)))
     asked = np.flatnonzero(several)
     if not len(asked):
         return None
-    right, _ = answers(asked)
+    right = right[asked]
     one = nearest_answer(outputs[asked], right)
     some = asked[:QUESTIONS]
     many = outputs[some][:, None] if draws is None else draws(pairs.inputs[some])
@@ -117,12 +114,10 @@ def _near(
     return float(one.nearest.mean()), float(one.to_mean.mean()), float(covered.mean())
 
 
-def draws_of(game: Translation) -> Callable[[Pixels], Pixels]:
-    """100 answers of a game to each question, by other noise each time."""
+def draws_of(game: Translation, shape: tuple[int, ...]) -> Callable[[Pixels], Pixels]:
+    """100 answers of a game, of this shape, to each question, by other noise each time."""
 
     def draws(inputs: Pixels) -> Pixels:
-        made = [to_uint8(game.translate(inputs, seed)) for seed in range(DRAWS)]
-        shape = made[0].shape[:-1] if made[0].shape[-1] == 1 else made[0].shape
-        return np.stack([one.reshape(shape) for one in made], axis=1)
+        return np.stack([as_images(game, game.translate(inputs, seed), shape) for seed in range(DRAWS)], axis=1)
 
     return draws

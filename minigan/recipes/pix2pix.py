@@ -45,13 +45,7 @@ from ..spec import integer
 from .gan import falling
 
 STEPS, BATCH = 3_000, 64
-FIELDS = {
-    4: 1,
-    10: 2,
-    22: 3,
-    46: 4,
-    94: 5,
-}  # pixels that a logit sees: layers of D; each has 3·2^i more than those before
+FIELDS = {3 * 2**n - 2: n for n in range(1, 6)}  # pixels that a logit sees, with n layers in D
 Noise = Literal["none", "dropout", "injected"]
 
 

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets import to_uint8
 from ..datasets.pairs import Pairs
 from ..games import Translation
-from ..samples import require_finite
+from ..samples import as_images
 from . import pictures
 
 Pixels = NDArray[np.uint8]
@@ -26,9 +25,8 @@ def sheet_of(game: Translation, pairs: Pairs, n: int) -> Pixels:
     """What a game makes of n inputs, evenly spread over the pairs, beside those and the pictures wanted."""
     chosen = np.linspace(0, len(pairs) - 1, min(n, len(pairs))).astype(int)
     inputs = pairs.inputs[chosen]
-    made = game.translate(inputs)
-    require_finite(game, {"the pictures": made})
-    return sheet({"input": inputs, "made of it": to_uint8(made), "wanted": pairs.images[chosen]})
+    made = as_images(game, game.translate(inputs), pairs.image_shape)
+    return sheet({"input": inputs, "made of it": made, "wanted": pairs.images[chosen]})
 
 
 def sheet(columns: dict[str, Pixels]) -> Pixels:

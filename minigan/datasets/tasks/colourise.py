@@ -19,6 +19,7 @@ class Colourise(Task):
     """A picture in colour from its luminance."""
 
     name = "colourise"
+    colours = True
     about = "a picture in colour from a grey one"
 
     def check(self, data: Dataset) -> None:

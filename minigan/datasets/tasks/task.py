@@ -24,6 +24,7 @@ class Task:
     name: ClassVar[str]
     about: ClassVar[str]
     border: ClassVar[int] = 0  # pixels on each side that comparisons leave out, as the literature does
+    colours: ClassVar[bool] = False  # whether they look at all channels, and not at luminance, which is given
 
     def check(self, data: Dataset) -> None:
         """Raises ValueError, with the reason, where no pairs can be made of these pictures."""
@@ -47,6 +48,11 @@ class Task:
     def known(self, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """(H, W), true where the input has the wanted pixels already, or None where it has none of them."""
         return None
+
+    def keep(self, made: Pixels, inputs: Pixels) -> None:
+        """Put what the inputs have already, see `known`, into what was made of them, (N, H, W[, C])."""
+        if (known := self.known(made.shape[1:])) is not None:
+            made[:, known] = inputs[:, known]
 
     def prepare(self, picture: Pixels) -> Pixels:
         """The input that becomes of a picture (h, w[, C]) from a file, (H, W[, C]): itself, unless a task says so."""
