@@ -29,6 +29,7 @@ COMMANDS = {
     "sample": "make images with a trained GAN",
     "translate": "make pictures of pictures, with a trained pix2pix",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
+    "lab": "watch a GAN play, live, in the browser",
     "study": "see the theory hold and the failures happen, with pictures",
     "recipes": "list the GANs that can be trained, or the options of one",
     "gradcheck": "check every gradient, layer by layer",
@@ -46,6 +47,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan translate DIR FILES --out DIR  pictures made of pictures
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
+  minigan lab                            a GAN plays, live, in the browser
   minigan study figure-1                 an experiment, with its picture
   minigan bench                          what a step of training costs here
 """

@@ -326,8 +326,10 @@ def test_every_flag_that_is_advised_exists() -> None:
     for objective in (Minimax(), NonSaturating(), Wasserstein()):
         window = Window(Fake(objective), 100, m, m, 1.0, True, 100.0, 0.3)  # type: ignore[arg-type]
         for state in STATES:
-            assert set(re.findall(r"--[a-z0-9-]+", state.begins(m, window))) <= flags
-            assert "try " in state.begins(m, window)
+            tries = state.tries(window.gan)
+            assert 0 < len(tries) <= 3
+            assert set(re.findall(r"--[a-z0-9-]+", " ".join(tries))) <= flags
+            assert state.begins(m, window)
             assert state.ends(m, window)
             assert state.remains()
 
@@ -341,7 +343,7 @@ def test_a_NaN_is_named_once() -> None:
 
 def test_the_error_that_ended_a_run_keeps_its_words() -> None:
     error = NonFiniteError(7, "the loss of D", "the loss of D is not finite at step 7")
-    assert heard([])[1].failed(error) == (7, "not-finite", True, str(error))
+    assert heard([])[1].failed(error) == (7, "not-finite", True, str(error), ())
 
 
 def test_refusals() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,18 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import archive
-from ..codes import Label
 from ..console import say
 from ..files import require_folder
 from ..game import Game
 from ..game.generating import Generating
-from ..game.saved import extra
 from ..games import MoleculeAAE
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.fingerprints import save_fingerprints, screened
 from ..runs.loop import columns_of, picture_of, whole_rows
+from ..runs.noted import shape_and_classes
 from ..runs.walks import WALKS
 from ..samples import images_of, sample_images
 from . import add_import, an_integer
@@ -158,7 +156,7 @@ def sample(
         raise ValueError("--z says how many images there are, and which; leave out --n and --grid")
     checkpoint = path / "checkpoint.npz" if path.is_dir() else path
     game = Game.load(checkpoint)
-    shape, classes = _noted(checkpoint, game)
+    shape, classes = shape_and_classes(checkpoint, game)
     label = None if label is None else _class(label, classes)
     rows = columns = None
     if screen is not None or (isinstance(game, MoleculeAAE) and target.suffix.lower() == ".npz"):
@@ -272,22 +270,3 @@ def _latents(gan: Generating, file: StrPath, seed: int | None, label: int | None
     if seed is not None or label is not None:
         raise ValueError(f"{where} holds all that there is to choose; leave out --seed and --label")
     return np.array(z, gan.G.dtype)
-
-
-def _noted(checkpoint: Path, game: Game) -> tuple[tuple[int, ...], list[str]]:
-    """The shape of an image, as a run has noted it or as far as it can be seen from the samples; names of classes."""
-    kept = extra(checkpoint)
-    noted, names = kept.get("shape"), kept.get("classes")
-    if noted is not None and not (isinstance(noted, list) and all(type(n) is int and n > 0 for n in noted)):
-        raise ValueError(f"{checkpoint} notes {noted!r:.60} as the shape of an image, but whole numbers were expected")
-    first = game.codes[0] if isinstance(game, Generating) and game.codes else None
-    if not (isinstance(names, list) and all(type(name) is str for name in names) and isinstance(first, Label)
-            and first.k == len(names)):  # fmt: skip
-        names = []
-    shape = tuple(noted or game.sample_shape)
-    side = math.isqrt(shape[0]) if len(shape) == 1 else 0
-    if side * side == shape[0]:
-        shape = (side, side)
-    if len(shape) not in (2, 3) or math.prod(shape) != math.prod(game.sample_shape):
-        raise ValueError(f"{checkpoint} makes samples of shape {shape}, which are no images; use Game.load and sample")
-    return shape, names

@@ -33,12 +33,16 @@ _MEMORY, _PARTS = 52, 5  # blocks that an oscillation is looked for in, and poin
 
 
 class Notice(NamedTuple):
-    """Something to say at a step. kind: as in states.py, or "not-finite". entered: it began; False: it is over."""
+    """Something to say at a step. kind: as in states.py, or "not-finite". entered: it began; False: it is over.
+
+    tries: what the sentence proposes, one by one: flags of `minigan train`, or words about them.
+    """
 
     step: int
     kind: str
     entered: bool
     sentence: str
+    tries: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"step {self.step:,}: {self.sentence}"
@@ -144,7 +148,9 @@ class Diagnostics:
                 pass  # what is said already explains it
             elif state.ill(window.recent, window) and state.ill(window.before, window):
                 self._since[state.kind] = step
-                notices.append(Notice(step, state.kind, True, state.begins(window.recent, window)))
+                tries = state.tries(self.gan)
+                said = f"{state.begins(window.recent, window)}; {_proposed(tries)}"
+                notices.append(Notice(step, state.kind, True, said, tries))
         return notices
 
     def _window(self, step: int) -> Window:
@@ -204,3 +210,9 @@ class Diagnostics:
         self._keep(rest)
         self._rows, self._series, self._look = rows, series, look
         self._peak, self._varied, self._since = peak, varied, since
+
+
+def _proposed(tries: tuple[str, ...]) -> str:
+    """`tries` as the end of a sentence."""
+    *some, last = (f"`{text}`" if text.startswith("-") else text for text in tries)
+    return "try " + (", ".join(some) + " or " if some else "") + last

@@ -16,7 +16,6 @@ only where D's output is a probability.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -70,6 +69,9 @@ class Window(NamedTuple):
     swing: float
 
 
+Choices = tuple[tuple[object, str], ...]
+
+
 class State:
     """One trouble. `ill` is asked of each half of the window at its beginning, `well` of the last half at its end.
 
@@ -86,8 +88,16 @@ class State:
         raise NotImplementedError
 
     def begins(self, m: Figures, w: Window) -> str:
-        """What is so, what it usually means, and what to try."""
+        """What is so, and what it usually means."""
         raise NotImplementedError
+
+    def remedies(self, gan: GAN) -> Choices:
+        """What helps, the best first, each with whether it can be tried: whether it is not in force already."""
+        raise NotImplementedError
+
+    def tries(self, gan: GAN) -> tuple[str, ...]:
+        """Three remedies at most: flags of `minigan train`, or words about them."""
+        return tuple(text for fits, text in self.remedies(gan) if fits)[:3]
 
     def ends(self, m: Figures, w: Window) -> str:
         raise NotImplementedError
@@ -126,16 +136,18 @@ class DWins(State):
             gone = f"G's gradient has fallen to {m.g_grad_norm / w.peak:.1%} of what it was"
         else:
             gone = f"D(G(z)) is {m.d_fake:.1e}"
-        advice = _advice(
+        return (
+            f"D wins: it is right about {m.d_accuracy_real:.1%} of real samples and {m.d_accuracy_fake:.1%} of fakes; "
+            f"{gone}. Usually D is too strong, or fakes and data are too far apart, for G to be told anything"
+        )
+
+    def remedies(self, gan: GAN) -> Choices:
+        return (
             (_saturates(gan), "--objective non-saturating"),
             (not gan.instance_noise, "--instance-noise 0.5"),
             (not _has(gan, R1), "--r1 1"),
             (gan.d_steps > 1, "--d-steps 1"),
             (True, "a smaller --d-lr"),
-        )
-        return (
-            f"D wins: it is right about {m.d_accuracy_real:.1%} of real samples and {m.d_accuracy_fake:.1%} of fakes; "
-            f"{gone}. Usually D is too strong, or fakes and data are too far apart, for G to be told anything; {advice}"
         )
 
     def ends(self, m: Figures, w: Window) -> str:
@@ -158,14 +170,14 @@ class OneWeakness(State):
 
     def begins(self, m: Figures, w: Window) -> str:
         says = "scores" if _scores(w.gan) else "D(x)"
-        advice = _advice(
-            (True, f"--d-steps {2 * w.gan.d_steps + 1}"), (True, "a larger --d-lr"), (True, "a smaller --lr")
-        )
         return (
             f"G lives off a weakness of D: D takes {1 - m.d_accuracy_fake:.1%} of fakes for real, with {says} "
             f"{m.d_fake:.2f} of fakes and {m.d_real:.2f} of real samples. Usually D learns too slowly to correct a "
-            f"mistake that G makes the most of, and a fresh D would tell such fakes at once; {advice}"
+            "mistake that G makes the most of, and a fresh D would tell such fakes at once"
         )
+
+    def remedies(self, gan: GAN) -> Choices:
+        return (True, f"--d-steps {2 * gan.d_steps + 1}"), (True, "a larger --d-lr"), (True, "a smaller --lr")
 
     def ends(self, m: Figures, w: Window) -> str:
         return f"D has caught up: it is right about {m.d_accuracy_fake:.1%} of fakes again"
@@ -190,7 +202,16 @@ class PartialCollapse(State):
     def begins(self, m: Figures, w: Window) -> str:
         return (
             f"mode collapse, partial: a batch of fakes is of {m.kinds:.1f} kinds, {m.variety:.0%} of what as many real "
-            f"samples hold. Usually G has dropped modes that this D does not miss; {_variety_advice(w.gan)}"
+            f"samples hold. Usually G has dropped modes that this D does not miss"
+        )
+
+    def remedies(self, gan: GAN) -> Choices:
+        return (
+            (gan.packing == 1, "--packing 4"),
+            (not (_has(gan, R1) and _has(gan, R2)), "--r1 1 --r2 1 --objective relativistic"),
+            (not gan.D.mixes_samples, "--minibatch-std"),
+            (isinstance(gan.optimizer, Adam) and gan.optimizer.beta1 > 0.5, "--beta1 0.5"),
+            (True, "a smaller --lr"),
         )
 
     def ends(self, m: Figures, w: Window) -> str:
@@ -215,8 +236,7 @@ class CompleteCollapse(PartialCollapse):
     def begins(self, m: Figures, w: Window) -> str:
         return (
             f"mode collapse, complete: a batch of fakes is of {m.kinds:.1f} kinds, {m.variety:.0%} of what as many "
-            f"real samples hold. Usually G puts all its fakes where D is weakest now, and moves on with it; "
-            f"{_variety_advice(w.gan)}"
+            "real samples hold. Usually G puts all its fakes where D is weakest now, and moves on with it"
         )
 
     def ends(self, m: Figures, w: Window) -> str:
@@ -238,16 +258,17 @@ class Oscillation(State):
         return w.swing < 0.1
 
     def begins(self, m: Figures, w: Window) -> str:
-        gan, optimizer = w.gan, w.gan.optimizer
-        advice = _advice(
+        return (
+            f"the game goes round in circles: {_followed(w.gan)} swings by ±{w.swing:.2f} about every {w.period:.0f} "
+            "steps. Usually the players chase each other around an equilibrium"
+        )
+
+    def remedies(self, gan: GAN) -> Choices:
+        return (
             (not _has(gan, R1), "--r1 1"),
-            (isinstance(optimizer, Adam) and optimizer.beta1 > 0, "--beta1 0"),
+            (isinstance(gan.optimizer, Adam) and gan.optimizer.beta1 > 0, "--beta1 0"),
             (not gan.average, "--average 0.999"),
             (True, "a smaller --lr"),
-        )
-        return (
-            f"the game goes round in circles: {_followed(gan)} swings by ±{w.swing:.2f} about every {w.period:.0f} "
-            f"steps. Usually the players chase each other around an equilibrium; {advice}"
         )
 
     def ends(self, m: Figures, w: Window) -> str:
@@ -273,9 +294,11 @@ class GradientRatio(State):
         strong, weak = ("G", "D") if m.ratio > 1 else ("D", "G")
         return (
             f"{strong}'s gradient is {max(m.ratio, 1 / m.ratio):.0e} times {weak}'s ({m.g_grad_norm:.1e} of G, "
-            f"{m.d_grad_norm:.1e} of D). Usually {weak} has nothing left to learn from {strong}, which is one-sided; "
-            + _advice((not _has(w.gan, R1), "--r1 1"), (True, "another --lr or --d-lr"))
+            f"{m.d_grad_norm:.1e} of D). Usually {weak} has nothing left to learn from {strong}, which is one-sided"
         )
+
+    def remedies(self, gan: GAN) -> Choices:
+        return (not _has(gan, R1), "--r1 1"), (True, "another --lr or --d-lr")
 
     def ends(self, m: Figures, w: Window) -> str:
         return f"the gradients are comparable again: G's is {m.ratio:.2g} times D's"
@@ -328,20 +351,3 @@ def _saturates(gan: GAN) -> bool:
 
 def _has(gan: GAN, kind: type) -> bool:
     return any(isinstance(penalty, kind) for penalty in gan.penalties)
-
-
-def _variety_advice(gan: GAN) -> str:
-    return _advice(
-        (gan.packing == 1, "--packing 4"),
-        (not (_has(gan, R1) and _has(gan, R2)), "--r1 1 --r2 1 --objective relativistic"),
-        (not gan.D.mixes_samples, "--minibatch-std"),
-        (isinstance(gan.optimizer, Adam) and gan.optimizer.beta1 > 0.5, "--beta1 0.5"),
-        (True, "a smaller --lr"),
-    )
-
-
-def _advice(*choices: tuple[object, str]) -> str:
-    """Those that are not in force already, at most three of them."""
-    chosen: Iterator[str] = (f"`{text}`" if text.startswith("-") else text for fits, text in choices if fits)
-    *some, last = list(chosen)[:3]
-    return "try " + (", ".join(some) + " or " if some else "") + last

@@ -28,8 +28,9 @@ CLASSES = 10  # where no data says how many: those of the digits
 def build(
     shape: tuple[int, ...],
     *,
-    nets: Literal["dense", "conv", "points"] = "dense",
+    nets: Literal["dense", "conv", "points", "small"] = "dense",
     width: int = 32,
+    d_width: int | None = None,
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic", "feature-matching"
     ] = "non-saturating",
@@ -53,6 +54,7 @@ def build(
     noise_steps: int | Literal["all"] = "all",
     average: float = 0.0,
     optimizer: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam",
+    d_optimizer: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] | None = None,
     lr: float = 5e-4,
     d_lr: float | None = None,
     decay_steps: int | Literal["all"] = 0,
@@ -72,8 +74,10 @@ def build(
 ) -> GAN:
     """A GAN for images of `shape`, to be trained for `steps` steps after `d_pretrain` updates of D alone.
 
-    nets: "dense" networks, "conv", those of DCGAN, or "points", those of PacGAN; see minigan/recipes/networks.py
-    width: channels of conv networks at half the size of the picture, or units of a layer of points networks
+    nets: "dense" networks, "conv", those of DCGAN, "points", those of PacGAN, or "small" ones for points; see
+        minigan/recipes/networks.py
+    width: channels of conv networks at half the size of the picture, or units of a layer of networks for points
+    d_width: another one for D
     objective: what D and G descend; see minigan/objectives.py
     real_target: D's target for real samples; below 1 is one-sided label smoothing
     label: D is "given" the labels of the data (CGAN) or they are "predicted" by it (AC-GAN), or nobody knows them
@@ -95,6 +99,7 @@ def build(
     noise_steps: ... in so many steps, or in all of the run
     average: decay of the average of G that samples come from; 0 for none
     optimizer: update rule of both networks
+    d_optimizer: another one for D
     lr: learning rate of both networks
     d_lr: another one for D
     decay_steps: both fall to 0 along half a cosine in so many steps, or in all of the run; 0 for never
@@ -109,11 +114,11 @@ def build(
     """
     pixels, where = math.prod(shape), {"backend": get_backend(backend or "numpy"), "dtype": dtype}
 
-    def rule(rate: float, updates_per_step: int, before: int) -> Optimizer:
+    def rule(name: str, rate: float, updates_per_step: int, before: int) -> Optimizer:
         if not rate > 0:
             raise ValueError(f"a recipe needs a positive learning rate, got {rate}")
         lr = falling(rate, decay_steps, steps, updates_per_step, before)
-        match optimizer:
+        match name:
             case "adam":
                 return Adam(lr, beta1=beta1, beta2=beta2, eps=eps)
             case "optimistic-adam":
@@ -122,7 +127,7 @@ def build(
                 return RMSprop(lr, decay=beta2, eps=eps)
             case "sgd":
                 return SGD(lr, momentum=beta1)
-        raise ValueError(not_one_of("optimizer", optimizer, ("adam", "optimistic-adam", "rmsprop", "sgd")))
+        raise ValueError(not_one_of("optimizer", name, ("adam", "optimistic-adam", "rmsprop", "sgd")))
 
     named = get_objective(objective)
     if isinstance(named, Minimax):
@@ -143,18 +148,22 @@ def build(
     given = 0 if known.given is None else known.given.k
     head = networks.Head(1 + known.outputs, given, integer("packing", packing), minibatch_std)
     inputs, of_G, of_D = latent + known.width, {"seed": 2 * seed, **where}, {"seed": 2 * seed + 1, **where}
+    d_units = width if d_width is None else d_width
     match nets:
         case "dense":
             G = networks.generator(inputs, pixels, **of_G)
             D = networks.discriminator(pixels, head, d_norm, **of_D)
         case "conv":
             G = networks.conv_generator(inputs, shape, width, **of_G)
-            D = networks.conv_discriminator(shape, width, head, d_norm, **of_D)
+            D = networks.conv_discriminator(shape, d_units, head, d_norm, **of_D)
         case "points":
             G = networks.point_generator(inputs, pixels, width, **of_G)
-            D = networks.point_discriminator(pixels, width, head, d_norm, **of_D)
+            D = networks.point_discriminator(pixels, d_units, head, d_norm, **of_D)
+        case "small":
+            G = networks.small_generator(inputs, pixels, width, **of_G)
+            D = networks.small_discriminator(pixels, d_units, head, d_norm, **of_D)
         case _:
-            raise ValueError(not_one_of("nets", nets, ("dense", "conv", "points")))
+            raise ValueError(not_one_of("nets", nets, ("dense", "conv", "points", "small")))
     if loop not in ("paper", "tutorial"):
         raise ValueError(not_one_of("loop", loop, ("paper", "tutorial")))
     halves = 2 if loop == "tutorial" else 1  # updates of D in one
@@ -163,8 +172,10 @@ def build(
     noise = Linear(instance_noise, 0.0, _length("noise_steps", noise_steps, steps)) if instance_noise else 0.0
     options: dict[str, Any] = {
         "objective": named, "clip": clip, "instance_noise": noise, "packing": packing, "average": average,
-        "optimizer": rule(lr, 1, 0), "prior": prior, "seed": seed, "d_steps": d_steps,
-        "d_optimizer": rule(lr if d_lr is None else d_lr, d_steps * halves, d_pretrain * halves),
+        "optimizer": rule(optimizer, lr, 1, 0), "prior": prior, "seed": seed, "d_steps": d_steps,
+        "d_optimizer": rule(
+            d_optimizer or optimizer, lr if d_lr is None else d_lr, d_steps * halves, d_pretrain * halves
+        ),
     }  # fmt: skip
     if loop == "tutorial":
         if codes or penalties or reuse_fakes:

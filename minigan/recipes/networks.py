@@ -7,6 +7,8 @@ conv    G   latent – 16 w – H/4 x W/4 x 2 w – H/2 x W/2 x w – H x W     
             4 x 4 kernels of stride 2, which halve a picture, or double it where they are transposed
 points  G   latent – w – w – w – w – numbers           BatchNorm, ReLU; nothing at the end, for points are not bounded
         D   numbers – w/2 – w/2 – w/2 – 1              Maxout of 5 pieces
+small   G   latent – w – w – numbers                   ReLU
+        D   numbers – w – w – 1                        LeakyReLU
 
 The second kind follows A. Radford et al., "Unsupervised Representation Learning with Deep Convolutional Generative
 Adversarial Networks" (2015), section 3: strides in the place of pooling, batchnorm in both but for G's output and D's
@@ -15,7 +17,7 @@ and a dense layer of 16 w units takes the place of the missing depth, as in the 
 it each part of a digit is sharp, and the parts do not belong together.
 
 The third kind are those of Z. Lin et al., "PacGAN: The power of two samples in generative adversarial networks" (2018),
-section 4.1, with w = 400.
+section 4.1, with w = 400. The last are for games that are to be watched: a step takes less than a millisecond.
 """
 
 from __future__ import annotations
@@ -162,6 +164,22 @@ def point_discriminator(numbers: int, width: int, head: Head, norm: Norm = "none
     for n_in, n_out in pairwise((head.packing * (numbers + head.given), *[units] * 3)):
         layers += [Dense(n_in, 5 * n_out, norm=of_weights()), Maxout(5), *between(n_out)]
     return Sequential(*layers, *head.layers(units, lambda n, m: Dense(n, m, norm=of_weights())), **where)
+
+
+def small_generator(latent: int, numbers: int, width: int, **where: Any) -> Sequential:
+    """A G of two hidden layers, for a few numbers."""
+    return Sequential(
+        Dense(latent, width), ReLU(), Dense(width, width), ReLU(), Dense(width, numbers), **where
+    )  # fmt: skip
+
+
+def small_discriminator(numbers: int, width: int, head: Head, norm: Norm = "none", **where: Any) -> Sequential:
+    """A D of two hidden layers, for a few numbers. norm: as of `discriminator`."""
+    of_weights, between = _norm(norm)
+    layers: list[Layer] = []
+    for n_in, n_out in pairwise((head.packing * (numbers + head.given), width, width)):
+        layers += [Dense(n_in, n_out, norm=of_weights()), *between(n_out), LeakyReLU(0.2)]
+    return Sequential(*layers, *head.layers(width, lambda n, m: Dense(n, m, norm=of_weights())), **where)
 
 
 def _norm(norm: str) -> tuple[Callable[[], Any], Callable[[int], list[Layer]]]:

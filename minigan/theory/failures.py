@@ -21,9 +21,10 @@ from ..diagnostics import Diagnostics, Notice
 from ..game.play import Play
 from ..gan import GAN
 from ..metrics import mode_coverage
-from ..nn import Dense, Layer, LeakyReLU, MinibatchStdDev, ReLU, Sequential
+from ..nn import Sequential
 from ..optim import SGD, Adam, Linear
 from ..penalties import R1, R2, GradientPenalty, Penalty
+from ..recipes import networks
 from . import Finding, Say
 
 if TYPE_CHECKING:
@@ -65,10 +66,7 @@ class Game:
 
     def build(self, toy: Mixture, steps: int, seed: int, backend: Backend) -> GAN:
         """G and D with two hidden layers of 64 units; G's last layer is linear."""
-        G = Sequential(
-            Dense(LATENT, WIDTH), ReLU(), Dense(WIDTH, WIDTH), ReLU(), Dense(WIDTH, toy.dim),
-            backend=backend, seed=2 * seed,
-        )  # fmt: skip
+        G = networks.small_generator(LATENT, toy.dim, WIDTH, backend=backend, seed=2 * seed)
         wanted = (R1, self.r1), (R2, self.r2), (GradientPenalty, self.gradient_penalty)
         penalties: list[Penalty] = [kind(weight) for kind, weight in wanted if weight]
         rate = self.lr if self.d_lr is None else self.d_lr
@@ -86,11 +84,8 @@ class Game:
         )
 
     def discriminator(self, toy: Mixture, seed: int, backend: Backend) -> Sequential:
-        more: list[Layer] = [MinibatchStdDev()] if self.minibatch_std else []
-        return Sequential(
-            Dense(toy.dim * self.packing, WIDTH), LeakyReLU(0.2), Dense(WIDTH, WIDTH), LeakyReLU(0.2),
-            *more, Dense(WIDTH + len(more), 1), backend=backend, seed=seed,
-        )  # fmt: skip
+        head = networks.Head(packing=self.packing, minibatch_std=self.minibatch_std)
+        return networks.small_discriminator(toy.dim, WIDTH, head, backend=backend, seed=seed)
 
 
 @dataclass(frozen=True)

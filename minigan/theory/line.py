@@ -48,6 +48,10 @@ class Line:
 
         Raises ValueError if more than 1e-6 of it lies outside.
         """
+        return self._normalised(self.inside(gan, steps), "G")
+
+    def inside(self, gan: GAN, steps: int = 2000) -> Floats:
+        """The same where some of it may lie outside: (cells,) with the sum that lies inside."""
         if gan.prior == "uniform":
             z = np.linspace(-1, 1, steps + 1)
             chances = np.full(steps, 1 / steps)
@@ -58,7 +62,7 @@ class Line:
         low, high = np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])
         room = np.maximum(high - low, np.finfo(np.float64).tiny)  # a flat step has all of its share in one cell
         below = np.clip((self.edges[:, None] - low) / room, 0, 1) @ chances
-        return self._normalised(np.diff(below), "G")
+        return np.asarray(np.diff(below))
 
     def _normalised(self, shares: Floats, name: str) -> Floats:
         if abs(shares.sum() - 1) > 1e-6:

@@ -1,0 +1,136 @@
+"""What watching a game costs: `minigan lab` in a browser beside the same game alone.
+
+    python benchmarks/lab.py            needs Chromium and the extra [browser]
+    python benchmarks/readme_tables.py  update the page
+
+For each preset: steps a second of `GAN.fit` in a process of its own; then the lab in a process, the page in Chromium
+without a window, and for as long the steps and the frames that came. And the time from the command to the first frame
+of a game that has moved, for somebody who pulls it as the page does. Figures go to benchmarks/results/lab.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from minigan import console, environment
+from minigan.archive import write_atomically
+from minigan.lab import Session
+from minigan.lab.frame import Frame
+from minigan.lab.worlds import world_for
+
+RESULTS = Path(__file__).parent / "results" / "lab.json"
+PRESETS = ("ring", "grid", "figure-1", "digits")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SETTLE = 2.0  # seconds before anything is counted
+
+
+def alone(preset: str, seconds: float) -> float:
+    """Steps a second of the game by itself."""
+    session = Session.of(preset)
+    world = world_for(session.settings, None)
+    gan, batch = world.build(session.settings), session.settings["batch"]
+    began, first, steps = time.perf_counter(), 0.0, 0
+
+    def timed(gan: Any, metrics: Any) -> bool:
+        nonlocal first, steps
+        now = time.perf_counter()
+        if now - began < SETTLE:
+            first, steps = now, gan.steps
+        return now - first > seconds and now - began > SETTLE
+
+    gan.fit(world.data, 10**9, batch, callback=timed, every=5)
+    return float((gan.steps - steps) / (time.perf_counter() - first))
+
+
+def started(*words: str) -> tuple[subprocess.Popen[str], str]:
+    """A lab in a process, and its address."""
+    command = [sys.executable, "-m", "minigan", "lab", *words, "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def first_frame() -> float:
+    """Seconds from the command to a frame of a game that has moved."""
+    began = time.perf_counter()
+    process, url = started()
+    try:
+        body = json.dumps({"tab": "a", "ms": 45}).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{url}frame", body)) as answer:
+            header = Frame.decode(answer.read()).header
+        assert header["step"] > 0
+        return time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def watched(preset: str, seconds: float) -> tuple[float, float]:
+    """Steps and frames a second in a browser."""
+    from playwright.sync_api import sync_playwright
+
+    process, url = started(preset)
+    try:
+        with sync_playwright() as playwright:
+            path = next(filter(None, map(shutil.which, BROWSERS)), None)
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            frames = 0
+
+            def count(response: Any) -> None:
+                nonlocal frames
+                frames += response.url.endswith("/frame")
+
+            page.goto(url)
+            page.wait_for_timeout(1000 * SETTLE)
+            page.on("response", count)
+            before, began = page.evaluate("() => window.lab.frame.step"), time.perf_counter()
+            page.wait_for_timeout(1000 * seconds)
+            after, took = page.evaluate("() => window.lab.frame.step"), time.perf_counter() - began
+            browser.close()
+            return (after - before) / took, frames / took
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement (default: 8)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each, in turn (default: 3)")
+    args = parser.parse_args()
+    rows = []
+    for preset in PRESETS:
+        rounds = [(alone(preset, args.seconds), *watched(preset, args.seconds)) for _ in range(args.rounds)]
+        by_itself, steps, frames = (statistics.median(figures) for figures in zip(*rounds, strict=True))
+        rows.append({"preset": preset, "alone": by_itself, "watched": steps, "frames": frames})
+        console.say(json.dumps(rows[-1]))
+    found = {"rows": rows, "first_frame": [first_frame() for _ in range(5)], "facts": environment.facts()}
+    with write_atomically(RESULTS) as file:
+        file.write(json.dumps(found, indent=1).encode() + b"\n")
+    console.say(table(found))
+
+
+def table(found: dict[str, Any]) -> str:
+    cells = [
+        [f"`{row['preset']}`", f"{row['alone']:,.0f}", f"{row['watched']:,.0f}", f"{row['watched'] / row['alone']:.0%}",
+         f"{row['frames']:.0f}"]
+        for row in found["rows"]
+    ]  # fmt: skip
+    head = ["game", "steps a second, alone", "in the lab", "of that", "frames a second"]
+    seconds = statistics.median(found["first_frame"])
+    told = f"From the command to the first frame that has moved: {seconds:.1f} s."
+    return f"{console.table(head, cells, left=(0,))}\n\n{told}"
+
+
+if __name__ == "__main__":
+    main()
