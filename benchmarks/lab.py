@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,22 +115,31 @@ def main() -> None:
         by_itself, steps, frames = (statistics.median(figures) for figures in zip(*rounds, strict=True))
         rows.append({"preset": preset, "alone": by_itself, "watched": steps, "frames": frames})
         console.say(json.dumps(rows[-1]))
-    found = {"rows": rows, "first_frame": [first_frame() for _ in range(5)], "facts": environment.facts()}
+    found: dict[str, Any] = {
+        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "rows": rows,
+        "first_frame": [first_frame() for _ in range(5)],
+    }  # fmt: skip
+    found["table"] = table(rows)
+    soon = statistics.median(found["first_frame"])
+    found["note"] = (
+        f"From the command to the first frame that has moved: {soon:.1f} s, with no browser in between. Medians of "
+        f"{args.rounds} rounds of {args.seconds:g} s; the page in Chromium, drawn without a GPU."
+    )
     with write_atomically(RESULTS) as file:
         file.write(json.dumps(found, indent=1).encode() + b"\n")
-    console.say(table(found))
+    console.say(f"{found['table']}\n\n{found['note']}")
 
 
-def table(found: dict[str, Any]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
+    """A row for each preset."""
     cells = [
         [f"`{row['preset']}`", f"{row['alone']:,.0f}", f"{row['watched']:,.0f}", f"{row['watched'] / row['alone']:.0%}",
          f"{row['frames']:.0f}"]
-        for row in found["rows"]
+        for row in rows
     ]  # fmt: skip
-    head = ["game", "steps a second, alone", "in the lab", "of that", "frames a second"]
-    seconds = statistics.median(found["first_frame"])
-    told = f"From the command to the first frame that has moved: {seconds:.1f} s."
-    return f"{console.table(head, cells, left=(0,))}\n\n{told}"
+    return console.table(
+        ["game", "steps a second, alone", "in the lab", "of that", "frames a second"], cells, left=(0,)
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every backend is the reference, operation by operation; random numbers are those of the as_state generator."""
+"""Every backend is the reference, operation by operation; random numbers are those of the known generator."""
 
 from __future__ import annotations
 

@@ -542,7 +542,7 @@ def test_a_graph_that_cannot_be_printed_is_measured_all_the_same(
 def test_a_graph_that_was_not_recorded_is_refused_with_the_reason(
     device_backend: Backend, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its times would be as_state as those of one graph."""
+    """Its times would be known as those of one graph."""
 
     end = fake_cupy.Stream.end_capture
 

@@ -213,7 +213,7 @@ def test_a_server_that_is_gone_is_said_and_found_again(browser: Any) -> None:
     page.until(lambda: page.step >= 5)
     port, token = page.server.port, page.server.token
     page.server.shutdown()
-    page.server.server_close()
+    page.server.socket.close()
     page.context.set_offline(True)  # connections that are still open go on being answered
     page.page.wait_for_selector("#banner >> text=does not answer")
     page.server = Server(page.lab, port=port, token=token)
@@ -221,6 +221,7 @@ def test_a_server_that_is_gone_is_said_and_found_again(browser: Any) -> None:
     page.context.set_offline(False)
     step = page.step
     page.until(lambda: page.step > step)
+    assert page.page.locator("#banner >> text=does not answer").count() == 0
     page.close()
 
 

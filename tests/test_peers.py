@@ -1,4 +1,4 @@
-"""Mistakes that were found in as_state GAN code, one test each: minigan must never make them."""
+"""Mistakes that were found in known GAN code, one test each: minigan must never make them."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@
     runs.py        what a run folder has learned, to walk about in
     take.py        the Python, the command and the checkpoint of what is on the screen
     server.py      all this over HTTP, for the page in page/, which pulls frame after frame
+    turns.py       who may touch the game: a request, or the one who plays on between two of them
 
 The game is the one that `minigan train` plays, by the same `Play`: to look at it changes nothing, and a session is the
 same bit for bit however often it is looked at.

@@ -82,16 +82,16 @@ class Engine:
     # --- playing -----------------------------------------------------------------------------------------------
 
     def advance(self, milliseconds: float) -> None:
-        """Play for so long, or until the game fails; a step at least."""
-        end, pace, done = time.perf_counter() + milliseconds / 1000, self.world.pace, 0
-        while self.failed is None:
-            done += self._some(self.world.chunk if pace is None else 1)
-            left = end - time.perf_counter()
-            if pace is not None and done >= pace:
-                time.sleep(max(0.0, left))
+        """Play for so long, or until the game fails; a step at least, and no more than a world's pace."""
+        end, done = time.perf_counter() + milliseconds / 1000, 0
+        while self.failed is None and (done == 0 or time.perf_counter() < end):
+            done += self.play_some()
+            if self.world.pace is not None and done >= self.world.pace:
                 return
-            if left <= 0:
-                return
+
+    def play_some(self) -> int:
+        """Play what makes sense between two looks at the clock. Returns how many steps that was worth, 1 or more."""
+        return self._some(self.world.chunk if self.world.pace is None else 1)
 
     def play_to(self, step: int) -> None:
         """Play until the game has made so many steps, or fails."""

@@ -20,7 +20,7 @@ class History:
     >>> for step in range(20 * 600 + 20):
     ...     history.add({"loss": np.array([step])}, step + 1)
     >>> len(history.rows), history.every, history.rows[0].tolist()
-    (301, 40, [40.0, 19.5])
+    (300, 40, [40.0, 19.5])
     """
 
     def __init__(self, names: Sequence[str], beside: Sequence[str]) -> None:
@@ -34,10 +34,12 @@ class History:
 
     @property
     def rows(self) -> NDArray[np.float32]:
-        """(rows, columns): the last step of a row, and means over it. The last row may have fewer steps than others,
-        and what was measured is not known there: NaN."""
+        """(rows, columns): the last step of a row, and means over it.
+
+        Until one is full there is one of the steps so far; what was measured is not known there: NaN.
+        """
         whole = self._rows[: self._count]
-        if not self._waiting:
+        if len(whole) or not self._waiting:
             return whole
         row = [self._step, *np.mean(self._waiting, axis=0), *[np.nan] * len(self._beside)]
         return np.concatenate([whole, np.array([row], np.float32)])

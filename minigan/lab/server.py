@@ -6,8 +6,9 @@
     POST /TOKEN/do          {tab, do, ...}: something is turned, begun, stepped; complaints come back
     GET  /TOKEN/python, command, checkpoint.npz        to take along; POST /TOKEN/gif makes one of pictures
 
-The game plays only while somebody pulls: a page that is closed or hidden stops it. The first tab plays; others watch,
-until it has been silent for a while.
+The game plays only while somebody pulls: after a frame it goes on for a little while, until the next pull comes
+(turns.py), so that it need not wait for the page to draw; a page that is closed or hidden stops it. The first tab
+plays; others watch, until it has been silent for a while.
 
 Only this machine is listened to, by default. Who wants in must know the token in the address, which no other page of
 the browser does, and must have asked for this host by its name, so that nobody's domain name can be pointed here (DNS
@@ -21,9 +22,9 @@ import base64
 import binascii
 import io
 import json
+import math
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -43,6 +44,7 @@ from .frame import Frame, finite
 from .runs import OpenedRun
 from .session import MOST_POINTS, Session, packed, unpacked
 from .settings import KNOBS, PRESETS
+from .turns import Turns
 from .worlds import DATA, YOURS
 
 __all__ = ["Lab", "Server"]
@@ -66,12 +68,27 @@ class Lab:
 
     def __init__(self, session: Session | None = None, run: OpenedRun | None = None) -> None:
         self.engine, self.run = Engine(session), run
-        self._lock = threading.Lock()
+        self._turns = Turns(self._some)
         self._player, self._heard = "", 0.0
+        self._left = self.engine.world.pace or 1  # steps of the next frame, in a world that has a pace
         self._verbs: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
             "begin": self._begin, "preset": self._preset, "set": self._set, "try": self._try, "play": self._play,
             "points": self._points, "csv": self._csv, "back": self._back, "restart": self._restart,
         }  # fmt: skip
+
+    def close(self) -> None:
+        """Play no more."""
+        self._turns.end()
+
+    def _some(self) -> bool:
+        """A little of the game. Returns whether there is more to play before the next frame."""
+        engine = self.engine
+        if engine.failed is not None or self._left <= 0:
+            return False
+        steps = engine.play_some()
+        if engine.world.pace is not None:
+            self._left -= steps
+        return True
 
     # --- what the page asks for --------------------------------------------------------------------------------
 
@@ -85,26 +102,28 @@ class Lab:
         }  # fmt: skip
 
     def frame(self, asked: Mapping[str, Any]) -> Frame:
-        """Play for so many milliseconds, or steps, if this tab is the one that plays, and show the game."""
-        tab = str(asked.get("tab", ""))[:64]
-        with self._lock:
-            playing = self._plays(tab, wants=_number(asked.get("ms", 0)) > 0 or "steps" in asked)
-            view = asked.get("view")
-            view = view if isinstance(view, Mapping) else {}
-            if self.run is not None:
-                header, arrays = self.run.frame(view)
-                return Frame({**header, "playing": playing}, arrays)
-            if playing and isinstance(steps := asked.get("steps"), int) and 0 < steps <= 100:
-                self.engine.play("both", steps)
-            elif playing and (ms := _number(asked.get("ms", 0))) > 0:
-                self.engine.advance(min(ms, LONGEST))
-            header, arrays = self.engine.frame(view)
+        """The game, which this tab, if it is the one that plays, has let go on for so many milliseconds, or steps."""
+        tab, view = str(asked.get("tab", ""))[:64], asked.get("view")
+        view = view if isinstance(view, Mapping) else {}
+        steps, ms = asked.get("steps"), min(max(_number(asked.get("ms", 0)), 0.0), LONGEST) / 1000
+        playing = self._plays(tab, wants=ms > 0 or steps is not None)
+        if self.run is not None:
+            header, arrays = self.run.frame(view)
             return Frame({**header, "playing": playing}, arrays)
+        if playing and ms > 0:
+            self._turns.wait(ms)
+        with self._turns.mine():
+            if playing and isinstance(steps, int) and 0 < steps <= 100:
+                self.engine.play("both", steps)
+            header, arrays = self.engine.frame(view)
+            self._left = self.engine.world.pace or 1
+            self._turns.go_on(ms if playing else None)
+        return Frame({**header, "playing": playing}, arrays)
 
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do one thing. Returns {ok, complaints: {name: sentence}, said: sentence or None}."""
         verb, tab = asked.get("do"), str(asked.get("tab", ""))[:64]
-        with self._lock:
+        with self._turns.mine():
             if verb == "take over":
                 self._player, self._heard = tab, time.monotonic()
                 return _answer(said="this tab plays now")
@@ -122,15 +141,15 @@ class Lab:
                 return _answer({"": str(error)[:400]})
 
     def python(self) -> str:
-        with self._lock:
+        with self._turns.mine():
             return take.python(self.engine)
 
     def command(self) -> str:
-        with self._lock:
+        with self._turns.mine():
             return take.command(self.engine)
 
     def checkpoint(self) -> bytes:
-        with self._lock:
+        with self._turns.mine():
             return take.checkpoint(self.engine)
 
     # --- what can be done --------------------------------------------------------------------------------------
@@ -222,7 +241,9 @@ def _answer(complaints: Mapping[str, str] | None = None, said: str | None = None
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    """A number, if it is one; else 0."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else 0.0
 
 
 class Server(ThreadingHTTPServer):
@@ -244,6 +265,10 @@ class Server(ThreadingHTTPServer):
         """Where the page is."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
         return f"http://{host}:{self.port}/{self.token}/"
+
+    def server_close(self) -> None:
+        self.lab.close()
+        super().server_close()
 
     def knows(self, host: str | None) -> bool:
         """Whether a request was meant for this server, by its Host header."""

@@ -184,7 +184,7 @@ PRESETS: dict[str, Preset] = {
         "Twenty-five modes",
         "Relativistic, with R1 and R2 (R3GAN): each fake is compared with a real sample of its own, so that modes do "
         "not get lost.",
-        {"data": "grid", "objective": "relativistic", "r1": 5.0, "r2": 5.0, "lr": 2e-3},
+        {"data": "grid", "objective": "relativistic", "r1": 0.3, "r2": 0.3},
     ),
     "spiral": Preset(
         "A spiral",
