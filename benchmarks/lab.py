@@ -5,7 +5,8 @@
 
 For each preset: steps a second of `GAN.fit` in a process of its own; then the lab in a process, the page in Chromium
 without a window, and for as long the steps and the frames that came. And the time from the command to the first frame
-of a game that has moved, for somebody who pulls it as the page does. Figures go to benchmarks/results/lab.json.
+of a game that has moved, for somebody who pulls it as the page does; and the memory of an hour of frames. Figures go to
+benchmarks/results/lab.json.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from minigan import console, environment
 from minigan.archive import write_atomically
 from minigan.lab import Session
 from minigan.lab.frame import Frame
+from minigan.lab.server import Lab
 from minigan.lab.worlds import world_for
 
 RESULTS = Path(__file__).parent / "results" / "lab.json"
@@ -104,30 +106,59 @@ def watched(preset: str, seconds: float) -> tuple[float, float]:
         process.wait()
 
 
+def hour(frames: int) -> list[float]:
+    """MiB that the process has after so many frames with a step before each: after a tenth of them, a half and all."""
+    lab, found = Lab(Session.of("ring")), []
+    for i in range(1, frames + 1):
+        lab.frame({"tab": "a", "steps": 1}).encode()
+        if i in (frames // 10, frames // 2, frames):
+            status = Path("/proc/self/status").read_text(encoding="ascii")
+            found.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement (default: 8)")
+    parser.add_argument("parts", nargs="*", choices=["speed", "memory"], help="what to measure (default: both)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement (default: 6)")
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turn (default: 3)")
+    parser.add_argument("--frames", type=int, default=54_000, help="of an hour without a page (default: 54000)")
     args = parser.parse_args()
-    rows = []
-    for preset in PRESETS:
-        rounds = [(alone(preset, args.seconds), *watched(preset, args.seconds)) for _ in range(args.rounds)]
-        by_itself, steps, frames = (statistics.median(figures) for figures in zip(*rounds, strict=True))
-        rows.append({"preset": preset, "alone": by_itself, "watched": steps, "frames": frames})
-        console.say(json.dumps(rows[-1]))
-    found: dict[str, Any] = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "rows": rows,
-        "first_frame": [first_frame() for _ in range(5)],
-    }  # fmt: skip
-    found["table"] = table(rows)
-    soon = statistics.median(found["first_frame"])
-    found["note"] = (
-        f"From the command to the first frame that has moved: {soon:.1f} s, with no browser in between. Medians of "
-        f"{args.rounds} rounds of {args.seconds:g} s; the page in Chromium, drawn without a GPU."
-    )
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    found |= {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
+    if "speed" in args.parts or not args.parts:
+        found |= {"rows": [row(preset, args.rounds, args.seconds) for preset in PRESETS], "rounds": args.rounds}
+        found |= {"seconds": args.seconds, "first_frame": [first_frame() for _ in range(5)]}
+    if "memory" in args.parts or not args.parts:
+        found |= {"memory": hour(args.frames), "frames": args.frames}
+    found["table"], found["note"] = table(found["rows"]), note(found)
     with write_atomically(RESULTS) as file:
         file.write(json.dumps(found, indent=1).encode() + b"\n")
     console.say(f"{found['table']}\n\n{found['note']}")
+
+
+def row(preset: str, rounds: int, seconds: float) -> dict[str, Any]:
+    """Medians over rounds in which the game alone and the page take turns."""
+    measured = [(alone(preset, seconds), *watched(preset, seconds)) for _ in range(rounds)]
+    by_itself, steps, frames = (statistics.median(figures) for figures in zip(*measured, strict=True))
+    console.say(f"{preset}: {by_itself:.0f} steps a second alone, {steps:.0f} in the lab, {frames:.0f} frames")
+    return {"preset": preset, "alone": by_itself, "watched": steps, "frames": frames}
+
+
+def note(found: dict[str, Any]) -> str:
+    """What stands beneath the table."""
+    told = (
+        f"From the command to the first frame that has moved: {statistics.median(found['first_frame']):.1f} s, with no "
+        f"browser in between. Medians of {found['rounds']} rounds of {found['seconds']:g} s; the page in Chromium, drawn "
+        "without a GPU."
+    )
+    if "memory" in found:
+        course = ", ".join(f"{mib:.0f}" for mib in found["memory"])
+        told += (
+            f" Memory after a tenth, a half and all of {found['frames']:,} frames, an hour of them: {course} MiB; no "
+            "file is written."
+        )
+    return told
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -717,7 +717,7 @@ def test_the_readmes_table_is_generated(
     }  # fmt: skip
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n\n<!-- recipes: begin -->")
-    assert text.endswith("<!-- translation: begin -->\n\n<!-- translation: end -->\n\nafter\n")
+    assert text.endswith("<!-- lab: begin -->\n\n<!-- lab: end -->\n\nafter\n")
     assert "| a |\n\n*(Seeds 3. Made-up, 2 cores; backend numpy. `python benchmarks/failures.py" in text
     assert "3.00 (2.00 to 4.00)" in text
     assert "| real test images |" in text

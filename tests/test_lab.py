@@ -572,6 +572,18 @@ def test_requests_side_by_side_never_see_half_a_step(server: Server) -> None:
     assert same(server.lab.engine, played(text, step))
 
 
+def test_a_lab_that_is_closed_ends_its_thread_whatever_is_still_asked() -> None:
+    lab = Lab(Session.of("ring", width=8))
+    lab.frame({"tab": "a", "ms": 20})
+    lab._turns._ended = True  # as `close` begins, while a request is on its way
+    lab.frame({"tab": "a", "ms": 20})
+    ended = threading.Thread(target=lab.close, daemon=True)
+    ended.start()
+    ended.join(timeout=30)
+    assert not ended.is_alive()
+    assert lab.frame({"tab": "a", "ms": 1}).header["world"] == "plane"  # answered, and not played
+
+
 def test_one_tab_plays_and_others_watch(server: Server) -> None:
     do(server, "take over", tab="a")
     frame(server, "a", ms=5)

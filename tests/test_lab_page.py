@@ -196,6 +196,17 @@ def test_it_fits_and_can_be_read_by_all(lab: Page) -> None:
     assert serious == []
 
 
+def test_a_game_that_fails_says_so_and_goes_back(lab: Page) -> None:
+    page = lab.open("preset=plain&width=16&optimizer=sgd&objective=wasserstein&lr=1.0")
+    lab.until(lambda: "not finite" in page.text_content("#alert"))
+    step = lab.step
+    page.click("#alert button")
+    lab.until(lambda: page.is_hidden("#alert"))
+    assert lab.step < step
+    page.wait_for_timeout(300)
+    assert lab.lab.engine.failed is None  # it waits until something is turned
+
+
 def test_other_tabs_watch_until_they_are_asked_to_play(lab: Page) -> None:
     lab.open("preset=ring&width=16")
     lab.until(lambda: lab.step >= 5)

@@ -193,7 +193,7 @@ COMPLETED = {
     "tr": ["train", "translate"],
     "train d": ["dcgan"],
     "train --pack": ["--packing"],
-    "train --nets ": ["dense", "conv", "points"],
+    "train --nets ": ["dense", "conv", "points", "small"],
     "train dcgan --objective h": ["hinge"],
     "train --data f": ["fashion-mnist", "file.npz"],
     "train --backend num": ["numpy", "numba"],

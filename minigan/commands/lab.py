@@ -88,7 +88,7 @@ def _listening(lab: Lab, host: str, port: int | None) -> Server:
             if error.errno != errno.EADDRINUSE:
                 raise
             continue
-        if tried != first and port is not None:
+        if tried != first:
             say(f"port {first} is taken; this is {tried}")
         return server
     raise OSError(errno.EADDRINUSE, f"the ports {first} to {tried} are all taken; give another with --port")

@@ -24,6 +24,7 @@ class Turns:
         self._free = threading.Condition()
         self._asking: deque[None] = deque()  # one for each request that waits; its methods are atomic
         self._until = self._shown = 0.0  # when to stop by itself; when the last frame was made
+        self._ended = False
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -44,7 +45,7 @@ class Turns:
             if now >= self._until:
                 self._shown = now
             self._until = max(self._until, self._shown + 2 * seconds)
-            if self._thread is None:
+            if self._thread is None and not self._ended:
                 self._thread = threading.Thread(target=self._run, name="minigan lab", daemon=True)
                 self._thread.start()
         time.sleep(max(0.0, self._shown + seconds - time.monotonic()))
@@ -58,12 +59,12 @@ class Turns:
     def end(self) -> None:
         """Play no more, ever."""
         with self.mine():
-            self._play, self._until = lambda: False, float("-inf")
+            self._ended = True
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
         with self._free:
-            while self._until != float("-inf"):
+            while not self._ended:
                 if self._asking or time.monotonic() >= self._until or not self._play():
                     self._free.wait()
