@@ -119,17 +119,17 @@ def hour(frames: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["speed", "memory"], help="what to measure (default: both)")
+    parser.add_argument("part", nargs="?", default="both", choices=("speed", "memory", "both"), help="default: both")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement (default: 6)")
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turn (default: 3)")
     parser.add_argument("--frames", type=int, default=54_000, help="of an hour without a page (default: 54000)")
     args = parser.parse_args()
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     found |= {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
-    if "speed" in args.parts or not args.parts:
+    if args.part != "memory":
         found |= {"rows": [row(preset, args.rounds, args.seconds) for preset in PRESETS], "rounds": args.rounds}
         found |= {"seconds": args.seconds, "first_frame": [first_frame() for _ in range(5)]}
-    if "memory" in args.parts or not args.parts:
+    if args.part != "speed":
         found |= {"memory": hour(args.frames), "frames": args.frames}
     found["table"], found["note"] = table(found["rows"]), note(found)
     with write_atomically(RESULTS) as file:
@@ -149,8 +149,8 @@ def note(found: dict[str, Any]) -> str:
     """What stands beneath the table."""
     told = (
         f"From the command to the first frame that has moved: {statistics.median(found['first_frame']):.1f} s, with no "
-        f"browser in between. Medians of {found['rounds']} rounds of {found['seconds']:g} s; the page in Chromium, drawn "
-        "without a GPU."
+        f"browser in between. Medians of {found['rounds']} rounds of {found['seconds']:g} s; the page in Chromium, "
+        "drawn without a GPU."
     )
     if "memory" in found:
         course = ", ".join(f"{mib:.0f}" for mib in found["memory"])
