@@ -121,6 +121,25 @@ def test_what_is_turned_is_in_force_from_the_next_step_on() -> None:
     assert engine.session.changes == []
 
 
+def test_a_restart_keeps_what_was_turned_and_what_a_preset_does_on_the_way() -> None:
+    engine = played("preset=one-weakness&width=8&d_pretrain=3", 5)
+    engine.restart()
+    assert engine.session.text() == "preset=one-weakness&width=8&d_pretrain=3"
+    engine.play_to(5)
+    assert engine.settings["d_lr"] == 1e-9
+    engine.change({"r1": 0.5})
+    engine.change({"seed": 4})  # a new game
+    assert (engine.gan.steps, engine.settings["seed"], engine.settings["r1"]) == (0, 4, 0.5)
+    assert [change.text() for change in engine.session.changes] == ["0:d_lr=1e-09"]
+    engine.play_to(5)
+    engine.change({"d_lr": 0.001})
+    engine.play("d", 2)
+    engine.restart()
+    assert engine.session.changes == []
+    engine.play_to(5)
+    assert engine.settings["d_lr"] == 0.001
+
+
 def test_a_later_part_of_a_link_is_dropped_where_the_game_has_gone_another_way() -> None:
     engine = played("preset=ring&then=5:lr=0.01&then=500:lr=0.1", 10)
     engine.change({"lr": 0.003})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -165,7 +166,7 @@ class Engine:
         if not checked:
             return False
         if "data" in checked or not all(knob(name).live for name in checked):
-            self._restart({**self.settings, **checked})
+            self._restart(checked)
             return True
         self._do(Change(self._gan.steps, checked))
         return False
@@ -188,15 +189,21 @@ class Engine:
         self._notices = [notice for notice in self._notices if notice.step <= kept.step]
 
     def restart(self) -> None:
-        """The same game from its beginning, with what has been turned so far in force from the start."""
-        self._restart(self.settings)
+        """Begin again, with what has been turned so far in force from the start."""
+        self._restart({})
 
-    def _restart(self, settings: Settings) -> None:
+    def _restart(self, given: Mapping[str, Any]) -> None:
+        """The same with some more settings. What a preset does on the way it does again, but for what was turned."""
         old = self.session
-        changes = [] if self.session.changes[: self._applied] else old.changes  # a preset's own come again
-        if settings["data"] != old.settings["data"] or self._applied:
-            changes = []
-        self.begin(Session(old.preset, dict(settings), list(changes), old.points))
+        own = [change for change in Session.of(old.preset).changes if change in old.changes]
+        turned: dict[str, Any] = {}
+        for change in old.changes[: self._applied]:
+            if change not in own:
+                turned |= change.settings
+        turned |= given
+        left = [{n: v for n, v in change.settings.items() if n not in turned} for change in own]
+        changes = [replace(c, settings=s) for c, s in zip(own, left, strict=True) if s or c.who]
+        self.begin(Session(old.preset, {**old.settings, **turned}, changes, old.points))
 
     def _do(self, change: Change) -> None:
         """A change now: what the session said of later is not what is played any more."""
