@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import textwrap
 import threading
 import webbrowser
 from contextlib import suppress
@@ -13,6 +14,7 @@ from ..console import say
 from ..lab.runs import OpenedRun
 from ..lab.server import Lab, Server
 from ..lab.session import Session
+from ..lab.settings import PRESETS
 from ..paths import expand
 from . import an_integer
 
@@ -34,7 +36,8 @@ PORT, TRIED = 8321, 20  # the first port that is tried, and how many
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
-    parser.description = _DESCRIPTION
+    names = textwrap.fill(", ".join(PRESETS), 77, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    parser.description = f"{_DESCRIPTION}\nPresets:\n\n{names}\n"
     parser.add_argument(
         "game",
         nargs="?",
