@@ -159,8 +159,10 @@ def test_a_game_that_fails_stops_says_what_and_goes_back() -> None:
     assert (header["failed"], header["can_go_back"]) == (engine.failed, True)
     engine.go_back()
     assert (engine.gan.steps, engine.failed, engine.session.changes) == (0, None, [])
+    assert len(engine._history.rows) == 0
     engine.play_to(215)
     assert same(engine, before)
+    assert np.array_equal(engine._history.rows, before._history.rows)
     with pytest.raises(ValueError, match="nothing to go back to"):
         Engine().go_back()
 
