@@ -185,6 +185,8 @@ def test_every_cure_and_every_remedy_can_be_tried() -> None:
         assert not Session.parse(Session.of(name).text())[1]
         for text in preset.cures.values():
             assert turned(text, complete({}), 10), (name, text)
+    assert turned("a larger --d-lr", {"lr": 1e-3, "d_lr": 1e-9}, 0) == {"d_lr": 1e-3}
+    assert turned("a larger --d-lr", {"lr": 1e-3, "d_lr": 1e-3}, 0) == {"d_lr": 3e-3}
     known = 0
     for state in STATES:
         for gan in (Engine().gan, Engine(Session.of("d-wins")).gan):

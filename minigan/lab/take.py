@@ -45,8 +45,6 @@ def python(engine: Engine) -> str:
     settings = session.settings
     build: dict[str, Any] = {"nets": "small", "latent": 2 if engine.world.name == "plane" else 1}
     build |= {name: settings[name] for name in _changed(engine)} | {"seed": settings["seed"]}
-    if settings["d_pretrain"]:
-        build["d_pretrain"] = settings["d_pretrain"]
     options = "".join(f"    {name}={value!r},\n" for name, value in build.items())
     return begin + (
         "from minigan.lab.worlds import toy\n"
