@@ -93,7 +93,8 @@ def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
     return {
         "what learns from what": {
             "recipe": {"nargs": "?", "metavar": "RECIPE", "help": f"one of {', '.join(RECIPES)} (default: {DEFAULT})"},
-            "--data": {"help": "digits, mnist, fashion-mnist, or a PATH: a folder of pictures or IDX files, an .npz "
+            "--data": {"help": "digits, mnist, fashion-mnist, glyphs (drawn from this machine's fonts; glyphs:FOLDER: "
+                               "from those in it), or a PATH: a folder of pictures or IDX files, an .npz "
                                "(default: digits)"},
             "--size": {"metavar": "N|WxH", "help": "scale and crop all images to N x N pixels, or to a width and a "
                                                    "height; needed for pictures of several sizes "

@@ -1,4 +1,5 @@
-"""Images to learn from: digits that ship with the package, MNIST and Fashion-MNIST, or files of your own.
+"""Images to learn from: digits that ship with the package, MNIST and Fashion-MNIST, characters drawn from fonts, or
+files of your own.
 
 Images are uint8 here, at the edge of the library, and floats in [-1, 1] inside it; `to_float` and `to_uint8`
 convert.
@@ -21,7 +22,7 @@ from minigan.paths import StrPath, expand
 
 __all__ = ["NAMES", "Dataset", "MissingSplit", "load", "to_float", "to_uint8"]
 
-NAMES = ("digits", "mnist", "fashion-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", "glyphs")
 Split = Literal["train", "test"]
 
 
@@ -116,9 +117,11 @@ def load(
     """Load images by name or from a path.
 
     `source`: "digits" (10,000 of MNIST's training images, 1,000 of each digit; no network), "mnist" or
-    "fashion-mnist" (downloaded on first use into the folder `cache`, by default one of the user), or a PATH:
-    an IDX file or a folder of them, an `.npz`, or a folder of pictures (PNG, JPEG, WEBP, BMP, TIFF and others; a
-    subfolder for each class, if there are classes; inputs/ and targets/ for `pairs.Pairs`).
+    "fashion-mnist" (downloaded on first use into the folder `cache`, by default one of the user), "glyphs" (digits
+    drawn from the fonts of this machine; "glyphs:FOLDER": from those in a folder; splits are of fonts, see
+    `glyphs.glyphs`, which draws other characters as well), or a PATH: an IDX file or a folder of them, an `.npz`, or a
+    folder of pictures (PNG, JPEG, WEBP, BMP, TIFF and others; a subfolder for each class, if there are classes; inputs/
+    and targets/ for `pairs.Pairs`).
     A string that is a name is never taken for a path: write "./mnist" or a `pathlib.Path` for a folder of that name.
     `split`: "train" or "test". `size`: N, "WxH" or (W, H), what images are scaled to, cropped around the middle;
     pictures of several sizes need it.
@@ -144,6 +147,10 @@ def load(
 
         size = pictures.as_size(size)
     name = os.fspath(source)
+    if isinstance(source, str) and source.partition(":")[0] == "glyphs":
+        from minigan.datasets import glyphs
+
+        return glyphs.load(source, split, size)
     named = isinstance(source, str) and source in NAMES
     path = name if named else expand(name)
     if not named and os.path.isdir(path):

@@ -132,9 +132,14 @@ def hints(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:
 
 
 def source_of(data: StrPath) -> str:
-    """The name of a data set, or a path that holds in every folder."""
-    known = isinstance(data, str) and data in datasets.NAMES
-    return str(data) if known else os.path.abspath(expand(data))
+    """The name of a data set, or a path that holds in every folder; so does the one behind glyphs:."""
+    if isinstance(data, str):
+        name, colon, folder = data.partition(":")
+        if name == "glyphs" and colon:
+            return f"{name}:{os.path.abspath(expand(folder))}"
+        if data in datasets.NAMES:
+            return data
+    return os.path.abspath(expand(data))
 
 
 def slug_of(data: StrPath) -> str:
