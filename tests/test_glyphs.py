@@ -22,7 +22,7 @@ from fontTools.ttLib import TTCollection, TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import get_data_path
-from PIL import Image
+from PIL import Image, ImageFont
 
 from minigan import datasets, train
 from minigan.commands.train import _flags
@@ -344,6 +344,22 @@ def test_damaged_files_end_in_notes(tmp_path: Path) -> None:
     assert out.notes
 
 
+@pytest.mark.parametrize("error", [OSError, ValueError, MemoryError, SystemError])
+def test_whatever_fails_is_a_note(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    real = ImageFont.FreeTypeFont.getname
+
+    def fail(font: ImageFont.FreeTypeFont) -> tuple[str | None, str | None]:
+        if "Serif" in str(real(font)):
+            raise error
+        return real(font)
+
+    monkeypatch.setattr(ImageFont.FreeTypeFont, "getname", fail)
+    data = glyphs("A", [SANS, SERIF])
+    assert (file_of(data), data.notes) == (
+        ["DejaVuSans.ttf"], ("left out, not readable as a font: 1 (DejaVuSerif.ttf)",)
+    )  # fmt: skip
+
+
 def test_files_that_are_too_large_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "LARGEST", SANS.stat().st_size)
     (tmp_path / "large.ttf").write_bytes(SANS.read_bytes() + b"\0")
@@ -368,7 +384,7 @@ def test_a_font_counts_once(tmp_path: Path) -> None:
     assert len(data) == 2
     assert len(data.fonts) == 1
     (note,) = data.notes
-    assert note.startswith("left out, the same as another: 2 (b.ttf, ")
+    assert note.startswith("left out, drawing the same as another font: 2 (b.ttf, ")
     assert data.fonts[0].sha256 == min(hashlib.sha256((tmp_path / f"{x}.ttf").read_bytes()).hexdigest() for x in "ac")
 
 
@@ -399,7 +415,7 @@ def test_a_folder_with_all_below_it(tmp_path: Path) -> None:
     data = glyphs("A", inside)
     assert (file_of(data), data.notes) == (["serif.ttf"], ())
     (inside / "link.ttf").symlink_to(outside / "serif.ttf")
-    assert glyphs("A", inside).notes == ("left out, the same as another: 1 (serif.ttf)",)
+    assert glyphs("A", inside).notes == ("left out, drawing the same as another font: 1 (serif.ttf)",)
 
 
 # --- splits ----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 SHARES: dict[Side, int] = {"train": 70, "choose": 15, "test": 15}  # of a hundred fonts
 LARGEST = 64 << 20
 FACES = 256
-AS_ANOTHER = "the same as another"
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,7 @@ def files(fonts: StrPath | Iterable[StrPath] | None, out: LeftOut) -> tuple[str,
 
 
 def read(paths: Iterable[str], out: LeftOut) -> Iterator[tuple[Font, bytes]]:
-    """Each font in these files, named as its file for now, and the bytes of that file; none twice."""
-    known: set[str] = set()
+    """Each font in these files, named as its file for now, and the bytes of that file."""
     for path in paths:
         try:
             data = _bytes(path)
@@ -128,10 +126,6 @@ def read(paths: Iterable[str], out: LeftOut) -> Iterator[tuple[Font, bytes]]:
             out.add(str(reason), path)
             continue
         digest = hashlib.sha256(data).hexdigest()
-        if digest in known:
-            out.add(AS_ANOTHER, path)
-            continue
-        known.add(digest)
         count = int.from_bytes(data[8:12], "big") if data[:4] == b"ttcf" else 1
         if count > FACES:
             out.add(f"beyond the first {FACES} faces of a file", path)

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan.datasets import Dataset, MissingSplit
-from minigan.datasets.fonts import AS_ANOTHER, SHARES, Font, LeftOut, Side, Unfit, files, read
+from minigan.datasets.fonts import SHARES, Font, LeftOut, Side, Unfit, files, read
 from minigan.datasets.mnist import as_mnist, box_of
 from minigan.datasets.pictures import LIMIT, Size, shown
 from minigan.extras import how_to_install
@@ -163,7 +163,7 @@ def _different(drawn: list[tuple[Font, Pixels]], out: LeftOut) -> list[tuple[Fon
     for font, pictures in sorted(drawn, key=lambda pair: (pair[0].sha256, pair[0].face)):
         key = hashlib.sha256(pictures.tobytes()).digest()
         if key in known:
-            out.add(AS_ANOTHER, font.path, font.face)
+            out.add("drawing the same as another font", font.path, font.face)
             continue
         known.add(key)
         kept.append((font, pictures))
