@@ -80,7 +80,10 @@ class Page:
         """Stop the game, if it runs."""
         if "Pause" in self.page.text_content("#run"):
             self.page.click("#run")
-        self.page.wait_for_timeout(100)
+        before = -1
+        while before != self.step or self.step != self.lab.engine.gan.steps:  # a pull may still be on its way
+            before = self.step
+            self.page.wait_for_timeout(200)
 
     def close(self) -> None:
         self.context.close()
