@@ -405,7 +405,7 @@ def test_points_of_ones_own_are_in_the_link() -> None:
 
 @pytest.mark.parametrize(
     "text", ["preset=grid&seed=2", "preset=figure-1", "preset=d-wins&d_pretrain=3", "preset=ring&then=4:lr=0.01",
-             "preset=dirac"],
+             "preset=dirac", "preset=digits&width=4"],
 )  # fmt: skip
 def test_the_program_plays_what_is_on_the_screen(text: str) -> None:
     engine = played(text, 12)

@@ -33,7 +33,7 @@ def python(engine: Engine) -> str:
     session, steps = engine.session, engine.gan.steps
     text = session.text()
     begin = f'"""A game from `minigan lab`: {text if len(text) < 200 else session.preset}"""\n\n'
-    if session.changes or session.settings["data"] == YOURS or engine.world.name == "dirac":
+    if session.changes or session.settings["data"] == YOURS or engine.world.name not in ("plane", "line"):
         return begin + (
             "from minigan.lab import Engine, Session\n\n"
             f"session, complaints = Session.parse({text!r})\n"
