@@ -36,6 +36,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SETTLE = 2.0  # seconds before anything is counted
 
 
+def chromium() -> str | None:
+    """Where the browser is; None to let Playwright look."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def alone(preset: str, seconds: float) -> float:
     """Steps a second of the game by itself."""
     session = Session.of(preset)
@@ -84,8 +89,7 @@ def watched(preset: str, seconds: float) -> tuple[float, float]:
     process, url = started(preset)
     try:
         with sync_playwright() as playwright:
-            path = next(filter(None, map(shutil.which, BROWSERS)), None)
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             frames = 0
 

@@ -8,18 +8,17 @@ The animation is of the preset d-wins: D wins, the sentence comes, its first but
 from __future__ import annotations
 
 import io
-import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
+from lab import chromium
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from minigan.lab.server import Lab, Server
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE, WIDTH, COLOURS = {"width": 1280, "height": 800}, 800, 128  # of the window; of the animation
 AT = 450  # the step at which it begins; D wins is said at 500
 EVERY, BEFORE, AFTER = 40, 6, 26  # steps from one picture to the next; pictures before the button is pressed, and after
@@ -35,8 +34,7 @@ def look(page: Any, lab: Lab, step: int) -> None:
 
 def main() -> None:
     with sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, BROWSERS)), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for name, preset, step in (("lab.png", "grid", 3_000), ("lab-digits.png", "digits", 1_200)):
             page, lab = opened(browser, preset)
             look(page, lab, step)

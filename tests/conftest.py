@@ -6,11 +6,13 @@ python -m pytest -m gpu -n 8 --hypothesis-profile=quick      those that need a G
 
 from __future__ import annotations
 
+import builtins
 import faulthandler
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # The arrays here are small and test processes run side by side: a second BLAS thread would only be in their way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -46,6 +48,19 @@ def terminal(pytestconfig: pytest.Config) -> int:
     """Standard error as it was before pytest began to capture it."""
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         return os.dup(2)
+
+
+@pytest.fixture
+def without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it were not installed."""
+    real = builtins.__import__
+
+    def without(name: str, *args: Any) -> Any:
+        if name.startswith("PIL"):
+            raise ImportError(name)
+        return real(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", without)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import gzip
 import hashlib
 import os
@@ -488,14 +487,7 @@ def test_damaged_pngs(tmp_path: Path) -> None:
     refused(lambda: datasets.load(tmp_path), "b.png")
 
 
-def test_without_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("without_pillow")
+def test_without_pillow(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"anything")
-    real = builtins.__import__
-
-    def without(name: str, *args: Any) -> Any:
-        if name.startswith("PIL"):
-            raise ImportError(name)
-        return real(name, *args)
-
-    monkeypatch.setattr(builtins, "__import__", without)
     refused(lambda: datasets.load(tmp_path), 'pip install ".[cli]"')

@@ -5,7 +5,6 @@ The fonts are those that Matplotlib ships, and some that are made here with font
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import os
 import shutil
@@ -532,15 +531,8 @@ def test_fonts_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     assert (file_of(data), data.notes) == (["DejaVuSans.ttf"], ())
 
 
-def test_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: Any) -> Any:
-        if name.startswith("PIL"):
-            raise ImportError(name)
-        return real(name, *args)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+@pytest.mark.usefixtures("without_pillow")
+def test_without_pillow() -> None:
     refused(lambda: glyphs(fonts=SANS), "Pillow with FreeType", 'pip install ".[cli]"')
 
 

@@ -6,7 +6,6 @@ Chromium, driven by Playwright; skipped with a reason where there is none.
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scripts import script
 
 import minigan
 from minigan.lab import Session
@@ -22,16 +22,16 @@ from minigan.lab.runs import OpenedRun
 from minigan.lab.server import Lab, Server
 
 pytestmark = pytest.mark.browser
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 60_000  # milliseconds: a busy machine is no failure
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    benchmark = script("lab")
+    path = benchmark.chromium()
     if path is None:
-        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is installed")
+        pytest.skip(f"needs a browser: none of {', '.join(benchmark.BROWSERS)} is installed")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running

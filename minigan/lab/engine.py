@@ -26,7 +26,7 @@ from .history import History
 from .session import MOST_ALONE, MOST_CHANGES, Change, Session
 from .settings import KNOBS, PRESETS, Settings, knob
 from .tries import turned
-from .worlds import YOURS, World, world_for
+from .worlds import DATA, YOURS, World, world_for
 
 __all__ = ["Engine", "carry_over"]
 
@@ -249,8 +249,6 @@ class Engine:
         self._measured = self.world.measure(gan)
 
     def _refuse_data(self, name: Any) -> None:
-        from .worlds import DATA
-
         if name not in DATA and not (name == YOURS and self.session.points is not None):
             raise ValueError(f"there is no data {name!r:.40}; there is {', '.join(DATA)}")
 

@@ -107,10 +107,7 @@ class PicturesWorld(World):
         self.gallery = Gallery(digits.image_shape, [str(n) for n in range(10)], digits.images)
 
     def build(self, settings: dict[str, Any]) -> GAN:
-        chosen = {
-            **options(settings, self.LATENT), "nets": "conv", "d_norm": "batch", "reuse_fakes": True,
-            "label": settings["label"],
-        }  # fmt: skip
+        chosen = {**options(settings, self.LATENT), "nets": "conv", "d_norm": "batch", "reuse_fakes": True}
         return recipe.build(self.gallery.shape, **chosen, seed=settings["seed"], d_pretrain=settings["d_pretrain"])
 
     def frame(self, gan: GAN, view: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:
