@@ -16,7 +16,7 @@ from .game.game import Game
 from .game.gradients import gradcheck_game
 from .game.player import Player
 from .game.update import NonFiniteError
-from .games import AAE, Categories, Conditional, MoleculeAAE, SemiSupervised, Translation, Tutorial
+from .games import AAE, Categories, Conditional, MoleculeAAE, Refinement, SemiSupervised, Translation, Tutorial
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
@@ -119,6 +119,7 @@ __all__ = [
     "Player",
     "RMSprop",
     "ReLU",
+    "Refinement",
     "Relativistic",
     "Rescale",
     "Reshape",

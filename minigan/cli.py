@@ -28,6 +28,7 @@ COMMANDS = {
     "train": "train a GAN, or go on with a run",
     "sample": "make images with a trained GAN",
     "translate": "make pictures of pictures, with a trained pix2pix",
+    "refine": "make drawings look real, with a trained simgan",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
     "lab": "watch a GAN play, live, in the browser",
     "study": "see the theory hold and the failures happen, with pictures",
@@ -46,6 +47,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train --resume DIR             go on with a run, or further
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan translate DIR FILES --out DIR  pictures made of pictures
+  minigan refine DIR FILES --out DIR     drawings made to look real
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
   minigan lab                            a GAN plays, live, in the browser
   minigan study figure-1                 an experiment, with its picture

@@ -60,7 +60,7 @@ def train(
     out: StrPath | None = None,
     sample_every: int | None = None,
     checkpoint_every: int = 1000,
-    d_pretrain: int = 0,
+    d_pretrain: int | None = None,
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
@@ -76,7 +76,7 @@ def train(
     size: N or "WxH", what images are scaled to and cropped; pictures of several sizes need it.
     out: the folder, new or empty; by default `runs/RECIPE-DATA-1`, with the next free number.
     sample_every: steps between pictures in `samples/`, by default the recipe's. checkpoint_every: between checkpoints.
-    d_pretrain: D updates before G's first.
+    d_pretrain: D updates before the game, by default the recipe's, which are none as a rule.
     options: the recipe's own, by name; they may as well be given as arguments, as in `train("gan", lr=1e-4)`.
     quiet: print nothing.
 
@@ -102,7 +102,7 @@ def train(
         seed=_integer("seed", seed, 0),
         backend=be.name,
         dtype=_dtype(dtype),
-        d_pretrain=_integer("d_pretrain", d_pretrain, 0),
+        d_pretrain=_integer("d_pretrain", getattr(module, "D_PRETRAIN", 0) if d_pretrain is None else d_pretrain, 0),
         sample_every=_integer("sample_every", pictures_every(module) if sample_every is None else sample_every),
         checkpoint_every=_integer("checkpoint_every", checkpoint_every),
         versions=_versions(be),
@@ -144,8 +144,8 @@ def resume(
     """Go on with the run in `directory` up to `steps` in all (default: as planned); returns the folder.
 
     What is None stays as it was. The backend, the intervals and options that say how long something lasts
-    (`decay_steps`, `noise_steps`) may change. Data that was moved may be given again: the pixels decide whether it is
-    the same. All the rest is part of the run and can only be confirmed.
+    (`decay_steps`, `noise_steps`) may change. Data that was moved, `synthetic` too, may be given again: the pixels
+    decide whether it is the same. All the rest is part of the run and can only be confirmed.
 
     A schedule that lasts "all" of the run follows the total: with another one, learning rates go on, from the next
     step, where those of a run of that length would be. The steps so far stay as they were played, so that such a run
@@ -158,15 +158,21 @@ def resume(
     with StopRequest() as stop, RunFolder.open(directory) as folder:
         old = folder.read_config()
         had = complete_options(old.recipe, old.options)
-        lengths = [name for name, option in recipe_options(old.recipe).items() if option.of_length]
-        dataset = paired(load_again(old, data), had)
+        plan = [name for name, option in recipe_options(old.recipe).items() if option.of_the_plan]
+        asked_of_game = {**(options or {}), **game}
+        moved = (
+            {"synthetic": source_of(asked_of_game["synthetic"])}
+            if {"synthetic"} & had.keys() & asked_of_game.keys()
+            else {}
+        )
+        dataset = paired(load_again(old, data), had | moved)
         asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype,
                  "size": size_of(size) or None}  # fmt: skip
         differences = _differences({name: getattr(old, name) for name in asked} | {"size": old.size or "none"}, asked)
         if recipe in (None, old.recipe):
-            given = _given(old.recipe, options, game, resume)
+            given = _given(old.recipe, options, game, resume) | moved
             complete_options(old.recipe, given)  # refuses what the recipe does not know
-            known = {**old.options, **{name: value for name, value in given.items() if name in lengths}}
+            known = {**old.options, **{name: value for name, value in given.items() if name in plan}}
             differences += _differences(known, given)
         if (images := fingerprint(dataset)) != old.images:
             differences.append(f"data: the run has {described(old.images)}, {dataset.name} holds {described(images)}")

@@ -25,6 +25,7 @@ from minigan import (
     InjectedNoise,
     LeakyReLU,
     MoleculeAAE,
+    Refinement,
     ReLU,
     Rescale,
     SemiSupervised,
@@ -36,6 +37,7 @@ from minigan import (
     WeightNorm,
 )
 from minigan.backend import Backend
+from minigan.games.image_to_image import ImageToImage
 from minigan.optim import Linear
 from minigan.priors import Ring, SwissRoll
 
@@ -106,6 +108,26 @@ def translation(
     return Translation(G, D if rules.get("adversary", 1) else None, **rules)
 
 
+def refinement(
+    backend: Backend | str = "numpy",
+    dtype: str = "float32",
+    features: bool = False,
+    mixes: bool = False,
+    **options: Any,
+) -> Refinement:
+    """features: the distance is measured on some. mixes: D mixes the samples of a batch."""
+    where = {"backend": backend, "dtype": dtype}
+    G = Sequential(
+        Conv2D(2, 3, 4, 2, 1), BatchNorm(3), LeakyReLU(), InjectedNoise(3, 0.5), ConvTranspose2D(3, 2, 4, 2, 1), Tanh(),
+        **where, seed=1,
+    )  # fmt: skip
+    normed = [BatchNorm(4)] if mixes else []
+    D = Sequential(Conv2D(2, 4, 4, 2, 1), *normed, LeakyReLU(), Conv2D(4, 1, 1), Flatten(), **where, seed=2)
+    psi = Sequential(Conv2D(2, 3, 3, 3), LeakyReLU(), **where, seed=3) if features else None
+    rules = {"optimizer": SGD(1e-2), "d_optimizer": SGD(3e-2), "weight": 2.0, "input_shape": (6, 6, 2)} | options
+    return Refinement(G, D if rules.get("adversary", 1) else None, psi, **{"history": 9} | rules)
+
+
 class Asked(NamedTuple):
     """Pictures, and what each is to be made of."""
 
@@ -126,13 +148,13 @@ class Measured(NamedTuple):
 # Recipes that are not gan.build with other defaults, with options by which they can learn from forty images.
 OF_THEIR_OWN: dict[str, dict[str, Any]] = {
     "ssgan": {"labelled": 20}, "categories": {}, "aae": {}, "aae-clusters": {}, "aae-few-labels": {"labelled": 20},
-    "molecules": {}, "pix2pix": {},
+    "molecules": {}, "pix2pix": {}, "simgan": {"history": 40, "g_pretrain": 3},
 }  # fmt: skip
 
 
 def data_for(recipe: str, images: Array) -> Any:
     """These images as the recipe takes them."""
-    if recipe == "pix2pix":
+    if recipe in ("pix2pix", "simgan"):
         return Asked(images, images[:, ::-1].copy())
     growth = np.random.default_rng(2).normal(6, 1, (len(images), 2)).astype(np.float32)
     return Measured(images, growth, ("line", "other")) if recipe == "molecules" else images
@@ -155,6 +177,10 @@ _growth[::3, 1] = np.nan
 MEASURED = Measured((X > 0).astype(np.uint8) * np.uint8(255), _growth, ("line 0", "line 1", "line 2"))
 _pixels = np.random.default_rng(3)
 ASKED = Asked(_pixels.uniform(-1, 1, (40, 6, 6)).astype(np.float32), _pixels.integers(0, 256, (40, 6, 6, 2), np.uint8))
+
+DRAWN = Asked(
+    _pixels.uniform(-1, 1, (40, 6, 6, 2)).astype(np.float32), _pixels.integers(0, 256, (13, 6, 6, 2), np.uint8)
+)
 
 CASES: dict[str, Case] = {
     "semisupervised": Case(semisupervised, {}, Y),
@@ -197,21 +223,33 @@ CASES: dict[str, Case] = {
         },
         data=ASKED,
     ),
+    "refinement": Case(refinement, {"average": 0.9, "g_pretrain": 2}, data=DRAWN),
+    "refinement, features, several descents, compared": Case(
+        refinement, {"features": True, "g_steps": 2, "objective": "relativistic", "penalties": [R1(0.5)]}, data=DRAWN
+    ),
+    "refinement, without history, a D that mixes, noise": Case(
+        refinement, {"history": 0, "mixes": True, "instance_noise": Linear(0.3, 0.1, 4)}, data=DRAWN
+    ),
+    "refinement, a D that mixes": Case(refinement, {"mixes": True}, data=DRAWN),
+    "refinement, without D": Case(refinement, {"adversary": 0.0}, data=DRAWN),
     "aae, few labels": Case(aae, {"k": 4, "labelled": 8, "average": 0.9}, Y),
 }
 
 
 def made(game: Any, n: int = 5, seed: int | None = None, data: Any = ASKED) -> Array:
     """n of what it makes, of inputs where it needs some."""
-    return game.translate(data.inputs[:n], seed) if isinstance(game, Translation) else game.sample(n, seed)
+    if isinstance(game, Refinement) and data is ASKED:
+        data = DRAWN
+    return game.translate(data.inputs[:n], seed) if isinstance(game, ImageToImage) else game.sample(n, seed)
 
 
 def state(game: Game) -> dict[str, Array]:
-    """All that a game has learned, averages too."""
+    """All that a game has learned, averages too, and all that it keeps."""
     nets = game.networks | {
         f"{p.name} average {i}": a.net for p in game.players.values() for i, a in enumerate(p.averages)
     }
-    return {f"{name}.{key}": a for name, net in nets.items() for key, a in net.state_dict().items()}
+    kept = {name: game.backend.to_numpy(array) for name, array in game.state().items()}
+    return kept | {f"{name}.{key}": a for name, net in nets.items() for key, a in net.state_dict().items()}
 
 
 def assert_same(a: dict[str, Array], b: dict[str, Array], tolerance: float = 0.0) -> None:

@@ -652,6 +652,23 @@ def test_draw_is_gather_of_a_minibatch(
     np.testing.assert_allclose(backend.to_numpy(out), expected, rtol=0, atol=2e-7 if bytes_ else 0)
 
 
+@given(benches, st.integers(1, 9), st.integers(0, 40), st.integers(1, 9), any_seed, st.data())
+def test_replace_is_the_way_back_of_draw(
+    backend: Backend, bench: tuple[int, str], n: int, turn: int, size: int, seed: int, data: st.DataObject
+) -> None:
+    b, count = Bench(backend, *bench), data.draw(st.integers(0, n))
+    kept, samples = b.draw(n, 3, 2), b.draw(count, 3, 2)
+    changed, found = backend.asarray(kept.copy()), backend.empty((count, 3, 2), b.dtype)
+    backend.replace(changed, turn, size, seed, backend.asarray(samples))
+    backend.draw(changed, turn, size, seed, found)
+    picks = reference.empty((count,), np.int64)
+    reference.minibatch(picks, n, turn, size, seed)
+    for place, sample in zip(picks, samples, strict=True):  # where an epoch ends within, one may come twice
+        kept[place] = sample
+    np.testing.assert_array_equal(backend.to_numpy(changed), kept)
+    np.testing.assert_array_equal(backend.to_numpy(found), kept[picks])
+
+
 def test_bytes_map_to_the_ends_of_the_interval_and_stay_in_it(backend: Backend) -> None:
     every = np.arange(256, dtype=np.uint8).reshape(256, 1)
     out = backend.empty((256, 1), "float32")

@@ -607,12 +607,23 @@ class CupyBackend(Backend):
 
     @kernel
     def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array) -> None:
-        n, cols = len(data), int(rows_cols(out)[1])
-        half = max(1, ((n - 1).bit_length() + 1) // 2)
-        order = uint64(n), int32(half), *counted(turn), uint64(size), uint64(seed & MASK64)
-        args = data, int32(data.dtype == np.uint8), out, int32(cols), *order
+        cols = int(rows_cols(out)[1])
+        args = data, int32(data.dtype == np.uint8), out, int32(cols), *_order(len(data), turn, size, seed)
         if len(out):
             self._launch("draw", out, (len(out),), (power_of_two(cols, 256),), *args)
+
+    @kernel
+    def replace(self, data: Array, turn: Count, size: int, seed: int, samples: Array) -> None:
+        cols = int(rows_cols(samples)[1])
+        args = data, samples, int32(cols), *_order(len(data), turn, size, seed)
+        if len(samples):
+            self._launch("replace", data, (len(samples),), (power_of_two(cols, 256),), *args)
+
+
+def _order(n: int, turn: Count, size: int, seed: int) -> tuple[Any, ...]:
+    """What the device function `shuffled` needs to know of an order of n items."""
+    half = max(1, ((n - 1).bit_length() + 1) // 2)
+    return uint64(n), int32(half), *counted(turn), uint64(size), uint64(seed & MASK64)
 
 
 def _same_for_all(rate: float, t: int) -> Factors:

@@ -173,6 +173,25 @@ __global__ void draw(
             bytes ? ((const u8 *)data)[from + c] * REAL(2.0 / 255) - 1 : ((const REAL *)data)[from + c];
 }
 
+// The way back: one block for each sample, which replaces what draw would find, unless one of the next epoch does.
+__global__ void replace(
+    REAL *data, const REAL *samples, int cols, u64 n, int half, u64 turn, const u64 *counter, u64 size, u64 seed
+) {
+    __shared__ u64 to;
+    __shared__ int replaced;
+    u64 first = now(turn, counter) * size, own = first + blockIdx.x;
+    if (threadIdx.x == 0) {
+        to = shuffled(own, n, half, seed);
+        replaced = 0;
+    }
+    __syncthreads();
+    for (u64 later = own + 1 + threadIdx.x; later < first + gridDim.x; later += blockDim.x)
+        if (later / n != own / n && shuffled(later, n, half, seed) == to) replaced = 1;
+    __syncthreads();
+    if (replaced) return;
+    for (int c = threadIdx.x; c < cols; c += blockDim.x) data[to * cols + c] = samples[blockIdx.x * (u64)cols + c];
+}
+
 // --- layers
 
 __global__ void bias_act(const REAL *x, const REAL *bias, REAL *out, u64 size, int cols, int act, REAL leak) {

@@ -489,6 +489,17 @@ class Backend:
         self.minibatch(indices, len(data), turn, size, seed)
         self.gather(data, indices, out)
 
+    def replace(self, data: Array, turn: Count, size: int, seed: int, samples: Array) -> None:
+        """The way back: data = these samples where `draw` would find some; they are no more than data holds.
+
+        Where an epoch ends among them, one place may come twice: then the later sample stays.
+        """
+        indices = self.empty((len(samples),), np.int64)
+        self.minibatch(indices, len(data), turn, size, seed)
+        end = len(data) - turn * size % len(data)  # of the epoch
+        for rows in (slice(0, end), slice(end, None)):  # in each, every place is another one
+            data[indices[rows]] = samples[rows]
+
 
 def _framed(xp: Any, x: Array, padding: Pair) -> Array:
     """The images, with so many zeros around."""

@@ -234,4 +234,5 @@ _CALLS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "minibatch": lambda a: minibatch(a["out"].size),
     "gather": lambda a: gather(*_size(a["out"]), a["data"].dtype.itemsize),
     "draw": lambda a: draw(*_size(a["out"]), a["data"].dtype.itemsize),
+    "replace": lambda a: draw(*_size(a["samples"]), FLOAT),
 }

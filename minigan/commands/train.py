@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if not given.get("quiet"):
         say(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
         recipe = args.recipe if "recipe" in args else _recipe_of_run(directory) if directory else DEFAULT
-        of_pairs = "task" in recipe_options(recipe)
+        of_pairs = {"task", "synthetic"} & recipe_options(recipe).keys()
         what = f"evaluate {quoted(folder)}" if of_pairs else f"sample {quoted(folder)} --n 100 --out samples.png"
         say(f"minigan {what}")
     return 0
@@ -114,7 +114,8 @@ def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
             "--sample-every": {**count, "help": f"steps between pictures (default: {pictures_every(module)})"},
             "--checkpoint-every": {**count, "help": "steps between checkpoints (default: 1000)"},
             "--quiet": {"action": "store_true", "help": "print nothing but errors"},
-            "--d-pretrain": {**count, "help": "updates of D alone, before G's first (default: 0)"},
+            "--d-pretrain": {**count, "help": "updates of D alone, before the game "
+                                              f"(default: {getattr(module, 'D_PRETRAIN', 0)})"},
             "--dtype": {"choices": ("float32", "float64"), "help": "of all arithmetic (default: float32)"},
         },
     }  # fmt: skip

@@ -15,13 +15,15 @@ from ..datasets import Dataset, MissingSplit
 from ..datasets.pairs import Pairs
 from ..datasets.tasks import TASKS
 from ..datasets.tasks import answers as right_answers
+from ..datasets.unpaired import Unpaired
 from ..game.generating import Generating
-from ..games import AAE, SemiSupervised, Translation
+from ..games import AAE, Refinement, SemiSupervised, Translation
 from ..runs.data import described, fingerprint, load_again, load_data, paired, size_of
 from .autoencoders import evaluate_autoencoder
 from .codes import evaluate_codes
 from .evaluator import Evaluator, held_out
 from .labels import evaluate_labels
+from .refinements import evaluate_refinement, refined_by
 from .report import Report
 from .sources import Source, open_source
 from .translations import Answers, draws_of, evaluate_translation, outputs_of
@@ -63,12 +65,16 @@ def evaluate(
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
-    rows, codes, labels, autoencoded, translated = [], [], [], [], []
+    rows, codes, labels, autoencoded, translated, refined = [], [], [], [], [], []
     if isinstance(evaluator.test, Pairs):
         asked_of = evaluator.test.of(slice(n))
         for name, made in _rivals(evaluator, asked_of).items():
             rows.append(evaluator.evaluate(made, name))
             translated.append(evaluate_translation(made, asked_of, evaluator, name, answers))
+    if isinstance(evaluator.test, Unpaired):
+        data_set = evaluator.test
+        rows.append(evaluator.evaluate(data_set.inputs, data_set.drawn))
+        refined.append(evaluate_refinement(data_set.inputs, data_set, evaluator, data_set.drawn))
     for source in opened:
         if say:
             say(f"judging {source.name} ...")
@@ -79,6 +85,11 @@ def evaluate(
             draws = draws_of(maker, asked_of.image_shape)
             translated.append(evaluate_translation(made, asked_of, evaluator, source.name, answers, draws))
             continue
+        if isinstance(maker, Refinement):
+            made = refined_by(maker, data_set, seed)
+            rows.append(evaluator.evaluate(made, source.name))
+            refined.append(evaluate_refinement(made, data_set, evaluator, source.name))
+            continue
         images, used = source.images(n, train.image_shape, seed)
         rows.append(evaluator.evaluate(images, source.name, used))
         if isinstance(maker, Generating) and any(isinstance(code, Category | Continuous) for code in maker.codes):
@@ -87,7 +98,7 @@ def evaluate(
             autoencoded.append(evaluate_autoencoder(maker, evaluator, source.name))
         if isinstance(maker, SemiSupervised | AAE) and maker.labelled:
             labels += evaluate_labels(maker, evaluator, source.name)
-    return Report.of(evaluator, rows, codes, labels, autoencoded, translated)
+    return Report.of(evaluator, rows, codes, labels, autoencoded, translated, refined)
 
 
 def _rivals(evaluator: Evaluator, pairs: Pairs) -> dict[str, NDArray[np.uint8]]:

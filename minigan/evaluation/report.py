@@ -15,6 +15,7 @@ from .autoencoders import Autoencoded
 from .codes import CodesQuality
 from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Quality
 from .labels import Classified
+from .refinements import Refined
 from .translations import Translated
 
 Table = tuple[list[str], list[list[str]]]  # its head and its rows
@@ -46,6 +47,7 @@ class Report:
     labels: tuple[Classified, ...] = ()
     autoencoded: tuple[Autoencoded, ...] = ()
     translated: tuple[Translated, ...] = ()
+    refined: tuple[Refined, ...] = ()
     names: tuple[str, ...] | None = None
 
     @classmethod
@@ -57,9 +59,10 @@ class Report:
         labels: Sequence[Classified] = (),
         autoencoded: Sequence[Autoencoded] = (),
         translated: Sequence[Translated] = (),
+        refined: Sequence[Refined] = (),
     ) -> Report:
         """The report of an evaluator about `rows`, below its own row of test images, about the codes of GANs, about
-        games that were told labels, about autoencoders, and about pictures made of pictures."""
+        games that were told labels, about autoencoders, about pictures made of pictures, and about refined drawings."""
         return cls(
             data=evaluator.train.name,
             images=len(evaluator.train),
@@ -75,6 +78,7 @@ class Report:
             labels=tuple(labels),
             autoencoded=tuple(autoencoded),
             translated=tuple(translated),
+            refined=tuple(refined),
             names=evaluator.names,
         )
 
@@ -89,6 +93,7 @@ class Report:
         tables += [self._labels()] if self.labels else []
         tables += [self._autoencoded()] if self.autoencoded else []
         tables += [self._translated()] if self.translated else []
+        tables += [self._refined()] if self.refined else []
         fitting = [table(head, rows, (0,), width) for head, rows in tables]
         notes = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in self._notes()]
         return "\n\n".join([*fitting, "\n".join(notes)])
@@ -175,6 +180,14 @@ class Report:
         used = [i for i in range(len(head)) if any(row[i] != "–" for row in rows)]
         return [head[i] for i in used], [[row[i] for i in used] for row in rows]
 
+    def _refined(self) -> Table:
+        head = ["drawings", "N", "change", "label kept, %"]
+        rows = [
+            [row.name, f"{row.n:,}", f"{row.change:.1f}", "–" if row.kept is None else f"{100 * row.kept:.1f}"]
+            for row in self.refined
+        ]
+        return head, rows
+
     def _notes(self) -> list[str]:
         notes = [
             f"Fréchet: distance to {self.images:,} training images of {self.data}, in {self.features}. Real test "
@@ -216,6 +229,11 @@ class Report:
                 "1; less is blurred. class kept: share that the classifier reads as the picture wanted is labelled. to "
                 "nearest, to mean: where several answers are right, grey levels to the nearest of them and to their "
                 "mean; covered: share of them that some of 100 draws come nearest to."
+            )
+        if self.refined:
+            notes.append(
+                "drawings: of fonts or files of their test split, if they have one. change: mean difference to the "
+                "drawing, grey levels. label kept: share that the classifier reads as the drawing is labelled."
             )
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:

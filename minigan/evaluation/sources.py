@@ -15,7 +15,7 @@ from ..archive import StrPath
 from ..backend import Backend
 from ..game import Game, saved
 from ..game.update import NonFiniteError
-from ..games import Translation
+from ..games.image_to_image import ImageToImage
 from ..paths import expand
 from ..runs.config import Config
 from ..runs.data import load_data
@@ -86,7 +86,7 @@ def open_source(path: StrPath, backend: Backend, size: str = "") -> Source:
     _, header = archive.load(where, only=())
     if header.get("format") in saved.FORMATS:
         game = Game.load(where, backend)
-        if isinstance(game, Translation):
+        if isinstance(game, ImageToImage):
             raise ValueError(f"{where} makes pictures of inputs, and does not say of which; give the folder of its run")
         return Source(os.fspath(path), game)
     return Source(os.fspath(path), load_data(where, size=size).images)

@@ -85,6 +85,10 @@ class Game(Spec, abstract=True):
     def begin(self, draw: Any, updates: int) -> None:
         """What comes before the first turn, until `begun` is so many: nothing, as a rule."""
 
+    def before(self, d_pretrain: int) -> int:
+        """How many updates come before the first turn, if D is to make so many of them alone."""
+        return d_pretrain
+
     def meet(self, draw: Any) -> None:
         """What data decide before anything is learned from them: nothing, as a rule. Comes again, and must change
         nothing then, where a game that has not begun is played anew."""
@@ -221,7 +225,7 @@ class Game(Spec, abstract=True):
         steps, d_pretrain = integer("steps", steps, least=0), integer("d_pretrain", d_pretrain, least=0)
         every = integer("every", every)
         play = Play(self, images, batch, labels)
-        play.begin(d_pretrain)
+        play.begin(self.before(d_pretrain))
         play.warn_of_rest(steps)
         history = {name: np.empty(steps, np.float32) for name in self.metrics}
         done, stop = 0, False
@@ -243,6 +247,8 @@ class Game(Spec, abstract=True):
         resting = []
         for player in reversed(self.players.values()):
             bound, each = player.optimizers[0], self.updates_of(player)
+            if not each:
+                continue
             start = bound.rule.rests_from(bound.t, bound.t + each * steps)
             if start is not None:
                 resting.append(f"{player.name}'s from step {self.steps + 1 + (start - bound.t) // each:,} on")
@@ -254,7 +260,7 @@ class Game(Spec, abstract=True):
         )
 
     def updates_of(self, player: Player) -> int:
-        """How often the player's rule is applied in a turn."""
+        """How often the player's rule is applied in a turn; 0 for one that learns before the first turn only."""
         return 1
 
     def follow(self, plan: Game) -> None:

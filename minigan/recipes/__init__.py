@@ -5,6 +5,7 @@
                                                  keyword arguments are the recipe's options, on the command line too
     STEPS, BATCH                                 how long and on how much it is trained by default
     SAMPLE_EVERY                                 steps between pictures of samples by default, where it is not 200
+    D_PRETRAIN                                   updates of D alone before the game by default, where there are some
 
 and a docstring whose first line says what it is.
 """
@@ -33,6 +34,7 @@ from . import (
     pix2pix,
     quick,
     r3gan,
+    simgan,
     ssgan,
     wgan,
     wgan_gp,
@@ -61,6 +63,7 @@ RECIPES: dict[str, ModuleType] = {
     "aae-few-labels": aae_few_labels,
     "molecules": molecules,
     "pix2pix": pix2pix,
+    "simgan": simgan,
 }
 
 

@@ -67,6 +67,12 @@ class Option:
     def of_length(self) -> bool:
         return self.kind is int and "all" in self.choices
 
+    @property
+    def of_the_plan(self) -> bool:
+        """Whether a run may change it when it goes on: how long something lasts, and where data lie, of which the run
+        knows the pixels."""
+        return self.of_length or self.name == "synthetic"
+
     def shown(self, value: Any) -> str:
         """A value as it is written on the command line."""
         if value is None or isinstance(value, bool):

@@ -158,7 +158,7 @@ def u_net(
         """What happens at so many halvings, to w 2^(level − 1) channels, which are as many afterwards."""
         c = width * 2 ** (level - 1)
         if level == most:
-            return [_block(c) for _ in range(blocks)]
+            return [block(c) for _ in range(blocks)]
         return [_down_and_up(c, 2 * c, inside(level + 1), c, noise)]
 
     if not most:
@@ -183,7 +183,7 @@ def _down_and_up(c_in: int, c: int, inside: list[Layer], c_out: int, noise: Nois
     )  # fmt: skip
 
 
-def _block(c: int) -> Residual:
+def block(c: int) -> Residual:
     """Two layers of 3 x 3, with what they are to change beside them (He et al. 2016)."""
     return Residual(
         Conv2D(c, c, 3, padding=1, bias=False, init="he"), BatchNorm(c), ReLU(),

@@ -76,11 +76,11 @@ class Config:
         with writing(target) as file:
             file.write(json.dumps(asdict(self), indent=2).encode() + b"\n")
 
-    def settings(self, of_length: tuple[str, ...] = ()) -> dict[str, Any]:
-        """What the run is, apart from how far and where it goes. of_length: options that say how long something lasts,
-        which belong to the plan as well."""
+    def settings(self, of_the_plan: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What the run is, apart from how far and where it goes. of_the_plan: options that say how long something
+        lasts, or where data lie, which belong to the plan as well."""
         settings = {name: value for name, value in asdict(self).items() if name not in _PLAN}
-        settings["options"] = {name: value for name, value in self.options.items() if name not in of_length}
+        settings["options"] = {name: value for name, value in self.options.items() if name not in of_the_plan}
         return settings
 
 

@@ -16,6 +16,7 @@ from .. import datasets
 from ..datasets import Dataset
 from ..datasets.pairs import Pairs, side_by_side
 from ..datasets.tasks import make_pairs
+from ..datasets.unpaired import Unpaired, unpaired
 from ..paths import StrPath, expand
 from ..recipes.networks import near_size
 from .config import Config
@@ -90,11 +91,14 @@ def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple
 
 
 def paired(dataset: Dataset, options: Mapping[str, Any], split: datasets.Split = "train") -> Dataset:
-    """The data as a recipe about pairs takes it: as they are, or what its task makes of single pictures.
+    """The data as a recipe about two kinds of pictures takes it: pairs as they are, or what its task makes of single
+    pictures; real pictures with the drawings that `synthetic` names.
 
-    options: of the recipe; where it knows no task the data stays as it is. Raises ValueError for a task of pairs, and
+    options: of the recipe; where it knows neither the data stays as it is. Raises ValueError for a task of pairs, and
     for pictures that it cannot be made of.
     """
+    if "synthetic" in options and not isinstance(dataset, Unpaired):
+        return unpaired(dataset, _drawings(options["synthetic"], dataset.image_shape, split))
     if "task" not in options:
         return dataset
     task = options["task"]
@@ -105,9 +109,20 @@ def paired(dataset: Dataset, options: Mapping[str, Any], split: datasets.Split =
     return dataset.swapped() if options["swap"] else dataset
 
 
+def _drawings(source: StrPath, shape: tuple[int, ...], split: datasets.Split) -> Dataset:
+    """Drawings for pictures of this shape; where they have no such split, all there are."""
+    size = f"{shape[1]}x{shape[0]}"
+    try:
+        return load_data(source, split, size)
+    except datasets.MissingSplit:
+        return load_data(source, size=size)
+
+
 def of_the_data(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the recipe that were left to the data: the cell lines of molecules, where none is named; of pairs the
-    task that has made them, and the channels of an input."""
+    task that has made them, and the channels of an input. Where drawings come from, as a path that holds everywhere."""
+    if "synthetic" in options:
+        return {"synthetic": source_of(options["synthetic"])}
     if "task" in options and isinstance(dataset, Pairs):
         channels = dataset.inputs.shape[3] if dataset.inputs.ndim == 4 else 1
         return {"task": options["task"] or dataset.task or None, "channels": options["channels"] or channels}
@@ -148,9 +163,9 @@ def slug_of(data: StrPath) -> str:
 
 
 def fingerprint(dataset: Dataset) -> dict[str, Any]:
-    """Count, shape and SHA-256 of the pixels, those of inputs as well: what tells whether two data sets are one."""
+    """Count, shape and SHA-256 of the pixels, of inputs and drawings too: what tells whether two data sets are one."""
     digest = hashlib.sha256(dataset.images.reshape(-1).data)
-    if isinstance(dataset, Pairs):
+    if isinstance(dataset, Pairs | Unpaired):
         digest.update(dataset.inputs.reshape(-1).data)
     return {"count": len(dataset), "shape": list(dataset.image_shape), "sha256": digest.hexdigest()}
 

@@ -15,12 +15,13 @@ import numpy as np
 from ..console import quoted
 from ..datasets import Dataset
 from ..datasets.pairs import Pairs
+from ..datasets.unpaired import Unpaired
 from ..diagnostics import Diagnostics
 from ..game import Game
 from ..game.generating import Generating
 from ..game.play import Play
 from ..game.update import NonFiniteError
-from ..games import Translation
+from ..games.image_to_image import ImageToImage
 from ..gan import GAN
 from ..recipes.options import recipe_options
 from ..samples import as_images, require_finite
@@ -37,13 +38,13 @@ __all__ = ["Run", "columns_of", "fixed_settings", "picture_of", "whole_rows"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
 _COLUMNS = 20  # classes that a picture shows side by side, each in a column of its own
-_PRETRAIN_CHUNK = 100  # updates of D alone between two looks at whether to stop
+_PRETRAIN_CHUNK = 100  # updates before the game between two looks at whether to stop
 
 
 def fixed_settings(config: Config) -> dict[str, Any]:
     """What a run is, which config.json and the checkpoint must agree on."""
-    lengths = [name for name, option in recipe_options(config.recipe).items() if option.of_length]
-    return config.settings(tuple(lengths))
+    plan = [name for name, option in recipe_options(config.recipe).items() if option.of_the_plan]
+    return config.settings(tuple(plan))
 
 
 def columns_of(n: int, classes: Sequence[str]) -> int | None:
@@ -148,11 +149,13 @@ class Run:
                 self.progress.say(f"note: {hint}")
             self._save_sample()
         play = Play(gan, self.dataset, config.batch)
-        pretrained = gan.begun
-        if gan.steps == 0 and pretrained < config.d_pretrain:
-            self.progress.say(f"first {config.d_pretrain - pretrained:,} updates of D alone")
-        while gan.steps == 0 and gan.begun < config.d_pretrain and not stop.requested:
-            play.begin(min(config.d_pretrain, gan.begun + _PRETRAIN_CHUNK))
+        pretrained, before = gan.begun, gan.before(config.d_pretrain)
+        if gan.steps == 0 and pretrained < before:
+            of_G, of_D = max(before - config.d_pretrain - pretrained, 0), min(config.d_pretrain, before - pretrained)
+            each = [f"{count:,} updates of {name} alone" for name, count in (("G", of_G), ("D", of_D)) if count]
+            self.progress.say(f"first {', then '.join(each)}")
+        while gan.steps == 0 and gan.begun < before and not stop.requested:
+            play.begin(min(before, gan.begun + _PRETRAIN_CHUNK))
         if gan.begun > pretrained:
             self.save()
         self.progress.start_clock()
@@ -224,7 +227,7 @@ class Run:
 
     def _grid(self, n: int) -> np.ndarray[Any, Any]:
         """The present samples of the first n latents, about, always the same ones; or what is made of n inputs."""
-        if isinstance(self.gan, Translation) and isinstance(self.dataset, Pairs):
+        if isinstance(self.gan, ImageToImage) and isinstance(self.dataset, Pairs | Unpaired):
             return sheet_of(self.gan, self.dataset, n)
         columns = columns_of(n, self.classes)
         n = whole_rows(n, columns)

@@ -1,4 +1,4 @@
-"""Sheets of pictures that were made of pictures: before, after, and what was wanted, side by side.
+"""Sheets of pictures that were made of pictures, side by side: before, after, and what was wanted or has changed.
 
 An input may have more channels than a picture, such as two frames one after the other: then the last of them is
 shown.
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.pairs import Pairs
-from ..games import Translation
+from ..datasets.unpaired import Unpaired
+from ..games.image_to_image import ImageToImage
 from ..samples import as_images
 from . import pictures
 
@@ -21,12 +22,25 @@ Pixels = NDArray[np.uint8]
 _WIDE = 3  # questions in a row, for every 25 in a sheet
 
 
-def sheet_of(game: Translation, pairs: Pairs, n: int) -> Pixels:
-    """What a game makes of n inputs, evenly spread over the pairs, beside those and the pictures wanted."""
-    chosen = np.linspace(0, len(pairs) - 1, min(n, len(pairs))).astype(int)
-    inputs = pairs.inputs[chosen]
-    made = as_images(game, game.translate(inputs), pairs.image_shape)
-    return sheet({"input": inputs, "made of it": made, "wanted": pairs.images[chosen]})
+def sheet_of(game: ImageToImage, data: Pairs | Unpaired, n: int) -> Pixels:
+    """What a game makes of n inputs, evenly spread over the data, beside those and the pictures wanted; of drawings,
+    for which none is, beside what has changed."""
+    count = len(data.inputs)
+    chosen = np.linspace(0, count - 1, min(n, count)).astype(int)
+    inputs = data.inputs[chosen]
+    made = as_images(game, game.translate(inputs), data.image_shape)
+    if isinstance(data, Unpaired):
+        return sheet({"drawing": inputs, "refined": made, "change": change(inputs, made)})
+    return sheet({"input": inputs, "made of it": made, "wanted": data.images[chosen]})
+
+
+def change(before: Pixels, after: Pixels) -> Pixels:
+    """What has changed, as pictures: grey where nothing has, brighter and darker where the picture is.
+
+    >>> change(np.array([0, 9, 255], np.uint8), np.array([255, 9, 0], np.uint8)).tolist()
+    [255, 128, 0]
+    """
+    return ((after.astype(np.int64) - before + 256) // 2).astype(np.uint8)
 
 
 def sheet(columns: dict[str, Pixels]) -> Pixels:

@@ -1,0 +1,132 @@
+"""`minigan refine`: drawings in, refined ones out, by the G of a trained simgan."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import archive
+from ..console import say
+from ..datasets import Dataset, Split
+from ..games import Refinement
+from ..paths import StrPath, expand
+from ..runs.data import load_data
+from ..runs.sheets import change
+from ..samples import as_images
+from . import add_import, an_integer
+from .picture_files import (
+    Pixels,
+    check_files,
+    check_targets,
+    found,
+    load_game,
+    read,
+    save_pictures,
+    save_sheet,
+    with_channels,
+)
+
+_DESCRIPTION = """\
+Make drawings look real, with the G of a run of simgan.
+
+  minigan refine runs/simgan-mnist-1 seven.png --out refined/
+  minigan refine runs/simgan-mnist-1 drawings/ --out refined/ --sheet refined.png
+                              all pictures of a folder, under their names
+  minigan refine runs/simgan-mnist-1 glyphs --out refined.npz
+                              a data set, as --data takes one; its labels stay
+"""
+
+
+def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    parser.description = _DESCRIPTION
+    parser.add_argument("directory", metavar="RUN", help="the folder of a run, or a checkpoint.npz")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE|DATA",
+        help="pictures, or folders of them; for an .npz one data set, with its labels",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR|FILE.npz", help="a folder, new or empty, or an .npz")
+    parser.add_argument("--sheet", metavar="FILE.png", help="pictures before and after, and the change, side by side")
+    parser.add_argument("--split", choices=("train", "test"), default="train", help="of a data set (default: train)")
+    parser.add_argument("--seed", type=an_integer, metavar="S", help="of the noise in G, if it has some")
+    parser.add_argument("--tile", type=an_integer, metavar="N", help="side of a tile (default: what memory allows)")
+    parser.add_argument(
+        "--averaged",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="by the average of G, where the run keeps one (default: --averaged)",
+    )
+    add_import(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = {name: value for name, value in vars(args).items() if name != "command"}
+    say(f"{refine(**settings):,} pictures in {expand(args.out)}")
+    return 0
+
+
+def refine(
+    directory: StrPath,
+    files: Sequence[StrPath],
+    out: StrPath,
+    sheet: StrPath | None = None,
+    split: Split = "train",
+    seed: int | None = None,
+    tile: int | None = None,
+    averaged: bool = True,
+) -> int:
+    """Write what the refiner in `directory`, a run folder or a checkpoint, makes of drawings, to `out`.
+
+    files: pictures and folders of them, for a folder `out`, new or empty, in which each result has the name of its
+    drawing, as PNG; or one data set, as `minigan.datasets.load` takes it, for an .npz `out` with `images`, and `labels`
+    if it has some. split: of the data set. sheet: a picture of the first of them before and after, which must be of one
+    size. seed, tile, averaged: as of `Refinement.translate`.
+
+    Returns how many pictures. Raises ValueError or FileNotFoundError for what cannot be used.
+    """
+    game, _ = load_game(directory, Refinement)
+    target, beside = Path(expand(out)), None if sheet is None else Path(expand(sheet))
+    table = target.suffix.lower() == ".npz"
+    data, given = None, list[Path]()
+    if table:
+        check_files(target, beside)
+        data = _data_set(files, game, split)
+        parts = iter([data.images])
+    else:
+        given = list(found(files))
+        check_targets(target, given, beside)
+        parts = read(given, "images")
+    results, shown = list[Pixels](), list[dict[str, Pixels]]()
+    for drawings in parts:
+        before = with_channels(drawings, game.input_shape[-1])
+        made = game.translate(before, seed, averaged, tile)
+        after = as_images(game, made, made.shape[1 : 3 if made.shape[-1] == 1 else 4])
+        results.append(after)
+        shown.append({"drawing": before, "refined": after, "change": change(before, after)})
+    if beside is not None:
+        save_sheet(str(beside), shown)
+    if data is None:
+        save_pictures(target, given, results)
+    else:
+        arrays: dict[str, np.ndarray[Any, Any]] = {"images": np.concatenate(results)}
+        if data.labels is not None:
+            names = data.names and [data.classes[label] for label in data.labels.tolist()]
+            arrays["labels"] = np.array(names) if names else data.labels
+        archive.save(target, arrays)
+    return sum(map(len, results))
+
+
+def _data_set(files: Sequence[StrPath], game: Refinement, split: Split) -> Dataset:
+    """Drawings by fonts are made as large as those that the game has learned from; others stay as they are."""
+    if len(files) > 1:
+        raise ValueError(
+            f"one data set becomes one .npz, but {len(files)} files were given; give a folder, or --out DIR"
+        )
+    height, breadth, _ = game.input_shape
+    drawn = str(files[0]).partition(":")[0] == "glyphs"
+    return load_data(files[0], split, f"{breadth}x{height}" if drawn else None)
