@@ -1,7 +1,7 @@
 """Many runs, some side by side with one thread each, and what `minigan evaluate` says of them; kept as they come.
 
-What the benchmarks few_labels.py and autoencoders.py share. A run that is finished is not made again, so that a
-benchmark can be stopped and called again.
+What few_labels.py, autoencoders.py, translation.py and refinement.py share. A run that is finished is not made again,
+so that a benchmark can be stopped and called again.
 """
 
 from __future__ import annotations
@@ -72,12 +72,13 @@ def main(
     table: Callable[[list[Row]], str],
     note: str,
     of_data: Callable[[str], Iterable[str]] | None = None,
+    more: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> None:
     """The program of such a benchmark.
 
     about: its description. file: of its results. number: what tells the runs of a row from one another. rows: how many
     runs a table has of each. figures: of one run; table: of all; note: beneath it. of_data: those of the rows that some
-    data have, by what is given as --data; all by default.
+    data have, by what is given as --data; all by default. more: adds what only this one takes.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     listed = f"of {', '.join(rows)}; default: all"
@@ -88,6 +89,8 @@ def main(
     parser.add_argument("--steps", type=int, help="default: those of the recipe")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--backend", default="auto")
+    if more is not None:
+        more(parser)
     args = parser.parse_args()
     known = list(rows if of_data is None else of_data(args.data))
     if unknown := set(args.rows) - set(known):

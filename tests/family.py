@@ -124,16 +124,19 @@ def refinement(
     normed = [BatchNorm(4)] if mixes else []
     D = Sequential(Conv2D(2, 4, 4, 2, 1), *normed, LeakyReLU(), Conv2D(4, 1, 1), Flatten(), **where, seed=2)
     psi = Sequential(Conv2D(2, 3, 3, 3), LeakyReLU(), **where, seed=3) if features else None
+    if options.get("f_pretrain"):
+        psi = Sequential(Conv2D(2, 3, 3, 3), BatchNorm(3), LeakyReLU(), Flatten(), Dense(12, 3), **where, seed=3)
     rules = {"optimizer": SGD(1e-2), "d_optimizer": SGD(3e-2), "weight": 2.0, "input_shape": (6, 6, 2)} | options
     return Refinement(G, D if rules.get("adversary", 1) else None, psi, **{"history": 9} | rules)
 
 
 class Asked(NamedTuple):
-    """Pictures, and what each is to be made of."""
+    """Pictures, and what each is to be made of; or drawings, and their labels."""
 
     images: Array
     inputs: Array
     name: str = "asked"
+    input_labels: Array | None = None
 
 
 class Measured(NamedTuple):
@@ -148,7 +151,7 @@ class Measured(NamedTuple):
 # Recipes that are not gan.build with other defaults, with options by which they can learn from forty images.
 OF_THEIR_OWN: dict[str, dict[str, Any]] = {
     "ssgan": {"labelled": 20}, "categories": {}, "aae": {}, "aae-clusters": {}, "aae-few-labels": {"labelled": 20},
-    "molecules": {}, "pix2pix": {}, "simgan": {"history": 40, "g_pretrain": 3},
+    "molecules": {}, "pix2pix": {}, "simgan": {"history": 40, "g_pretrain": 3, "patch": 4},
 }  # fmt: skip
 
 
@@ -179,7 +182,9 @@ _pixels = np.random.default_rng(3)
 ASKED = Asked(_pixels.uniform(-1, 1, (40, 6, 6)).astype(np.float32), _pixels.integers(0, 256, (40, 6, 6, 2), np.uint8))
 
 DRAWN = Asked(
-    _pixels.uniform(-1, 1, (40, 6, 6, 2)).astype(np.float32), _pixels.integers(0, 256, (13, 6, 6, 2), np.uint8)
+    _pixels.uniform(-1, 1, (40, 6, 6, 2)).astype(np.float32),
+    _pixels.integers(0, 256, (13, 6, 6, 2), np.uint8),
+    input_labels=np.arange(13) % 3 + 5,
 )
 
 CASES: dict[str, Case] = {
@@ -227,6 +232,7 @@ CASES: dict[str, Case] = {
     "refinement, features, several descents, compared": Case(
         refinement, {"features": True, "g_steps": 2, "objective": "relativistic", "penalties": [R1(0.5)]}, data=DRAWN
     ),
+    "refinement, classes that stay": Case(refinement, {"f_pretrain": 3, "g_pretrain": 2}, data=DRAWN),
     "refinement, without history, a D that mixes, noise": Case(
         refinement, {"history": 0, "mixes": True, "instance_noise": Linear(0.3, 0.1, 4)}, data=DRAWN
     ),

@@ -38,7 +38,15 @@ from minigan.runs.sheets import change
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
-TINY: dict[str, Any] = {"width": 4, "blocks": 1, "d_width": 4, "patch": 4, "history": 40, "g_pretrain": 3}
+TINY: dict[str, Any] = {
+    "width": 4,
+    "blocks": 1,
+    "d_width": 4,
+    "patch": 4,
+    "history": 40,
+    "g_pretrain": 3,
+    "f_pretrain": 4,
+}
 SHAPE: dict[str, Any] = {"steps": 3, "batch": 6, "quiet": True, "sample_every": 2, "backend": "numpy"}
 
 
@@ -161,20 +169,43 @@ def test_what_comes_before_can_be_interrupted() -> None:
     np.testing.assert_array_equal(past_of(whole), past_of(parts))
 
 
-@pytest.mark.parametrize("features", [False, True])
-def test_the_gradient_of_g_alone(features: bool) -> None:
-    game = refinement("reference", "float64", features=features, g_pretrain=1)
-    drawings = RNG.uniform(-1, 1, (5, 6, 6, 2))
-    direction = RNG.standard_normal(game.G.size)
-    losses, slope, start, h = [], 0.0, game.G.flat.copy(), 1e-6
+@pytest.mark.parametrize("who", ["G, by pixels", "G, by features", "features"])
+def test_the_gradients_of_who_learns_before_the_game(who: str) -> None:
+    rules = {"features": True} if who == "G, by features" else {"f_pretrain": 1} if who == "features" else {}
+    game = refinement("reference", "float64", g_pretrain=1, **rules)
+    drawings, classes = RNG.uniform(-1, 1, (5, 6, 6, 2)), np.eye(3)[[0, 1, 2, 0, 1]]
+    player = game.f if who == "features" else game.alone
+    (net,) = player.nets
+    direction = RNG.standard_normal(net.size)
+    losses, slope, start, h = [], 0.0, net.flat.copy(), 1e-6
     for step in (-h, h, 0.0):
         found: list[Any] = []
-        game.tries, game.alone.shift = found.append, 0  # the same noise each time
-        game.G.flat[...] = start + step * direction
-        losses.append(float(game.learn_to_change_nothing(drawings)))
-        slope = float(game.G.flat_grad @ direction)
+        game.tries, player.shift = found.append, 0  # the same noise each time
+        net.flat[...] = start + step * direction
+        if who == "features":
+            losses.append(float(game.learn_classes(drawings, classes)))
+        else:
+            losses.append(float(game.learn_to_change_nothing(drawings)))
+        slope = float(net.flat_grad @ direction)
         assert len(found) == 1
     assert (losses[1] - losses[0]) / (2 * h) == pytest.approx(slope, rel=1e-6)
+
+
+def test_features_learn_the_classes_of_drawings_and_then_rest() -> None:
+    game = refinement(f_pretrain=300, g_pretrain=2, f_optimizer=minigan.Adam(1e-2))
+    play = Play(game, DRAWN, 13)
+    play.begin(300)
+    assert game.features is not None
+    learned = game.features.flat.copy()
+    logits, _ = game.features(DRAWN.inputs / np.float32(127.5) - 1, train=False)
+    assert (logits.argmax(axis=1) == np.asarray(DRAWN.input_labels) - 5).all()
+    play.begin(game.before(0))
+    play.play(2)
+    np.testing.assert_array_equal(game.features.flat, learned)
+    with pytest.raises(ValueError, match="0 classes of labels, but features were to learn 3"):
+        refinement(f_pretrain=2).fit(DRAWN._replace(input_labels=None), 1, batch=6)
+    with pytest.raises(ValueError, match="no features to learn"):
+        Refinement(game.G, game.D, input_shape=(6, 6, 2), f_pretrain=2)
 
 
 def test_updates_that_nobody_can_make_are_refused() -> None:
@@ -347,15 +378,18 @@ def test_the_label_kept_is_that_of_the_drawing() -> None:
 
 def test_the_recipe_refuses_what_its_networks_cannot_be() -> None:
     build = partial(simgan.build, (28, 28), **TINY)
-    with pytest.raises(ValueError, match="stride is 3"):
-        build(stride=3)
-    with pytest.raises(ValueError, match="stride is 8"):
-        build(stride=8)
+    with pytest.raises(ValueError, match="drawn_classes, how many there are"):
+        build(features="classes")
+    with pytest.raises(ValueError, match="8 x 8 is the least"):
+        simgan.build((4, 4), patch=4, features="classes", drawn_classes=3)
+    with pytest.raises(ValueError, match="noise"):
+        build(noise="white")
     with pytest.raises(ValueError, match="200 updates of D alone"):
         build(adversary=0.0, d_pretrain=200)
     assert build(features=4).features is not None
-    for stride in (1, 2, 4):
-        assert build(stride=stride).translate(np.zeros((2, 28, 28), np.uint8)).shape == (2, 28, 28, 1)
+    assert build(features="classes", drawn_classes=3).f_pretrain == 4
+    for options in ({"halvings": 0}, {"halvings": 0, "noise": "injected"}, {"halvings": 1}, {"noise": "none"}):
+        assert build(**options).translate(np.zeros((2, 28, 28), np.uint8)).shape == (2, 28, 28, 1)
 
 
 # --- does it learn? --------------------------------------------------------------------------------------------

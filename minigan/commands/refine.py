@@ -34,7 +34,7 @@ _DESCRIPTION = """\
 Make drawings look real, with the G of a run of simgan.
 
   minigan refine runs/simgan-mnist-1 seven.png --out refined/
-  minigan refine runs/simgan-mnist-1 drawings/ --out refined/ --sheet refined.png
+  minigan refine runs/simgan-mnist-1 drawings/ --out refined/ --sheet made.png
                               all pictures of a folder, under their names
   minigan refine runs/simgan-mnist-1 glyphs --out refined.npz
                               a data set, as --data takes one; its labels stay

@@ -10,20 +10,25 @@ from real pictures, patch by patch, so that G cannot please it by one odd place 
     G descends    −E log D(G(x)) + λ E |ψ(G(x)) − ψ(x)|                 the distance as a mean over all numbers
 
 ψ is what is to stay: the pixels themselves, or features, such as means of squares of them. Without it (λ = 0) a
-refined 3 may well be an 8, and its label is wrong.
+refined 3 may well be an 8, and its label is wrong. But strokes that may not move cannot come to be handwriting. Where
+drawings have labels, ψ may be the logits of a classifier that has learned these: then a 3 must stay a 3, and is free
+to be any (J. Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", 2018, equation 4).
 
 Half of the x̃ are G(x), the other half from a history of refined pictures, so that D still knows what it has learned to
 tell long ago, and G cannot come back to it. In each update of D its new G(x) replace as many in the history. Which are
 drawn and which are replaced are two orders that the seed gives, each of which goes through all of the history again
 and again, so that a picture stays for about (size of the history)/(new ones in an update) updates.
 
-Before the game G learns to change nothing, by its distance to the drawing alone, and then D to tell what that gives.
+Before the game ψ learns the labels of drawings, if it is to; then G to change nothing, by its distance to the drawing
+alone; and then D to tell what that gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+
+import numpy as np
 
 from ..atomic import atomically
 from ..game.fitting import look_at_data, on_backend
@@ -34,7 +39,7 @@ from ..game.update import Update, purpose_of
 from ..gan import VERDICTS
 from ..limits import PENALTY, Budget
 from ..nn import Sequential
-from ..objectives import Objective, mean_absolute_error
+from ..objectives import Objective, mean_absolute_error, softmax_cross_entropy
 from ..optim import Adam, Optimizer, Schedule
 from ..penalties import Penalty
 from ..spec import integer
@@ -49,7 +54,9 @@ class Refinement(ImageToImage):
     G: maps drawings (N, H, W, C) to pictures of the same shape. D: maps pictures to logits (N, P), one for each patch;
         None for a G that has only the distance to descend.
     input_shape: of a drawing, (H, W, C), as it is trained; a G of convolutions takes others in use.
-    features: ψ, a network that learns nothing, or None for the pixels themselves. weight: λ, of the distance.
+    features: ψ, or None for the pixels themselves. weight: λ, of the distance.
+    f_pretrain: updates before the game in which ψ, whose outputs (N, K) then are logits, learns the K classes of the
+        drawings, by softmax cross-entropy; 0 for a ψ that learns nothing. f_optimizer: its rule, default Adam(1e-3).
     history: how many refined pictures D is shown again; 0 for none. g_steps: descents of G in a turn, each on a
         minibatch of its own, for one update of D. g_pretrain: updates of G by its distance alone, before the game.
     adversary: weight of G's loss on D; 0 without a D.
@@ -57,7 +64,8 @@ class Refinement(ImageToImage):
         `GAN`. A penalty is on the gradient with respect to pictures, of the mean of all logits of one.
 
     It learns from an object with `images`, the real pictures, and `inputs`, the drawings, as many as there are of each,
-    such as `minigan.datasets.unpaired.Unpaired`; no label is looked at.
+    such as `minigan.datasets.unpaired.Unpaired`. No label of a real picture is looked at; of drawings those that ψ
+    learns, `input_labels`.
 
     Raises ValueError for networks that do not fit, and for options that contradict each other.
 
@@ -92,6 +100,8 @@ class Refinement(ImageToImage):
         history: int = 2048,
         g_steps: int = 1,
         g_pretrain: int = 0,
+        f_pretrain: int = 0,
+        f_optimizer: Optimizer | None = None,
         objective: str | Objective = "non-saturating",
         optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
@@ -105,7 +115,14 @@ class Refinement(ImageToImage):
         self.g_pretrain = integer("g_pretrain", g_pretrain, least=0)
         if self.g_pretrain and not weight:
             raise ValueError(f"g_pretrain is {g_pretrain}, but with weight=0 there is no distance for G to learn from")
-        if self.g_pretrain:  # before the others: the last player counts the steps
+        self.f_pretrain = integer("f_pretrain", f_pretrain, least=0)
+        self.f_optimizer = Adam(1e-3) if f_optimizer is None else f_optimizer
+        if self.f_pretrain:
+            if features is None:
+                raise ValueError(f"f_pretrain is {f_pretrain}, but there are no features to learn")
+            # players before the others: the last one counts the steps
+            self.f = Player("features", self.f_optimizer, features)
+        if self.g_pretrain:
             self.alone = Player("G", optimizer, G)
         self.begin_pictures(
             G, D, input_shape, adversary=adversary, weight=weight, objective=objective, optimizer=optimizer,
@@ -117,9 +134,12 @@ class Refinement(ImageToImage):
         if features is not None:
             require_one_place({"G": G, "features": features})
             try:
-                features(self.backend.zeros((2, *shape), self.dtype), train=False)
+                seen, _ = features(self.backend.zeros((2, *shape), self.dtype), train=False)
             except ValueError as error:
                 raise ValueError(f"features cannot take pictures of shape {shape}: {error}") from None
+            if self.f_pretrain and (seen.ndim != 2 or seen.shape[1] < 2):
+                raise ValueError(f"features that learn must end in logits (N, K) of classes; they give {seen.shape}")
+            self._classes = int(seen.shape[-1])
         self._past = self.backend.zeros((self.history if D is not None else 0, *shape), self.dtype)
 
     # --- the algorithm -----------------------------------------------------------------------------------------
@@ -161,6 +181,17 @@ class Refinement(ImageToImage):
             up.loss = on_D * self.adversary + distance * self.weight
         back(grad, inputs=False)
         return distance, on_D
+
+    @atomically
+    def learn_classes(self, drawings: Array, classes: Array) -> Array:
+        """ψ descends its loss on drawings. classes: one-hot (N, K). Returns the loss."""
+        assert self.features is not None
+        with self.update(self.f) as up:
+            up.batches.append(("the drawings", drawings))
+            logits, back = up.run(self.features, drawings, "features", on="drawings")
+            up.loss, grad = softmax_cross_entropy(logits, classes, up.arena)
+            back(grad, inputs=False)
+        return up.loss
 
     @atomically
     def learn_to_change_nothing(self, drawings: Array) -> Array:
@@ -215,19 +246,25 @@ class Refinement(ImageToImage):
             self._past[...] = drawings
 
     def before(self, d_pretrain: int) -> int:
-        return self.g_pretrain + d_pretrain
+        return self.f_pretrain + self.g_pretrain + d_pretrain
 
     @property
     def begun(self) -> int:
-        """Updates before the first turn: of G alone, and then of D alone."""
-        of_G = self.alone.updates.value if self.g_pretrain else 0
-        return of_G + (0 if self.D is None else self.d.updates.value - self.steps)
+        """Updates before the first turn: of the features, then of G alone, and then of D alone."""
+        of_others = sum(self.players[name].updates.value for name in ("f", "alone") if name in self.players)
+        return of_others + (0 if self.D is None else self.d.updates.value - self.steps)
 
     def begin(self, draw: Any, updates: int) -> None:
-        """G alone, and then D alone, until they have made so many updates. ValueError for updates of a D of none."""
-        if updates > self.g_pretrain and self.D is None:
-            raise ValueError(f"{updates - self.g_pretrain} updates of D alone were asked for, but there is no D")
-        while self.begun < min(updates, self.g_pretrain):
+        """The features, then G alone, and then D alone, until they have made so many updates.
+
+        Raises ValueError for updates of D where there is none.
+        """
+        of_G = self.f_pretrain + self.g_pretrain
+        if updates > of_G and self.D is None:
+            raise ValueError(f"{updates - of_G} updates of D alone were asked for, but there is no D")
+        while self.begun < min(updates, self.f_pretrain):
+            self.learn_classes(*draw(self.f, "labelled"))
+        while self.begun < min(updates, of_G):
             self.learn_to_change_nothing(*draw(self.alone, "unchanged"))
         while self.begun < updates:
             self.update_discriminator(*self._shown(draw))
@@ -238,7 +275,7 @@ class Refinement(ImageToImage):
         return (*draw(self.d), *draw(self.d, "fresh"), *history)
 
     def updates_of(self, player: Player) -> int:
-        return {"g": self.g_steps, "alone": 0}.get(next(n for n, p in self.players.items() if p is player), 1)
+        return {"g": self.g_steps, "alone": 0, "f": 0}.get(next(n for n, p in self.players.items() if p is player), 1)
 
     # --- data --------------------------------------------------------------------------------------------------
 
@@ -254,7 +291,9 @@ class Refinement(ImageToImage):
         real = on_backend(data, self.sample_shape, self.backend, self.dtype)
         drawings = on_backend(drawings, self.sample_shape, self.backend, self.dtype)
         look_at_data(self.G, real, None, None)
-        sources = {"real": (real,), "drawings": (drawings,)}
+        sources: dict[str, tuple[Array, ...]] = {"real": (real,), "drawings": (drawings,)}
+        if self.f_pretrain:
+            sources["labelled"] = (drawings, self._classes_of(data))
         if self.g_pretrain:
             sources["unchanged"] = (drawings,)
         if self.D is not None:
@@ -264,6 +303,18 @@ class Refinement(ImageToImage):
             if self.history:
                 sources |= {"history": (self._past,), "beginning": (drawings,)}
         return sources
+
+    def _classes_of(self, data: Any) -> Array:
+        """The classes of the drawings, in the order of their labels, one-hot. Raises ValueError without K of them."""
+        labels, name = getattr(data, "input_labels", None), getattr(data, "drawn", "the drawings")
+        found = np.unique(np.zeros(0) if labels is None else np.asarray(labels))
+        if len(found) != self._classes:
+            raise ValueError(
+                f"{name} has {len(found)} classes of labels, but features were to learn {self._classes}; give labels, "
+                "or features that learn nothing"
+            )
+        rows = np.eye(self._classes)[np.searchsorted(found, np.asarray(labels))]
+        return self.backend.asarray(rows, self.dtype)
 
     def size(self, source: str, batch: int) -> int:
         """Of the pictures that D is shown for refined ones, half come from the history."""

@@ -176,10 +176,10 @@ def _down_and_up(c_in: int, c: int, inside: list[Layer], c_out: int, noise: Nois
     deeper = isinstance(inside[-1], Skip) if inside else False
     normed: list[Layer] = [] if first else [BatchNorm(c)]  # the first layer sees colours, as D's does
     return Skip(
-        Conv2D(c_in, c, 4, stride=2, padding=1, init="he"), *normed, LeakyReLU(0.2), *_noise(noise, c, down=True),
+        Conv2D(c_in, c, 4, stride=2, padding=1, init="he"), *normed, LeakyReLU(0.2), *noise_layers(noise, c, down=True),
         *inside,
         ConvTranspose2D(2 * c if deeper else c, c_out, 4, stride=2, padding=1, bias=False, init="he"),
-        BatchNorm(c_out), *_noise(noise, c_out), ReLU(),
+        BatchNorm(c_out), *noise_layers(noise, c_out), ReLU(),
     )  # fmt: skip
 
 
@@ -191,8 +191,9 @@ def block(c: int) -> Residual:
     )  # fmt: skip
 
 
-def _noise(kind: str, c: int, down: bool = False) -> list[Layer]:
-    """On the way up; injected on the way down as well, where it can still decide what is drawn, and not how."""
+def noise_layers(kind: str, c: int, down: bool = False) -> list[Layer]:
+    """Of a kind, for c channels: on the way up; injected on the way down as well, where it can still decide what is
+    drawn, and not how."""
     match kind:
         case "none":
             return []

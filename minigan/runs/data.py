@@ -120,9 +120,15 @@ def _drawings(source: StrPath, shape: tuple[int, ...], split: datasets.Split) ->
 
 def of_the_data(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the recipe that were left to the data: the cell lines of molecules, where none is named; of pairs the
-    task that has made them, and the channels of an input. Where drawings come from, as a path that holds everywhere."""
-    if "synthetic" in options:
-        return {"synthetic": source_of(options["synthetic"])}
+    task that has made them, and the channels of an input; of drawings where they come from, as a path that holds
+    everywhere, and what of them is to stay."""
+    if "synthetic" in options and isinstance(dataset, Unpaired):
+        count = len(dataset.drawings.classes)
+        features = options["features"] or ("classes" if count > 1 else "pixels")
+        if features == "classes" and options["drawn_classes"] not in (None, count):
+            raise ValueError(f"drawn_classes is {options['drawn_classes']}, but {dataset.drawn} has {count} of them")
+        known = {"drawn_classes": count} if features == "classes" else {}
+        return {"synthetic": source_of(options["synthetic"]), "features": features, **known}
     if "task" in options and isinstance(dataset, Pairs):
         channels = dataset.inputs.shape[3] if dataset.inputs.ndim == 4 else 1
         return {"task": options["task"] or dataset.task or None, "channels": options["channels"] or channels}

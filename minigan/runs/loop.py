@@ -151,9 +151,9 @@ class Run:
         play = Play(gan, self.dataset, config.batch)
         pretrained, before = gan.begun, gan.before(config.d_pretrain)
         if gan.steps == 0 and pretrained < before:
-            of_G, of_D = max(before - config.d_pretrain - pretrained, 0), min(config.d_pretrain, before - pretrained)
-            each = [f"{count:,} updates of {name} alone" for name, count in (("G", of_G), ("D", of_D)) if count]
-            self.progress.say(f"first {', then '.join(each)}")
+            last = f"the last {config.d_pretrain:,} of D alone" if config.d_pretrain else "none of them of D alone"
+            of = f"before the game, {last}" if before > config.d_pretrain else "of D alone"
+            self.progress.say(f"first {before - pretrained:,} updates {of}")
         while gan.steps == 0 and gan.begun < before and not stop.requested:
             play.begin(min(before, gan.begun + _PRETRAIN_CHUNK))
         if gan.begun > pretrained:
