@@ -151,7 +151,7 @@ class Measured(NamedTuple):
 # Recipes that are not gan.build with other defaults, with options by which they can learn from forty images.
 OF_THEIR_OWN: dict[str, dict[str, Any]] = {
     "ssgan": {"labelled": 20}, "categories": {}, "aae": {}, "aae-clusters": {}, "aae-few-labels": {"labelled": 20},
-    "molecules": {}, "pix2pix": {}, "simgan": {"history": 40, "g_pretrain": 3, "patch": 4},
+    "molecules": {}, "pix2pix": {}, "simgan": {"history": 40, "g_pretrain": 3, "patch": 4, "features": "pixels"},
 }  # fmt: skip
 
 

@@ -93,6 +93,9 @@ def make(cls: type[Spec], **given: Any) -> Any:
     if issubclass(cls, minigan.Translation):
         needed = {"G": Sequential(Conv2D(1, 1, 3, padding=1)), "D": Sequential(Conv2D(2, 1, 3), Flatten())}
         needed["input_shape"] = (4, 4, 1)
+    if issubclass(cls, minigan.Refinement):
+        needed = {"G": Sequential(Conv2D(1, 1, 3, padding=1)), "D": Sequential(Conv2D(1, 1, 3), Flatten())}
+        needed["input_shape"] = (4, 4, 1)
     return cls(**{**needed, **given})
 
 

@@ -104,6 +104,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "acgan": {"objective": "NonSaturating", "codes": [Label(10, predicted=True).describe()]},
     "infogan": {"objective": "NonSaturating", "codes": [Category(10).describe(), Continuous(2, 0.1).describe()]},
     "pix2pix": {"objective": "NonSaturating", "kind": "Translation", "distance": "l1", "adversary": 1.0},
+    "simgan": {"objective": "NonSaturating", "kind": "Refinement", "adversary": 1.0, "weight": 5.0, "history": 2048},
     "ssgan": {"objective": "FeatureMatching", "kind": "SemiSupervised", "labelled": 100, "adversary": 1.0, "vat": None},
     "categories": {"objective": "NonSaturating", "kind": "Categories", "k": 10, "fakes": 0.0},
     "aae": {"objective": "NonSaturating", "kind": "AAE", "categories": 0, "labelled": 0, "vat": None},
@@ -115,7 +116,8 @@ WHAT: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_the_game_of_its_paper(name: str) -> None:
-    built = get_recipe(name).build((4, 4), **({"latent": 2} if "latent" in recipe_options(name) else {}))
+    few = {"latent": 2} if "latent" in recipe_options(name) else {"patch": 4} if name == "simgan" else {}
+    built = get_recipe(name).build((4, 4), **few)
     said = built.describe()
     assert said | WHAT[name] | {"objective": said["objective"]} == said
     assert said["objective"]["kind"] == WHAT[name]["objective"]
@@ -333,6 +335,33 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "decay_steps": [({}, 3)],
         "beta1": [({}, 0.9)],
     },
+    "simgan": {
+        "synthetic": [],  # of the data: test_simgan.py
+        "drawn_classes": [],  # and so are classes of 8 x 8 pixels and more
+        "f_pretrain": [],
+        "width": [({}, 3)],
+        "halvings": [({}, 0), ({}, 1)],
+        "blocks": [({}, 2), ({}, 0)],
+        "noise": [({}, "dropout"), ({}, "none"), ({"halvings": 0}, "none")],
+        "patch": [({}, 10), ({}, "image")],
+        "d_width": [({}, 3)],
+        "d_norm": [({"patch": 10}, "batch"), ({}, "spectral")],
+        "adversary": [({}, 2.0), ({}, 0.0)],
+        "weight": [({}, 7.0), ({}, 0.0)],
+        "features": [({}, 2)],
+        "history": [({}, 0), ({}, 20)],
+        "g_steps": [({}, 2)],
+        "g_pretrain": [({}, 0)],
+        "objective": [({}, "hinge")],
+        "gradient_penalty": [({}, 0.5)],
+        "r1": [({}, 0.5)],
+        "instance_noise": [({}, 0.5)],
+        "average": [({}, 0.0)],
+        "lr": [({}, 2e-4)],
+        "d_lr": [({}, 2e-3)],
+        "decay_steps": [({}, 3)],
+        "beta1": [({}, 0.9)],
+    },
 }
 
 
@@ -341,7 +370,8 @@ def outcome(text: str, name: str = "gan") -> bytes:
     """What is seen of three steps: every metric, and samples."""
     few = OF_THEIR_OWN.get(name, {}) if "prior" not in text else {"latent": 2}
     options = ({"latent": 4} if "latent" in recipe_options(name) else {}) | few | json.loads(text)
-    images = TINY if name != "pix2pix" else TINY.repeat(2, axis=1).repeat(2, axis=2)  # to be halved twice
+    halved = name in ("pix2pix", "simgan")
+    images = TINY.repeat(2, axis=1).repeat(2, axis=2) if halved else TINY  # to be halved twice
     built = get_recipe(name).build(images.shape[1:], **options)
     if name == "gan" and options.get("nets", "dense") == "dense":
         built = narrowed(built, 64)
@@ -470,10 +500,11 @@ def test_a_recipe_starts_from_the_command_line_by_its_name(
     else:
         np.savez("tiny.npz", images=images, labels=np.arange(20) % 10)
     few = OF_THEIR_OWN.get(name, {})
-    asked = [word for option, value in few.items() for word in (f"--{option}", str(value))]
+    few = few | ({"synthetic": str(tmp_path / "tiny.npz")} if name == "simgan" else {})
+    asked = [word for option, value in few.items() for word in (f"--{option.replace('_', '-')}", str(value))]
     assert main(["train", name, "--data", "tiny.npz", "--steps", "2", "--backend", "numpy", *asked]) == 0
     folder = Path(f"runs/{name}-tiny-1")
-    what = f"evaluate {folder}" if name == "pix2pix" else f"sample {folder} --n 100 --out samples.png"
+    what = f"evaluate {folder}" if name in ("pix2pix", "simgan") else f"sample {folder} --n 100 --out samples.png"
     assert capsys.readouterr().out.splitlines()[-1] == f"minigan {what}"
     trained = Game.load(folder / "checkpoint.npz")
     assert trained.steps == 2
