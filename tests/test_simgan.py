@@ -321,6 +321,13 @@ def test_files_are_refined(run: Path, files: Path, tmp_path: Path, capsys: pytes
     assert isinstance(game, Refinement)
     np.testing.assert_array_equal(made.images, datasets.to_uint8(game.translate(drawn.images)[..., 0]))
     assert sheet.exists()
+    refine(run, [files / "drawn.npz"], tmp_path / "three.npz", seed=game.seed, draws=3)
+    three = datasets.load(tmp_path / "three.npz")
+    np.testing.assert_array_equal(three.images[:25], made.images)
+    assert not np.array_equal(three.images[25:50], made.images)
+    assert np.array_equal(three.labels, np.tile(made.labels, 3))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="each picture has one name"):
+        refine(run, [tmp_path / "in"], tmp_path / "more", draws=2)
 
 
 def test_names_of_classes_stay(run: Path, tmp_path: Path) -> None:

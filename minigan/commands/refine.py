@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..paths import StrPath, expand
 from ..runs.data import load_data
 from ..runs.sheets import change
 from ..samples import as_images
+from ..spec import integer
 from . import add_import, an_integer
 from .picture_files import (
     Pixels,
@@ -54,6 +56,13 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("--sheet", metavar="FILE.png", help="pictures before and after, and the change, side by side")
     parser.add_argument("--split", choices=("train", "test"), default="train", help="of a data set (default: train)")
     parser.add_argument("--seed", type=an_integer, metavar="S", help="of the noise in G, if it has some")
+    parser.add_argument(
+        "--draws",
+        type=an_integer,
+        default=1,
+        metavar="N",
+        help="in an .npz, so many refined pictures of each drawing, with noise of their own (default: 1)",
+    )
     parser.add_argument("--tile", type=an_integer, metavar="N", help="side of a tile (default: what memory allows)")
     parser.add_argument(
         "--averaged",
@@ -77,6 +86,7 @@ def refine(
     sheet: StrPath | None = None,
     split: Split = "train",
     seed: int | None = None,
+    draws: int = 1,
     tile: int | None = None,
     averaged: bool = True,
 ) -> int:
@@ -85,26 +95,31 @@ def refine(
     files: pictures and folders of them, for a folder `out`, new or empty, in which each result has the name of its
     drawing, as PNG; or one data set, as `minigan.datasets.load` takes it, for an .npz `out` with `images`, and `labels`
     if it has some. split: of the data set. sheet: a picture of the first of them before and after, which must be of one
-    size. seed, tile, averaged: as of `Refinement.translate`.
+    size. draws: how often the whole data set is refined, by the seeds `seed`, `seed` + 1, ... of a G with noise, one
+    after the other. seed, tile, averaged: as of `Refinement.translate`.
 
     Returns how many pictures. Raises ValueError or FileNotFoundError for what cannot be used.
     """
     game, _ = load_game(directory, Refinement)
     target, beside = Path(expand(out)), None if sheet is None else Path(expand(sheet))
     table = target.suffix.lower() == ".npz"
-    data, given = None, list[Path]()
+    data, given, draws = None, list[Path](), integer("draws", draws)
+    if draws > 1 and not (table and _has_noise(game)):
+        why = "G has no noise, and makes one picture of a drawing" if table else "in a folder each picture has one name"
+        raise ValueError(f"{draws} draws were asked for, but {why}")
     if table:
         check_files(target, beside)
         data = _data_set(files, game, split)
-        parts = iter([data.images])
+        parts: Iterator[Pixels] = repeat(data.images, draws)
     else:
         given = list(found(files))
         check_targets(target, given, beside)
         parts = read(given, "images")
     results, shown = list[Pixels](), list[dict[str, Pixels]]()
-    for drawings in parts:
+    first = game.seed if seed is None else seed
+    for i, drawings in enumerate(parts):
         before = with_channels(drawings, game.input_shape[-1])
-        made = game.translate(before, seed, averaged, tile)
+        made = game.translate(before, first + i if table else seed, averaged, tile)
         after = as_images(game, made, made.shape[1 : 3 if made.shape[-1] == 1 else 4])
         results.append(after)
         shown.append({"drawing": before, "refined": after, "change": change(before, after)})
@@ -116,9 +131,14 @@ def refine(
         arrays: dict[str, np.ndarray[Any, Any]] = {"images": np.concatenate(results)}
         if data.labels is not None:
             names = data.names and [data.classes[label] for label in data.labels.tolist()]
-            arrays["labels"] = np.array(names) if names else data.labels
+            arrays["labels"] = np.tile(np.array(names) if names else data.labels, draws)
         archive.save(target, arrays)
     return sum(map(len, results))
+
+
+def _has_noise(game: Refinement) -> bool:
+    x = np.zeros((1, *game.input_shape), game.dtype)
+    return bool((game.translate(x, 0) != game.translate(x, 1)).any())
 
 
 def _data_set(files: Sequence[StrPath], game: Refinement, split: Split) -> Dataset:
