@@ -38,12 +38,14 @@ from typing import Any, cast
 import numpy as np
 from contest.guests import SUBJECTS
 
-from minigan import GAN, Dense, LeakyReLU, Sequential, datasets, environment, get_backend
+from minigan import GAN, Dense, Game, LeakyReLU, Sequential, datasets, environment, get_backend
 from minigan.backend import Stream, cublas, cupy_backend, workarounds
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.graph import no_collection
 from minigan.bench import step, subject
 from minigan.datasets.pairs import Pairs
+from minigan.datasets.unpaired import Unpaired
+from minigan.games.image_to_image import ImageToImage
 from minigan.recipes import RECIPES
 
 Array = Any
@@ -56,10 +58,11 @@ GAMES: dict[str, dict[str, Any]] = {  # recipes that between them use every kind
     "ssgan": {"labelled": 20, "vat": 1.0}, "categories": {"width": 3}, "aae": {"prior": "swiss-roll", "labelled": 20},
     "aae-few-labels": {"labelled": 20, "vat_ramp": 3},
     "pix2pix": {"width": 3, "d_width": 3, "noise": "injected", "r1": 1.0},
+    "simgan": {"width": 3, "d_width": 3, "patch": 4, "history": 20, "g_pretrain": 2},
 }  # fmt: skip
 SEEDED = [
     "classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories", "aae", "aae-few-labels",
-    "pix2pix",
+    "pix2pix", "simgan",
 ]  # fmt: skip
 
 
@@ -170,6 +173,9 @@ def kernels(check: Checks) -> None:
     for n in (1, 5) if check.small else (1, 5, 4096):
         same(f"logistic {n}", lambda b, logits, g: b.logistic(logits, 1.0, g), 9 * draw(n, 1), junk(n, 1))
     same("normal", lambda b, o: b.normal(o, Stream(5, 4, 2**40)), junk(513, 3))
+    order = (77, 64, 3)
+    same("draw", lambda b, x, o: b.draw(x, *order, o), draw(100, 7), junk(64, 7))
+    same("replace", lambda b, x, s: b.replace(x, *order, s), draw(100, 7), draw(64, 7))
     same("minibatch", lambda b, o: b.minibatch(o, 10_000, 77, 64, 3), np.zeros(64, np.int64))
     windows = ((2, 5, 7, 3, 4), (3, 8, 8, 1, 5), (3, 28, 28, 1, 64), (3, 14, 14, 64, 128))
     for n, height, width, c, out in windows[:2] if check.small else windows:
@@ -489,7 +495,12 @@ class HostNoise(CupyBackend):
 
 def data_for(name: str, images: Array) -> Any:
     """Images as a recipe takes them: with what they are to be made of, turned pictures, where it makes them of some."""
-    return Pairs(images, None, "turned", inputs=images.transpose(0, 2, 1)) if name == "pix2pix" else images
+    kind = {"pix2pix": Pairs, "simgan": Unpaired}.get(name)
+    return images if kind is None else kind(images, None, "turned", inputs=images.transpose(0, 2, 1))
+
+
+def _made(gan: Game, images: Array) -> Array:
+    return gan.translate(images[:16]) if isinstance(gan, ImageToImage) else gan.sample(16)
 
 
 def seeds(check: Checks) -> None:
@@ -509,12 +520,13 @@ def seeds(check: Checks) -> None:
         few: dict[str, Found] = {
             "dcgan": {"width": 8}, "categories": {"width": 8}, "ssgan": {"labelled": 20},
             "aae": {"prior": "ring", "labelled": 20}, "aae-few-labels": {"labelled": 20},
+            "simgan": {"patch": 10, "history": 40, "g_pretrain": 2},
         }  # fmt: skip
         options: Found = {"seed": 0, "dtype": dtype, **few.get(name, {})}
         gan = RECIPES[name].build((side, side), backend=backend, **options)
         told = {"labels": labels} if name in ("cgan", "ssgan", "aae", "aae-few-labels") else {}
         metrics = gan.fit(data_for(name, images), count, batch=8 if check.small else 32, **told)
-        return {**metrics, "samples": gan.translate(images[:16]) if name == "pix2pix" else gan.sample(16)}
+        return {**metrics, "samples": _made(gan, images)}
 
     def compared(ours: dict[str, Array], theirs: dict[str, Array], tolerance: float) -> Found:
         differences = {metric: _difference(values, theirs[metric]) for metric, values in ours.items()}
