@@ -230,7 +230,9 @@ CASES: dict[str, Case] = {
     ),
     "refinement": Case(refinement, {"average": 0.9, "g_pretrain": 2}, data=DRAWN),
     "refinement, features, several descents, compared": Case(
-        refinement, {"features": True, "g_steps": 2, "objective": "relativistic", "penalties": [R1(0.5)]}, data=DRAWN
+        refinement,
+        {"features": True, "g_steps": 2, "adversary": 0.5, "objective": "relativistic", "penalties": [R1(0.5)]},
+        data=DRAWN,
     ),
     "refinement, classes that stay": Case(refinement, {"f_pretrain": 3, "g_pretrain": 2}, data=DRAWN),
     "refinement, without history, a D that mixes, noise": Case(

@@ -20,6 +20,7 @@ from minigan import (
     Conv2D,
     Flatten,
     Game,
+    GaussianNoise,
     LeakyReLU,
     Refinement,
     Sequential,
@@ -191,6 +192,14 @@ def test_the_gradients_of_who_learns_before_the_game(who: str) -> None:
     assert (losses[1] - losses[0]) / (2 * h) == pytest.approx(slope, rel=1e-6)
 
 
+def test_features_are_those_that_they_have_in_use() -> None:
+    same = Sequential(Conv2D(2, 2, 1))
+    same.parameters["0.weight"].data[...] = np.eye(2).reshape(same.parameters["0.weight"].shape)
+    noisy = Sequential(GaussianNoise(5.0), Conv2D(2, 3, 3))
+    game = Refinement(same, None, noisy, input_shape=(6, 6, 2), adversary=0.0, optimizer=SGD(1e-9))
+    assert game.fit(DRAWN, 1, batch=6)["distance"][0] < 1e-5
+
+
 def test_features_learn_the_classes_of_drawings_and_then_rest() -> None:
     game = refinement(f_pretrain=300, g_pretrain=2, f_optimizer=minigan.Adam(1e-2))
     play = Play(game, DRAWN, 13)
@@ -243,15 +252,15 @@ def test_networks_that_do_not_fit_are_refused() -> None:
 
 def test_drawings_become_like_the_images_in_shape_and_in_the_numbers_of_their_labels() -> None:
     grey, large = np.zeros((4, 6, 6), np.uint8), np.full((3, 12, 12), 9, np.uint8)
-    real = Dataset(grey, ["seven", "one", "one", "seven"], "real")
-    data = unpaired(real, Dataset(large, ["seven", "one", "seven"], "drawn"))
-    assert repr(data) == "Unpaired('real', 4 images of (6, 6), 2 classes: one, seven, 3 drawings of 'drawn')"
+    real = Dataset(grey, ["seven", "one", "two", "seven"], "real")
+    data = unpaired(real, Dataset(large, ["two", "seven", "two"], "drawn"))
+    assert repr(data) == "Unpaired('real', 4 images of (6, 6), 3 classes: one, seven, two, 3 drawings of 'drawn')"
     assert data.inputs.shape == (3, 6, 6)
-    assert np.asarray(data.input_labels).tolist() == [1, 0, 1]
-    assert data.drawings.classes == {0: "one", 1: "seven"}
+    assert np.asarray(data.input_labels).tolist() == [2, 1, 2]
+    assert data.drawings.classes == {1: "seven", 2: "two"}
     assert len(data.of(slice(2)).inputs) == 3
     assert data.scaled(3).inputs.shape[1:] == data.scaled(3).image_shape == (3, 3)
-    assert unpaired(real, Dataset(large, ["two", "one", "two"], "drawn")).input_labels is None  # of no known class
+    assert unpaired(real, Dataset(large, ["six", "one", "six"], "drawn")).input_labels is None  # of no known class
     coloured = unpaired(Dataset(np.zeros((4, 6, 6, 3), np.uint8), None, "real"), Dataset(large, [7, 1, 7], "drawn"))
     assert coloured.inputs.shape == (3, 6, 6, 3)
     assert np.asarray(coloured.input_labels).tolist() == [7, 1, 7]
