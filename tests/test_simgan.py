@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from family import DRAWN, refinement
 from PIL import Image
+from scripts import script
 
 import minigan
 from minigan import (
@@ -406,6 +407,19 @@ def test_the_recipe_refuses_what_its_networks_cannot_be() -> None:
     assert build(features="classes", drawn_classes=3).f_pretrain == 4
     for options in ({"halvings": 0}, {"halvings": 0, "noise": "injected"}, {"halvings": 1}, {"noise": "none"}):
         assert build(**options).translate(np.zeros((2, 28, 28), np.uint8)).shape == (2, 28, 28, 1)
+
+
+def test_plain_augmentation_distorts_and_places_as_mnist_does() -> None:
+    reading = script("reading")
+    digits = datasets.load("digits").images[::1000]
+    made = reading.augmented(digits, seed=3, copies=2)
+    assert made.shape == (20, 28, 28)
+    np.testing.assert_array_equal(made, reading.augmented(digits, seed=3, copies=2))
+    for image, digit in zip(made, np.tile(digits, (2, 1, 1)), strict=True):
+        weight = image / image.sum()
+        centre = weight.sum(axis=1) @ np.arange(28), weight.sum(axis=0) @ np.arange(28)
+        assert max(abs(at - 14) for at in centre) <= 0.51
+        assert 0.2 < np.abs(image.astype(float) - digit).mean() / digit.mean() < 2  # another picture, of the same thing
 
 
 # --- does it learn? --------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ..game import Game
 from ..games.image_to_image import ImageToImage
 from ..paths import StrPath, expand
 from ..runs import pictures
+from ..runs.noted import checkpoint_of
 from ..runs.sheets import sheet
 
 Pixels = NDArray[np.uint8]
@@ -31,14 +32,13 @@ def load_game(directory: StrPath, kind: type[Kind]) -> tuple[Kind, Path]:
 
     Raises FileNotFoundError where there is none, and ValueError, naming the right command, for one of another kind.
     """
-    path = Path(expand(directory))
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
-    checkpoint = path / "checkpoint.npz" if path.is_dir() else path
+    checkpoint = checkpoint_of(directory)
     game = Game.load(checkpoint)
     if not isinstance(game, kind):
         command, of = (game.command, "others") if isinstance(game, ImageToImage) else ("sample", "noise")
-        raise ValueError(f"{path} holds a {type(game).__name__}, which makes pictures of {of}: see minigan {command}")
+        raise ValueError(
+            f"{checkpoint} holds a {type(game).__name__}, which makes pictures of {of}: see minigan {command}"
+        )
     return game, checkpoint
 
 

@@ -22,7 +22,7 @@ from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.fingerprints import save_fingerprints, screened
 from ..runs.loop import columns_of, picture_of, whole_rows
-from ..runs.noted import shape_and_classes
+from ..runs.noted import checkpoint_of, shape_and_classes
 from ..runs.walks import WALKS
 from ..samples import images_of, sample_images
 from . import add_import, an_integer
@@ -140,10 +140,8 @@ def sample(
     latents that do not fit, arguments that exclude each other or do not fit the game, or samples that are no images;
     FileNotFoundError where there is no checkpoint or no folder for `out`.
     """
-    path, target = Path(expand(directory)), Path(expand(out))
+    checkpoint, target = checkpoint_of(directory), Path(expand(out))
     single = target.is_dir() or os.fspath(out).endswith(("/", os.sep))
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
     _check_target(target, single, format, screen is not None)
     wishes = _wishes(ask)
     if seed is not None and not 0 <= seed < 2**62:
@@ -154,7 +152,6 @@ def sample(
         raise ValueError("--z and --grid say what the codes are; leave out --ask")
     if z is not None and (n is not None or grid != "samples"):
         raise ValueError("--z says how many images there are, and which; leave out --n and --grid")
-    checkpoint = path / "checkpoint.npz" if path.is_dir() else path
     game = Game.load(checkpoint)
     shape, classes = shape_and_classes(checkpoint, game)
     label = None if label is None else _class(label, classes)

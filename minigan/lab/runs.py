@@ -11,11 +11,11 @@ import numpy as np
 
 from ..game import Game
 from ..game.generating import Generating
-from ..paths import StrPath, expand
+from ..paths import StrPath
 from ..runs.config import FILE, Config
 from ..runs.data import load_data
 from ..runs.lines import MetricsTable
-from ..runs.noted import shape_and_classes
+from ..runs.noted import checkpoint_of, shape_and_classes
 from .frame import Frame
 from .history import MOST
 from .worlds.pictures import Gallery
@@ -30,14 +30,11 @@ class OpenedRun:
     """
 
     def __init__(self, directory: StrPath) -> None:
-        path = Path(expand(directory))
-        if not path.exists():
-            raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
-        checkpoint = path / "checkpoint.npz" if path.is_dir() else path
+        checkpoint = checkpoint_of(directory)
         game = Game.load(checkpoint)
         if not isinstance(game, Generating):
             raise ValueError(
-                f"{path} holds a {type(game).__name__}, which makes nothing of latents, so there is no walking about"
+                f"{checkpoint} holds a {type(game).__name__}, which makes nothing of latents, so there is no walking about"
             )
         self.game, self.name = game, checkpoint.resolve().parent.name
         shape, classes = shape_and_classes(checkpoint, game)

@@ -1,4 +1,4 @@
-"""What a run has noted beside its game, in the checkpoint: what an image is, and what classes are called."""
+"""The checkpoint of a run, and what is noted in it beside the game: what an image is, and what classes are called."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from ..codes import Label
 from ..game import Game
 from ..game.generating import Generating
 from ..game.saved import extra
+from ..paths import StrPath, expand
 
-__all__ = ["shape_and_classes"]
+__all__ = ["checkpoint_of", "shape_and_classes"]
+
+
+def checkpoint_of(directory: StrPath) -> Path:
+    """The file of a game: that in the folder of a run, or the one that was given. FileNotFoundError for neither."""
+    path = Path(expand(directory))
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}; give the folder of a run, or a checkpoint.npz")
+    return path / "checkpoint.npz" if path.is_dir() else path
 
 
 def shape_and_classes(checkpoint: Path, game: Game) -> tuple[tuple[int, ...], list[str]]:
