@@ -36,9 +36,8 @@ def load_game(directory: StrPath, kind: type[Kind]) -> tuple[Kind, Path]:
     game = Game.load(checkpoint)
     if not isinstance(game, kind):
         command, of = (game.command, "others") if isinstance(game, ImageToImage) else ("sample", "noise")
-        raise ValueError(
-            f"{checkpoint} holds a {type(game).__name__}, which makes pictures of {of}: see minigan {command}"
-        )
+        held = f"a {type(game).__name__}, which makes pictures of {of}"
+        raise ValueError(f"{checkpoint} holds {held}: see minigan {command}")
     return game, checkpoint
 
 

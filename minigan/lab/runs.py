@@ -34,7 +34,8 @@ class OpenedRun:
         game = Game.load(checkpoint)
         if not isinstance(game, Generating):
             raise ValueError(
-                f"{checkpoint} holds a {type(game).__name__}, which makes nothing of latents, so there is no walking about"
+                f"{checkpoint} holds a {type(game).__name__}, which makes nothing of latents, so there is no "
+                "walking about"
             )
         self.game, self.name = game, checkpoint.resolve().parent.name
         shape, classes = shape_and_classes(checkpoint, game)
