@@ -43,6 +43,7 @@ ROWS: dict[str, tuple[str, list[str] | None]] = {  # what is refined or read as 
     "refined, augmented: nothing has to stay": (MANY, ["--weight", "0"]),
     "labels of the real ones": ("", None),
 }
+DRAWS = {PLAIN: 8, MANY: 1}  # refined pictures of each, so that there are as many either way
 SEEDS = {row: 5 if ":" not in row else 1 for row in ROWS}
 NOTE = (
     "All test images, the refiner's average as its last step left it; runs side by side, one thread each. In brackets "
@@ -66,8 +67,10 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
     about, judged = trials.played(folder, "simgan", options, args, n=10_000)
     refined = folder.with_suffix(".npz")
     if not refined.exists():
-        words = ["refine", str(folder), str(learned), "--out", str(refined), "--sheet", str(folder.with_suffix(".png"))]
-        subprocess.run([sys.executable, "-m", "minigan", *words], check=True, stdout=subprocess.DEVNULL)
+        words = ["refine", str(folder), str(learned), "--out", str(refined), "--draws", str(DRAWS[source])]
+        words += ["--sheet", str(folder.with_suffix(".png"))]
+        env = os.environ | trials.ONE_THREAD
+        subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
     kept, change = reads(args.data, refined, 0, args, keep=True), judged["refined"][-1]["change"]
     return found | about | {"read": reads(refined, args.data, seed, args), "kept": kept, "change": change}
 

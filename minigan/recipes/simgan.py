@@ -24,7 +24,7 @@ from ..spec import integer
 from .gan import falling
 from .pix2pix import Noise, block, noise_layers, patches, u_net
 
-STEPS, BATCH, D_PRETRAIN = 4_000, 64, 200
+STEPS, BATCH, D_PRETRAIN = 3_000, 64, 200
 
 
 def build(
@@ -54,7 +54,7 @@ def build(
     instance_noise: float = 0.0,
     average: float = 0.99,
     lr: float = 1e-3,
-    d_lr: float | None = 5e-4,
+    d_lr: float | None = None,
     decay_steps: int | Literal["all"] = 0,
     beta1: float = 0.5,
     backend: str | Any = None,
@@ -74,7 +74,7 @@ def build(
     d_width: channels of D's first layer
     d_norm: of D's layers
     adversary: weight of G's loss on D; 0 for no D
-    weight: of the distance between a refined picture and its drawing; by default 0.3 of classes, 5 of others
+    weight: of the distance between a refined picture and its drawing; by default 0.1 of classes, 5 of others
     features: what it is measured on: pixels, means of squares of so many by so many, or the logits of a classifier that
         learns the classes of the drawings first; by default classes where drawings have labels, else pixels
     drawn_classes: how many classes the drawings have; by default as the data has it
@@ -103,7 +103,7 @@ def build(
         raise ValueError("features are the classes of drawings, but drawn_classes, how many there are, is None")
     learns = features == "classes"
     if weight is None:
-        weight = 0.3 if learns else 5.0
+        weight = 0.1 if learns else 5.0
     penalties = [*([GradientPenalty(gradient_penalty)] if gradient_penalty else []), *([R1(r1)] if r1 else [])]
     schedule: float | Schedule = Linear(instance_noise, 0.0, steps) if instance_noise else 0.0
     return Refinement(
