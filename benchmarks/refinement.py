@@ -36,11 +36,11 @@ PLAIN, MANY = "drawings", "drawings, augmented"
 ROWS: dict[str, tuple[str, list[str] | None]] = {  # what is refined or read as it is, and options of the recipe
     PLAIN: (PLAIN, None),
     "refined": (PLAIN, []),
+    "refined: without history": (PLAIN, ["--history", "0"]),
+    "refined: D judges whole pictures": (PLAIN, ["--patch", "image"]),
+    "refined: nothing has to stay": (PLAIN, ["--weight", "0"]),
     MANY: (MANY, None),
     "refined, augmented": (MANY, []),
-    "refined, augmented: without history": (MANY, ["--history", "0"]),
-    "refined, augmented: D judges whole pictures": (MANY, ["--patch", "image"]),
-    "refined, augmented: nothing has to stay": (MANY, ["--weight", "0"]),
     "labels of the real ones": ("", None),
 }
 DRAWS = {PLAIN: 8, MANY: 1}  # refined pictures of each, so that there are as many either way
