@@ -33,7 +33,7 @@ import fake_cupy
 settings.register_profile(
     "minigan",
     deadline=None,  # a busy machine is no failure
-    max_examples=12 if os.environ.get("CI") else 40,  # a gate draws the same ones every time: more say nothing new
+    max_examples=8 if os.environ.get("CI") else 40,  # a gate draws the same ones every time: more say nothing new
     derandomize=bool(os.environ.get("CI")),  # at home every run tries something new
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
