@@ -14,7 +14,7 @@ from PIL import Image
 
 from minigan.datasets import Dataset, MissingSplit, load
 from minigan.datasets.pairs import Pairs, side_by_side
-from minigan.datasets.tasks import TASKS, answers, enlarged, make_pairs
+from minigan.datasets.tasks import TASKS, enlarged, make_pairs
 from minigan.datasets.tasks.derain import median, most_streaks, rain
 from minigan.datasets.tasks.edges import sobel
 from minigan.datasets.tasks.luminance import luminance
@@ -512,23 +512,23 @@ MOVING = motion(uniforms("next-frame", "train", 4000, 7), (ROOM, ROOM))
 
 def test_the_target_is_among_the_answers_and_they_differ_after_a_bounce() -> None:
     pairs = make_pairs(DIGITS, "next-frame")
-    right, several = answers(DIGITS)
+    right, several = TASKS["next-frame"].answers(DIGITS)
     assert (right.shape, right.dtype, several.dtype) == ((250, 5, 32, 32), np.uint8, bool)
     is_target = (right == pairs.images[:, None]).all(axis=(2, 3))
     np.testing.assert_array_equal(is_target.sum(axis=1), np.where(several, 1, 5))
     assert set(is_target[several].argmax(axis=1)) == {0, 1, 2, 3, 4}
-    some, which = answers(DIGITS, rows=slice(3, 40, 5))
+    some, which = TASKS["next-frame"].answers(DIGITS, rows=slice(3, 40, 5))
     np.testing.assert_array_equal(some, right[3:40:5])
     np.testing.assert_array_equal(which, several[3:40:5])
     test = make_pairs(DIGITS, "next-frame", "test")
-    assert (answers(DIGITS, "test")[0] == test.images[:, None]).all(axis=(2, 3)).any(axis=1).all()
+    assert (TASKS["next-frame"].answers(DIGITS, "test")[0] == test.images[:, None]).all(axis=(2, 3)).any(axis=1).all()
     with pytest.raises(ValueError, match="but grey ones"):
-        answers(Dataset(COLOUR, None, "x"))
+        TASKS["next-frame"].answers(Dataset(COLOUR, None, "x"))
 
 
 def test_frames_are_in_the_order_of_time() -> None:
     """Without a wall the middle of what is seen is in the second frame where it is, on average, in the others."""
-    pairs, straight = make_pairs(DIGITS, "next-frame"), ~answers(DIGITS)[1]
+    pairs, straight = make_pairs(DIGITS, "next-frame"), ~TASKS["next-frame"].answers(DIGITS)[1]
     frames = np.concatenate([pairs.inputs, pairs.images[..., None]], axis=3)[straight].astype(float)
     lines = np.stack([frames.sum(axis=2), frames.sum(axis=1)])  # (2, N, 32, 3)
     before, now, after = np.moveaxis((lines * np.arange(32)[:, None]).sum(axis=2) / lines.sum(axis=2), 2, 0)

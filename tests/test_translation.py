@@ -37,7 +37,6 @@ from minigan.commands.translate import translate
 from minigan.datasets import Dataset, load, to_float
 from minigan.datasets.pairs import Pairs
 from minigan.datasets.tasks import TASKS, make_pairs
-from minigan.datasets.tasks import answers as right_answers
 from minigan.evaluation import evaluate
 from minigan.evaluation.compare import _images
 from minigan.evaluation.evaluator import held_out
@@ -514,17 +513,18 @@ def test_answers_are_those_of_the_questions() -> None:
     data = load("digits").of(slice(0, 300))
     rest = held_out(len(data))[1]
     pairs = make_pairs(data, "next-frame").of(rest)
-    own = judged(pairs, pairs.images, answers=lambda rows: right_answers(data, "train", rest[rows]))
+    own = judged(pairs, pairs.images, answers=lambda rows: TASKS["next-frame"].answers(data, "train", rest[rows]))
     assert own.nearest == pytest.approx(0)
     assert own.mean is not None
     assert own.mean > 10
     assert own.covered == pytest.approx(0.2)
 
     def draws(inputs: Array) -> Array:
-        several = np.flatnonzero(right_answers(data, "train", rest)[1])[: len(inputs)]
-        return right_answers(data, "train", rest[several])[0]
+        several = np.flatnonzero(TASKS["next-frame"].answers(data, "train", rest)[1])[: len(inputs)]
+        return TASKS["next-frame"].answers(data, "train", rest[several])[0]
 
-    whole = judged(pairs, pairs.images, answers=lambda rows: right_answers(data, "train", rest[rows]), draws=draws)
+    known = TASKS["next-frame"].answers
+    whole = judged(pairs, pairs.images, answers=lambda rows: known(data, "train", rest[rows]), draws=draws)
     assert whole.covered == pytest.approx(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,6 @@ from ..codes import Category, Continuous
 from ..datasets import Dataset, MissingSplit
 from ..datasets.pairs import Pairs
 from ..datasets.tasks import TASKS
-from ..datasets.tasks import answers as right_answers
 from ..datasets.unpaired import Unpaired
 from ..game.generating import Generating
 from ..games import AAE, Refinement, SemiSupervised, Translation
@@ -137,11 +137,12 @@ def _images(
                 f"{name} was trained on {described(config.images)}, but {train.name} holds {described(found)}; "
                 "give --data with the images it was trained on"
             )
-    several = isinstance(train, Pairs) and train.task == "next-frame"
+    task = TASKS.get(train.task) if isinstance(train, Pairs) else None
+    right = task.answers if task is not None and task.several else None
     try:
         test = load_data(origin, "test", size)
     except MissingSplit:
         rest = held_out(len(train))[1]
-        return train, None, (lambda rows: right_answers(single, "train", rest[rows])) if several else None
+        return train, None, None if right is None else lambda rows: right(single, "train", rest[rows])
     asked = paired(test, options, "test")
-    return train, asked, (lambda rows: right_answers(test, "test", rows)) if several else None
+    return train, asked, None if right is None else partial(right, test, "test")

@@ -21,11 +21,11 @@ from .colourise import Colourise
 from .derain import Derain
 from .edges import Edges
 from .inpaint import Inpaint
-from .next_frame import NextFrame, answers
+from .next_frame import NextFrame
 from .superresolve import Superresolve, enlarged
 from .task import Task, uniforms
 
-__all__ = ["TASKS", "Task", "answers", "enlarged", "make_pairs"]
+__all__ = ["TASKS", "Task", "enlarged", "make_pairs"]
 
 TASKS: dict[str, Task] = {
     task.name: task for task in (Superresolve(), Derain(), Inpaint(), Edges(), Colourise(), NextFrame())

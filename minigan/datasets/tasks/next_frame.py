@@ -29,7 +29,7 @@ from minigan.datasets.pairs import Pairs
 from .resampling import resized
 from .task import Pixels, Task, chunked, uniforms
 
-__all__ = ["ANGLES", "Motion", "NextFrame", "answers", "frame_of", "motion", "placed"]
+__all__ = ["ANGLES", "Motion", "NextFrame", "frame_of", "motion", "placed"]
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]  # of the upper left corner: rows and columns, in 1/64 pixel
@@ -129,21 +129,6 @@ def placed(pictures: Pixels, places: Positions, height: int, width: int) -> Pixe
     return out[:, :height, :width]
 
 
-def answers(data: Dataset, split: str = "train", rows: Any = None) -> tuple[Pixels, NDArray[np.bool_]]:
-    """All right answers, (N, 5, H, W), to the pairs that `make_pairs(data, "next-frame", split)` makes of `data`.
-
-    rows: places of some pairs, indices, a slice or a mask; all by default. Also returns which pairs have several (N,);
-    those of the others are five times the same.
-    """
-    task = NextFrame()
-    task.check(data)
-    wanted = np.arange(len(data))[slice(None) if rows is None else rows]
-    moving = task.moving(data.images, uniforms(task.name, split, len(data), task.numbers(data.image_shape)))
-    frame, small = frame_of(*data.image_shape), _halved(data.images[wanted])
-    each = [placed(small, moving.after[wanted, i], *frame) for i in range(len(ANGLES))]
-    return np.stack(each, axis=1), moving.several[wanted]
-
-
 def _halved(images: Pixels) -> Pixels:
     return resized(images, *(max(1, side // 2) for side in images.shape[1:]))
 
@@ -151,7 +136,7 @@ def _halved(images: Pixels) -> Pixels:
 class NextFrame(Task):
     """Two frames of a moving picture, as channels, and the third. `answers` knows all that it could be."""
 
-    name = "next-frame"
+    name, several = "next-frame", True
     about = "the next frame of moving pictures, which bounce off walls at random"
 
     def check(self, data: Dataset) -> None:
@@ -169,6 +154,15 @@ class NextFrame(Task):
         shape = images.shape[1:]
         down, across = (side - max(1, own // 2) for side, own in zip(frame_of(*shape), shape, strict=True))
         return motion(numbers, (down, across))
+
+    def answers(self, data: Dataset, split: str = "train", rows: Any = None) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Five of each, as of `Task`; where there is one, five times the same."""
+        self.check(data)
+        wanted = np.arange(len(data))[slice(None) if rows is None else rows]
+        moving = self.moving(data.images, uniforms(self.name, split, len(data), self.numbers(data.image_shape)))
+        frame, small = frame_of(*data.image_shape), _halved(data.images[wanted])
+        each = [placed(small, moving.after[wanted, i], *frame) for i in range(len(ANGLES))]
+        return np.stack(each, axis=1), moving.several[wanted]
 
     def inputs(self, images: Pixels, numbers: Floats) -> Pixels:
         moving, frame = self.moving(images, numbers), frame_of(*images.shape[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Task:
     about: ClassVar[str]
     border: ClassVar[int] = 0  # pixels on each side that comparisons leave out, as the literature does
     colours: ClassVar[bool] = False  # whether they look at all channels, and not at luminance, which is given
+    several: ClassVar[bool] = False  # whether an input may have several right answers, which `answers` knows
 
     def check(self, data: Dataset) -> None:
         """Raises ValueError, with the reason, where no pairs can be made of these pictures."""
@@ -44,6 +45,11 @@ class Task:
     def rivals(self, pairs: Pairs, train: Pairs) -> dict[str, Pixels]:
         """Answers without learning, by name, each like the targets of `pairs`; `train` are pairs to take means from."""
         return {}
+
+    def answers(self, data: Dataset, split: str = "train", rows: Any = None) -> tuple[Pixels, NDArray[np.bool_]]:
+        """All right answers, (N, m, H, W[, C]), to the pairs that `make_pairs` makes of `data`, and which of these have
+        several (N,). rows: places of some pairs, indices, a slice or a mask; all by default."""
+        raise NotImplementedError
 
     def known(self, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """(H, W), true where the input has the wanted pixels already, or None where it has none of them."""
