@@ -24,9 +24,11 @@ _WIDE = 3  # questions in a row, for every 25 in a sheet
 
 def sheet_of(game: ImageToImage, data: Pairs | Unpaired, n: int) -> Pixels:
     """What a game makes of n inputs, evenly spread over the data, beside those and the pictures wanted; of drawings,
-    for which none is, beside what has changed."""
+    any n, which fonts bring class by class, beside what has changed."""
     count = len(data.inputs)
     chosen = np.linspace(0, count - 1, min(n, count)).astype(int)
+    if isinstance(data, Unpaired):
+        chosen = np.sort(np.random.default_rng(0).permutation(count)[:n])
     inputs = data.inputs[chosen]
     made = as_images(game, game.translate(inputs), data.image_shape)
     if isinstance(data, Unpaired):
