@@ -20,6 +20,7 @@ from .games import AAE, Categories, Conditional, MoleculeAAE, Refinement, SemiSu
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
+    GRU,
     AvgPool2D,
     BatchNorm,
     Chain,
@@ -27,6 +28,7 @@ from .nn import (
     ConvTranspose2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GaussianNoise,
     InjectedNoise,
@@ -79,6 +81,7 @@ __all__ = [
     "AAE",
     "DRAGAN",
     "GAN",
+    "GRU",
     "R1",
     "R2",
     "SGD",
@@ -95,6 +98,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "FeatureMatching",
     "Flatten",
     "Game",

@@ -17,6 +17,7 @@ import numpy as np
 from .backend import Backend, FreshArena, Purpose, Stream, get_backend
 from .gradcheck import GradientError, gradcheck
 from .nn import (
+    GRU,
     AvgPool2D,
     BatchNorm,
     Chain,
@@ -24,6 +25,7 @@ from .nn import (
     ConvTranspose2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GaussianNoise,
     InjectedNoise,
@@ -76,6 +78,8 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
     "LayerNorm": lambda: [LayerNorm(FEATURES)],
     "MinibatchStdDev": lambda: [MinibatchStdDev(), Dense(FEATURES + 1, FEATURES)],
     "Maxout": lambda: [Maxout(2), Dense(FEATURES // 2, FEATURES)],
+    "GRU": lambda: [Reshape(3, FEATURES // 3), GRU(FEATURES // 3, FEATURES)],
+    "Embedding": lambda: [Rescale(1e-9, 2.0), Embedding(4, 3), GRU(3, FEATURES)],  # of a word that stays the same
     "Dropout": lambda: [Dropout(0.3)],
     "GaussianNoise": lambda: [GaussianNoise(0.3)],
     "GaussianNoise, pool": lambda: [GaussianNoise(0.3, pooled=True)],

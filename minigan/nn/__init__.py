@@ -14,6 +14,7 @@ from .layernorm import LayerNorm
 from .maxout import Maxout
 from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise, InjectedNoise
+from .recurrent import GRU, Embedding
 from .resample import AvgPool2D, Upsample
 from .rescale import Rescale
 from .sequential import Sequential
@@ -21,6 +22,7 @@ from .shape import Flatten, Reshape
 from .weights import SpectralNorm, WeightNorm
 
 __all__ = [
+    "GRU",
     "Activation",
     "AvgPool2D",
     "BatchNorm",
@@ -29,6 +31,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
     "InjectedNoise",
