@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,8 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
         return found | {"steps": 0, "seconds": 0, "read": reads(args.data, args.data, seed, args)}
     learned = drawings(source, args)
     if options is None:
-        return found | {"steps": 0, "seconds": 0, "read": reads(learned, args.data, seed, args)}
+        kept = reads(args.data, learned, 0, args, keep=True)
+        return found | {"steps": 0, "seconds": 0, "kept": kept, "read": reads(learned, args.data, seed, args)}
     name = row.replace(":", "").replace(",", "").replace(" ", "-")
     folder = args.out / f"{Path(args.data).name}-{name}-{seed}"
     options = [*options, "--synthetic", str(learned), "--seed", str(seed)]
@@ -80,7 +82,7 @@ def reads(learned: Path | str, test: Path | str, seed: int, args: argparse.Names
     words = [str(learned), "--test", str(test), "--seed", str(seed), "--backend", args.backend]
     words += ["--keep", str(args.out / "judge.npz")] if keep else []
     program = [sys.executable, str(Path(__file__).with_name("reading.py")), *words]
-    with PREPARING if keep else threading.Lock():
+    with PREPARING if keep else nullcontext():
         done = subprocess.run(program, check=True, env=os.environ | trials.ONE_THREAD, capture_output=True, text=True)
     return float(done.stdout)
 
