@@ -24,7 +24,7 @@ from ..spec import integer
 from .gan import falling
 from .pix2pix import Noise, block, noise_layers, patches, u_net
 
-STEPS, BATCH, D_PRETRAIN = 3_000, 64, 200
+STEPS, BATCH, D_PRETRAIN = 8_000, 64, 200
 
 
 def build(
