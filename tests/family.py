@@ -235,6 +235,9 @@ CASES: dict[str, Case] = {
         data=DRAWN,
     ),
     "refinement, classes that stay": Case(refinement, {"f_pretrain": 3, "g_pretrain": 2}, data=DRAWN),
+    "refinement, classes that stay, VAT": Case(
+        refinement, {"f_pretrain": 3, "vat": VAT(0.5, epsilon=0.3, relative=True)}, data=DRAWN
+    ),
     "refinement, without history, a D that mixes, noise": Case(
         refinement, {"history": 0, "mixes": True, "instance_noise": Linear(0.3, 0.1, 4)}, data=DRAWN
     ),

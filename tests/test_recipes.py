@@ -339,6 +339,8 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "synthetic": [],  # of the data: test_simgan.py
         "drawn_classes": [],  # and so are classes of 8 x 8 pixels and more
         "f_pretrain": [],
+        "vat": [],
+        "vat_epsilon": [],
         "width": [({}, 3)],
         "halvings": [({}, 0), ({}, 1)],
         "blocks": [({}, 2), ({}, 0)],

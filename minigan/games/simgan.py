@@ -12,7 +12,10 @@ from real pictures, patch by patch, so that G cannot please it by one odd place 
 ψ is what is to stay: the pixels themselves, or features, such as means of squares of them. Without it (λ = 0) a
 refined 3 may well be an 8, and its label is wrong. But strokes that may not move cannot come to be handwriting. Where
 drawings have labels, ψ may be the logits of a classifier that has learned these: then a 3 must stay a 3, and is free
-to be any (J. Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", 2018, equation 4).
+to be any (J. Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", 2018, equation 4). One that has
+seen drawings alone is soon fooled; virtual adversarial training (vat.py), on drawings and on real pictures, lets it say
+the same of what looks the same, and so carries what it knows from the ones to the others (R. Shu et al., "A DIRT-T
+Approach to Unsupervised Domain Adaptation", 2018).
 
 Half of the x̃ are G(x), the other half from a history of refined pictures, so that D still knows what it has learned to
 tell long ago, and G cannot come back to it. In each update of D its new G(x) replace as many in the history. Which are
@@ -43,6 +46,7 @@ from ..objectives import Objective, mean_absolute_error, softmax_cross_entropy
 from ..optim import Adam, Optimizer, Schedule
 from ..penalties import Penalty
 from ..spec import integer
+from ..vat import VAT
 from .image_to_image import METRICS, ImageToImage
 
 Array = Any
@@ -57,6 +61,7 @@ class Refinement(ImageToImage):
     features: ψ, or None for the pixels themselves. weight: λ, of the distance.
     f_pretrain: updates before the game in which ψ, whose outputs (N, K) then are logits, learns the K classes of the
         drawings, by softmax cross-entropy; 0 for a ψ that learns nothing. f_optimizer: its rule, default Adam(1e-3).
+        vat: and by virtual adversarial training on drawings and real pictures, an object or None.
     history: how many refined pictures D is shown again; 0 for none. g_steps: descents of G in a turn, each on a
         minibatch of its own, for one update of D. g_pretrain: updates of G by its distance alone, before the game.
     adversary: weight of G's loss on D; 0 without a D.
@@ -102,6 +107,7 @@ class Refinement(ImageToImage):
         g_pretrain: int = 0,
         f_pretrain: int = 0,
         f_optimizer: Optimizer | None = None,
+        vat: VAT | None = None,
         objective: str | Objective = "non-saturating",
         optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
@@ -116,7 +122,7 @@ class Refinement(ImageToImage):
         if self.g_pretrain and not weight:
             raise ValueError(f"g_pretrain is {g_pretrain}, but with weight=0 there is no distance for G to learn from")
         self.f_pretrain = integer("f_pretrain", f_pretrain, least=0)
-        self.f_optimizer = Adam(1e-3) if f_optimizer is None else f_optimizer
+        self.f_optimizer, self.vat = Adam(1e-3) if f_optimizer is None else f_optimizer, vat
         if self.f_pretrain:
             if features is None:
                 raise ValueError(f"f_pretrain is {f_pretrain}, but there are no features to learn")
@@ -183,14 +189,21 @@ class Refinement(ImageToImage):
         return distance, on_D
 
     @atomically
-    def learn_classes(self, drawings: Array, classes: Array) -> Array:
-        """ψ descends its loss on drawings. classes: one-hot (N, K). Returns the loss."""
+    def learn_classes(self, drawings: Array, classes: Array, *unlabelled: Array) -> Array:
+        """ψ descends its loss on drawings. classes: one-hot (N, K). Returns the loss, without VAT.
+
+        unlabelled: for VAT the reach of the drawings, if it is relative to that; real pictures; their reach.
+        """
         assert self.features is not None
         with self.update(self.f) as up:
             up.batches.append(("the drawings", drawings))
             logits, back = up.run(self.features, drawings, "features", on="drawings")
             up.loss, grad = softmax_cross_entropy(logits, classes, up.arena)
             back(grad, inputs=False)
+            if self.vat is not None:
+                *own, real, of_real = unlabelled if self.vat.relative else (None, *unlabelled, None)
+                up.smooth(self.features, self.vat, drawings, *own)
+                up.smooth(self.features, self.vat, real, of_real)
         return up.loss
 
     @atomically
@@ -263,7 +276,9 @@ class Refinement(ImageToImage):
         if updates > of_G and self.D is None:
             raise ValueError(f"{updates - of_G} updates of D alone were asked for, but there is no D")
         while self.begun < min(updates, self.f_pretrain):
-            self.learn_classes(*draw(self.f, "labelled"))
+            drawings, classes, *reach = draw(self.f, "labelled")
+            seen = draw(self.f, "seen") if self.vat is not None else ()
+            self.learn_classes(drawings, classes, *reach, *seen)
         while self.begun < min(updates, of_G):
             self.learn_to_change_nothing(*draw(self.alone, "unchanged"))
         while self.begun < updates:
@@ -294,6 +309,9 @@ class Refinement(ImageToImage):
         sources: dict[str, tuple[Array, ...]] = {"real": (real,), "drawings": (drawings,)}
         if self.f_pretrain:
             sources["labelled"] = (drawings, self._classes_of(data))
+            if self.vat is not None:
+                of_drawings, sources["seen"] = (self.vat.source(x, self.backend, self.dtype) for x in (drawings, real))
+                sources["labelled"] += of_drawings[1:]
         if self.g_pretrain:
             sources["unchanged"] = (drawings,)
         if self.D is not None:

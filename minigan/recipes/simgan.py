@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from ..backend import get_backend
 from ..games import Refinement
-from ..nn import AvgPool2D, BatchNorm, Conv2D, Dense, Flatten, GaussianNoise, Layer, ReLU, Sequential, Tanh
+from ..nn import AvgPool2D, BatchNorm, Conv2D, Dense, Flatten, GaussianNoise, Layer, LeakyReLU, ReLU, Sequential, Tanh
 from ..optim import Adam, Cosine, Linear, Schedule
 from ..penalties import R1, GradientPenalty
 from ..spec import integer
+from ..vat import VAT
 from .gan import falling
 from .pix2pix import Noise, block, noise_layers, patches, u_net
 
@@ -44,7 +45,9 @@ def build(
     drawn_classes: int | None = None,
     history: int = 2048,
     g_steps: int = 1,
-    f_pretrain: int = 1_000,
+    f_pretrain: int = 1_500,
+    vat: float = 1.0,
+    vat_epsilon: float = 0.25,
     g_pretrain: int = 100,
     objective: Literal[
         "non-saturating", "minimax", "least-squares", "wasserstein", "hinge", "relativistic"
@@ -81,6 +84,8 @@ def build(
     history: how many refined pictures D is shown again; 0 for none
     g_steps: descents of G for one update of D
     f_pretrain: updates of that classifier, before all others
+    vat: weight of virtual adversarial training in them, on drawings and real pictures; 0 for none
+    vat_epsilon: how far its adversarial pictures are from others, as a share of the distance to their tenth neighbour
     g_pretrain: updates of G by the distance alone, before the game
     objective: what D and G descend; see minigan/objectives.py
     gradient_penalty: weight λ of (‖∇D‖ − 1)² between real pictures and refined ones (WGAN-GP), of the mean of D's
@@ -104,6 +109,9 @@ def build(
     learns = features == "classes"
     if weight is None:
         weight = 0.1 if learns else 5.0
+    smooth = (
+        VAT(Linear(0.0, vat, max(1, f_pretrain // 3)), vat_epsilon, xi=4, relative=True) if learns and vat else None
+    )
     penalties = [*([GradientPenalty(gradient_penalty)] if gradient_penalty else []), *([R1(r1)] if r1 else [])]
     schedule: float | Schedule = Linear(instance_noise, 0.0, steps) if instance_noise else 0.0
     return Refinement(
@@ -113,6 +121,7 @@ def build(
         input_shape=pictures,
         adversary=adversary, weight=weight, history=history, g_steps=g_steps, g_pretrain=g_pretrain if weight else 0,
         f_pretrain=f_pretrain if learns else 0,
+        vat=smooth,
         f_optimizer=Adam(Cosine(2e-3, 0.0, f_pretrain) if learns and f_pretrain else 2e-3),
         objective=objective,
         optimizer=Adam(falling(lr, decay_steps, steps, g_steps), beta1=beta1),
@@ -131,13 +140,13 @@ def _features(shape: tuple[int, ...], kind: int | str | None, classes: int | Non
     assert classes is not None
     (height, breadth, channels), layers = shape, list[Layer]([GaussianNoise(0.3)])
     for width in (16, 32, 64):
-        layers += [Conv2D(channels, width, 4, 2, 1, bias=False, init="he"), BatchNorm(width), ReLU()]
+        layers += [Conv2D(channels, width, 4, 2, 1, init="he"), LeakyReLU(0.1)]
         channels, height, breadth = width, height // 2, breadth // 2
     if not height * breadth:
         raise ValueError(f"the classes of pictures of {shape[0]} x {shape[1]} cannot be learned: 8 x 8 is the least")
     return Sequential(
-        *layers, Flatten(), Dense(height * breadth * channels, 128, bias=False, init="he"), BatchNorm(128), ReLU(),
-        Dense(128, classes), **where,
+        *layers, Flatten(), Dense(height * breadth * channels, 128, init="he"), LeakyReLU(0.1), Dense(128, classes),
+        **where,
     )  # fmt: skip
 
 
