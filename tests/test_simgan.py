@@ -16,6 +16,7 @@ from scripts import script
 import minigan
 from minigan import (
     SGD,
+    VAT,
     AvgPool2D,
     BatchNorm,
     Conv2D,
@@ -199,6 +200,23 @@ def test_features_are_those_that_they_have_in_use() -> None:
     noisy = Sequential(GaussianNoise(5.0), Conv2D(2, 3, 3))
     game = Refinement(same, None, noisy, input_shape=(6, 6, 2), adversary=0.0, optimizer=SGD(1e-9))
     assert game.fit(DRAWN, 1, batch=6)["distance"][0] < 1e-5
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_features_see_real_pictures_by_vat_alone(relative: bool) -> None:
+    vat = VAT(0.5, epsilon=0.3, relative=relative)
+    others = DRAWN._replace(images=DRAWN.images[::-1] * np.float32(0.5))
+
+    def learned(data: Any, vat: VAT | None) -> Array:
+        game = refinement(f_pretrain=3, vat=vat)
+        Play(game, data, 6).begin(3)
+        assert game.features is not None
+        return np.array(game.features.flat)
+
+    plain = learned(DRAWN, None)
+    np.testing.assert_array_equal(plain, learned(others, None))
+    assert not np.array_equal(plain, learned(DRAWN, vat))
+    assert not np.array_equal(learned(DRAWN, vat), learned(others, vat))
 
 
 def test_features_learn_the_classes_of_drawings_and_then_rest() -> None:
