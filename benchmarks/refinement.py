@@ -47,8 +47,8 @@ ROWS: dict[str, tuple[str, list[str] | None]] = {  # what is refined or read as 
 DRAWS = {PLAIN: 8, MANY: 1}  # refined pictures of each, so that there are as many either way
 SEEDS = {row: 5 if ":" not in row else 1 for row in ROWS}
 NOTE = (
-    "All test images, the refiner's average as its last step left it; runs side by side, one thread each. In brackets "
-    "each seed"
+    "All test images, the refiner's average as its last step left it; in brackets each seed; runs side by side, one "
+    "thread each."
 )
 PREPARING = threading.Lock()
 
