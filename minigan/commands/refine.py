@@ -16,11 +16,7 @@ from ..datasets import Dataset, Split
 from ..games import Refinement
 from ..paths import StrPath, expand
 from ..runs.data import load_data
-from ..runs.sheets import change
-from ..samples import as_images
-from ..spec import integer
-from . import add_import, an_integer
-from .picture_files import (
+from ..runs.picture_files import (
     Pixels,
     check_files,
     check_targets,
@@ -31,6 +27,10 @@ from .picture_files import (
     save_sheet,
     with_channels,
 )
+from ..runs.sheets import change
+from ..samples import as_images
+from ..spec import integer
+from . import add_import, an_integer
 
 _DESCRIPTION = """\
 Make drawings look real, with the G of a run of simgan.

@@ -16,9 +16,9 @@ from ..game.saved import extra
 from ..games import Translation
 from ..metrics import psnr
 from ..paths import StrPath, expand
+from ..runs.picture_files import Pixels, check_targets, found, load_game, read, save_pictures, save_sheet, with_channels
 from ..samples import as_images
 from . import add_import, an_integer
-from .picture_files import Pixels, check_targets, found, load_game, read, save_pictures, save_sheet, with_channels
 
 _DESCRIPTION = """\
 Make pictures of pictures, with the G of a run of pix2pix: of any size that it

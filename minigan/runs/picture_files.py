@@ -18,9 +18,9 @@ from ..files import require_folder
 from ..game import Game
 from ..games.image_to_image import ImageToImage
 from ..paths import StrPath, expand
-from ..runs import pictures
-from ..runs.noted import checkpoint_of
-from ..runs.sheets import sheet
+from . import pictures
+from .noted import checkpoint_of
+from .sheets import sheet
 
 Pixels = NDArray[np.uint8]
 Kind = TypeVar("Kind", bound=ImageToImage)
