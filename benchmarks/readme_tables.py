@@ -185,8 +185,8 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "autoencoders": told("autoencoders"),
     "molecules": told("molecules"),
     "translation": told("translation"),
-    "lab": told("lab"),
     "refinement": told("refinement"),
+    "lab": told("lab"),
 }  # fmt: skip
 
 
