@@ -32,6 +32,19 @@ def backend_argument() -> dict[str, Any]:
     return {"choices": names, "metavar": "NAME", "help": f"one of {', '.join(names)}; {auto} (default: auto)"}
 
 
+def add_generator(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands by which a G makes pictures of pictures: how it does, and whose classes it may have."""
+    parser.add_argument("--seed", type=an_integer, metavar="S", help="of the noise in G, if it has some")
+    parser.add_argument("--tile", type=an_integer, metavar="N", help="side of a tile (default: what memory allows)")
+    parser.add_argument(
+        "--averaged",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="by the average of G, where the run keeps one (default: --averaged)",
+    )
+    add_import(parser)
+
+
 def add_import(parser: argparse._ActionsContainer) -> None:
     """The flag of the commands that load a GAN, which may be made of classes of somebody's own."""
     parser.add_argument(

@@ -30,7 +30,7 @@ from ..runs.picture_files import (
 from ..runs.sheets import change
 from ..samples import as_images
 from ..spec import integer
-from . import add_import, an_integer
+from . import add_generator, an_integer
 
 _DESCRIPTION = """\
 Make drawings look real, with the G of a run of simgan.
@@ -55,7 +55,6 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("--out", required=True, metavar="DIR|FILE.npz", help="a folder, new or empty, or an .npz")
     parser.add_argument("--sheet", metavar="FILE.png", help="pictures before and after, and the change, side by side")
     parser.add_argument("--split", choices=("train", "test"), default="train", help="of a data set (default: train)")
-    parser.add_argument("--seed", type=an_integer, metavar="S", help="of the noise in G, if it has some")
     parser.add_argument(
         "--draws",
         type=an_integer,
@@ -63,14 +62,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         metavar="N",
         help="in an .npz, so many refined pictures of each drawing, with noise of their own (default: 1)",
     )
-    parser.add_argument("--tile", type=an_integer, metavar="N", help="side of a tile (default: what memory allows)")
-    parser.add_argument(
-        "--averaged",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="by the average of G, where the run keeps one (default: --averaged)",
-    )
-    add_import(parser)
+    add_generator(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from ..metrics import psnr
 from ..paths import StrPath, expand
 from ..runs.picture_files import Pixels, check_targets, found, load_game, read, save_pictures, save_sheet, with_channels
 from ..samples import as_images
-from . import add_import, an_integer
+from . import add_generator
 
 _DESCRIPTION = """\
 Make pictures of pictures, with the G of a run of pix2pix: of any size that it
@@ -50,15 +50,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         "results come (PSNR)",
     )
     parser.add_argument("--sheet", metavar="FILE.png", help="pictures before and after, side by side, of one size")
-    parser.add_argument("--seed", type=an_integer, metavar="S", help="of the noise in G, if it has some")
-    parser.add_argument("--tile", type=an_integer, metavar="N", help="side of a tile (default: what memory allows)")
-    parser.add_argument(
-        "--averaged",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="by the average of G, where the run keeps one (default: --averaged)",
-    )
-    add_import(parser)
+    add_generator(parser)
 
 
 def run(args: argparse.Namespace) -> int:

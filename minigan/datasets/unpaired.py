@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,6 @@ class Unpaired(Dataset):
         wanted = pictures.as_size(size)
         images, inputs = (pictures.scaled(part, wanted) for part in (self.images, self.inputs))
         return replace(self, images=images, inputs=inputs)
-
-    def of(self, rows: Any) -> Self:
-        """Some of the images, and all drawings. rows: indices, a slice or a mask."""
-        labels = None if self.labels is None else self.labels[rows]
-        return replace(self, images=self.images[rows], labels=labels)
 
     def __repr__(self) -> str:
         rest = super().__repr__().removeprefix("Dataset(").removesuffix(")")

@@ -105,6 +105,35 @@ class ImageToImage(Game, abstract=True):
         loss, dlogits = self.objective.generator(on_made, up.arena, beside)
         return loss, back_D(dlogits)
 
+    def judged(self, up: Update, verdicts: Sequence[Array], penalty: Array | None) -> dict[str, Array]:
+        """The metrics of an update of D that has been made."""
+        return {
+            **dict(zip(VERDICTS, verdicts, strict=True)), "d_loss": up.loss, "d_grad_norm": up.norm,
+            "d_penalty": self._nothing if penalty is None else penalty,
+        }  # fmt: skip
+
+    def descended(
+        self,
+        up: Update,
+        made: Array,
+        distance: tuple[Array, Array],
+        real: Array | None,
+        on_real: str,
+        condition: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Sets G's loss, of its distance and of what D says. distance: with its gradient, which may be overwritten; the
+        rest as of `through_D`. Returns G's loss on D, and the gradient with respect to the pictures made."""
+        value, grad = distance
+        grad *= self.weight
+        if self.D is None:
+            up.loss = value * self.weight
+            return self._nothing, grad
+        on_D, through_D = self.through_D(up, made, real, on_real, condition)
+        through_D *= self.adversary
+        grad += through_D
+        up.loss = on_D * self.adversary + value * self.weight
+        return on_D, grad
+
     def _without_D(self) -> dict[str, Array]:
         return dict.fromkeys(("g_loss", "d_loss", "d_penalty", "d_grad_norm", *VERDICTS), self._nothing)
 

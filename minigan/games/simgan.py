@@ -39,7 +39,6 @@ from ..game.game import Panel, Shapes
 from ..game.generating import require_one_place
 from ..game.player import Player
 from ..game.update import Update, purpose_of
-from ..gan import VERDICTS
 from ..limits import PENALTY, Budget
 from ..nn import Sequential
 from ..objectives import Objective, mean_absolute_error, softmax_cross_entropy
@@ -175,24 +174,18 @@ class Refinement(ImageToImage):
         """G's loss on some drawings, and its gradient. i: which descent of this update it is."""
         up.batches.append(("the drawings", drawings))
         refined, back = up.run(self.G, drawings, f"G, descent {i}" if i else "G", on="drawings")
-        distance, grad = self._change(up, refined, drawings)
-        grad *= self.weight
-        on_D = self._nothing
-        if self.D is None:
-            up.loss = distance * self.weight
-        else:
-            on_D, through_D = self.through_D(up, refined, real, "real")
-            through_D *= self.adversary
-            grad += through_D
-            up.loss = on_D * self.adversary + distance * self.weight
+        distance = self._change(up, refined, drawings)
+        on_D, grad = self.descended(up, refined, distance, real, "real")
         back(grad, inputs=False)
-        return distance, on_D
+        return distance[0], on_D
 
     @atomically
-    def learn_classes(self, drawings: Array, classes: Array, *unlabelled: Array) -> Array:
+    def learn_classes(
+        self, drawings: Array, classes: Array, seen: Sequence[Array] = (), reach: Array | None = None
+    ) -> Array:
         """ψ descends its loss on drawings. classes: one-hot (N, K). Returns the loss, without VAT.
 
-        unlabelled: for VAT the reach of the drawings, if it is relative to that; real pictures; their reach.
+        For VAT, seen: real pictures, with their reach if it is relative to that; reach: then that of the drawings.
         """
         assert self.features is not None
         with self.update(self.f) as up:
@@ -201,9 +194,8 @@ class Refinement(ImageToImage):
             up.loss, grad = softmax_cross_entropy(logits, classes, up.arena)
             back(grad, inputs=False)
             if self.vat is not None:
-                *own, real, of_real = unlabelled if self.vat.relative else (None, *unlabelled, None)
-                up.smooth(self.features, self.vat, drawings, *own)
-                up.smooth(self.features, self.vat, real, of_real)
+                up.smooth(self.features, self.vat, drawings, reach)
+                up.smooth(self.features, self.vat, *seen)
         return up.loss
 
     @atomically
@@ -236,10 +228,7 @@ class Refinement(ImageToImage):
             penalty, learns = judged.back(), not up.is_dry
         if past is not None and learns:  # after an update that was made
             self.backend.replace(self._past, count, m, (self.seed + purpose_of("replaced")) % 2**64, refined)
-        return {
-            **dict(zip(VERDICTS, verdicts, strict=True)), "d_loss": up.loss, "d_grad_norm": up.norm,
-            "d_penalty": self._nothing if penalty is None else penalty,
-        }  # fmt: skip
+        return self.judged(up, verdicts, penalty)
 
     def _change(self, up: Update, refined: Array, drawings: Array) -> tuple[Array, Array]:
         """How far drawings were changed, and its gradient with respect to what they are now."""
@@ -276,9 +265,9 @@ class Refinement(ImageToImage):
         if updates > of_G and self.D is None:
             raise ValueError(f"{updates - of_G} updates of D alone were asked for, but there is no D")
         while self.begun < min(updates, self.f_pretrain):
-            drawings, classes, *reach = draw(self.f, "labelled")
             seen = draw(self.f, "seen") if self.vat is not None else ()
-            self.learn_classes(drawings, classes, *reach, *seen)
+            drawings, classes, *reach = draw(self.f, "labelled")
+            self.learn_classes(drawings, classes, seen, *reach)
         while self.begun < min(updates, of_G):
             self.learn_to_change_nothing(*draw(self.alone, "unchanged"))
         while self.begun < updates:

@@ -24,7 +24,6 @@ from ..atomic import atomically
 from ..game.fitting import look_at_data, on_backend
 from ..game.game import Panel, Shapes
 from ..game.update import Update
-from ..gan import VERDICTS
 from ..limits import PENALTY, Budget
 from ..names import not_one_of
 from ..nn import Sequential
@@ -128,24 +127,14 @@ class Translation(ImageToImage):
             judged = self.judging(up, wanted, made.pictures, made.inputs)
             up.loss, verdicts = self.objective.classify(judged.real, judged.fakes, up.arena, judged.grads)
             penalty = judged.back()
-        return {
-            **dict(zip(VERDICTS, verdicts, strict=True)), "d_loss": up.loss, "d_grad_norm": up.norm,
-            "d_penalty": self._nothing if penalty is None else penalty,
-        }  # fmt: skip
+        return self.judged(up, verdicts, penalty)
 
     def descend(self, up: Update, made: Made, wanted: Array) -> dict[str, Array]:
         """G's loss on its pictures, and its gradient, from the distance and through D, and back through G."""
-        distance, grad = DISTANCES[self.distance](made.pictures, wanted, up.arena)
-        grad *= self.weight
-        if self.D is None:
-            up.loss, on_D = distance * self.weight, self._nothing
-        else:
-            on_D, through_D = self.through_D(up, made.pictures, wanted, "wanted", made.inputs)
-            through_D *= self.adversary
-            grad += through_D
-            up.loss = on_D * self.adversary + distance * self.weight
+        distance = DISTANCES[self.distance](made.pictures, wanted, up.arena)
+        on_D, grad = self.descended(up, made.pictures, distance, wanted, "wanted", made.inputs)
         made.back(grad, inputs=False)
-        return {"distance": distance, "g_loss": on_D}
+        return {"distance": distance[0], "g_loss": on_D}
 
     # --- and what it needs -------------------------------------------------------------------------------------
 
