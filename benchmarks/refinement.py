@@ -8,7 +8,7 @@ Digits are drawn from the fonts of a folder, or taken from an .npz (`images`, `l
 font of each); some fonts are kept apart, for choosing settings by. The fixed classifier of reading.py learns from
 drawings as they are, or distorted (plain augmentation), or refined by the recipe `simgan`, and reads the test images of
 the real ones. Of labels of real images only two things learn, by neither of which anything was chosen: the classifier
-of the last row, and the judge, that classifier with the seed 0, of whether refined drawings still show what they showed.
+of the last row, and the judge, that classifier with the seed 0, of whether refined drawings show what they showed.
 `--processes` runs are made side by side, with one BLAS thread each; a run that is finished is not made again. Figures
 go to benchmarks/results/refinement.json as they come.
 """
