@@ -16,12 +16,13 @@ from .game.game import Game
 from .game.gradients import gradcheck_game
 from .game.player import Player
 from .game.update import NonFiniteError
-from .games import AAE, Categories, Conditional, MoleculeAAE, Refinement, SemiSupervised, Translation, Tutorial
+from .games import AAE, Categories, Conditional, MoleculeAAE, Refinement, SemiSupervised, Translation, Tutorial, Words
 from .gan import GAN
 from .gradcheck import GradientError, gradcheck
 from .nn import (
     GRU,
     AvgPool2D,
+    Bag,
     BatchNorm,
     Chain,
     Conv2D,
@@ -88,6 +89,7 @@ __all__ = [
     "VAT",
     "Adam",
     "AvgPool2D",
+    "Bag",
     "BatchNorm",
     "Categories",
     "Category",
@@ -140,6 +142,7 @@ __all__ = [
     "Upsample",
     "Wasserstein",
     "WeightNorm",
+    "Words",
     "__version__",
     "datasets",
     "evaluate",

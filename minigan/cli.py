@@ -29,6 +29,7 @@ COMMANDS = {
     "sample": "make images with a trained GAN",
     "translate": "make pictures of pictures, with a trained pix2pix",
     "refine": "make drawings look real, with a trained simgan",
+    "captions": "list what is said of pictures, right and wrong",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
     "lab": "watch a GAN play, live, in the browser",
     "study": "see the theory hold and the failures happen, with pictures",
@@ -48,6 +49,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan translate DIR FILES --out DIR  pictures made of pictures
   minigan refine DIR FILES --out DIR     drawings made to look real
+  minigan sample DIR --text "a thin 3"   pictures of words, by a trained words
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
   minigan lab                            a GAN plays, live, in the browser
   minigan study figure-1                 an experiment, with its picture

@@ -27,7 +27,7 @@ from minigan.evaluation.classifier import Classifier, Recipe
 from minigan.evaluation.codes import _centred, _correlation, evaluate_codes
 from minigan.evaluation.components import Components
 from minigan.evaluation.evaluator import Quality, _hold_out
-from minigan.evaluation.strokes import slant, thickness
+from minigan.metrics.strokes import slant, thickness
 from minigan.runs.config import Config
 from minigan.runs.data import fingerprint
 from minigan.samples import sample_images

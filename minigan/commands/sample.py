@@ -16,15 +16,16 @@ from ..console import say
 from ..files import require_folder
 from ..game import Game
 from ..game.generating import Generating
-from ..games import MoleculeAAE
+from ..games import MoleculeAAE, Words
 from ..names import did_you_mean, not_one_of
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.fingerprints import save_fingerprints, screened
 from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.noted import checkpoint_of, shape_and_classes
+from ..runs.sheets import below
 from ..runs.walks import WALKS
-from ..samples import images_of, sample_images
+from ..samples import as_images, images_of, sample_images
 from . import add_import, an_integer
 
 _DESCRIPTION = """\
@@ -38,6 +39,7 @@ the same images.
   minigan sample runs/cgan-pets-1 --label cat             the name of a folder
   minigan sample runs/infogan-digits-1 --grid traversal   what each code means
   minigan sample runs/infogan-digits-1 --ask c1=1.5       one of its codes
+  minigan sample runs/words-mnist-1 --text "a thin 3, not leaning"
   minigan sample runs/molecules-1 --ask growth=7.5 --out hits.npz
                                               fingerprints with a wished effect
   minigan sample runs/molecules-1 --ask growth=7.5 --screen library.npz \\
@@ -75,6 +77,12 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         metavar="NAME=X",
         action="append",
         help="what a number of the codes shall be, such as c1=1.5, or growth=7.5 of molecules; may be repeated",
+    )
+    parser.add_argument(
+        "--text",
+        metavar="TEXT",
+        action="append",
+        help="of a GAN that is asked in words: what to draw, N pictures of each (default: 10); may be repeated",
     )
     parser.add_argument(
         "--screen",
@@ -125,6 +133,7 @@ def sample(
     format: str | None = None,
     ask: Sequence[str] | Mapping[str, float] | None = None,
     screen: StrPath | None = None,
+    text: Sequence[str] | None = None,
 ) -> int:
     """Write images of the game in `directory`, a run folder or a checkpoint, to `out`, and return how many.
 
@@ -133,7 +142,8 @@ def sample(
     `GAN.sample`. label: the name of a class of the data, or its number. grid: "samples", "interpolation" or
     "traversal", whose rows are those of runs/walks.py. z: a .npy of latents, as `GAN.latents` draws them, or of their
     noise alone; the codes are then those of the seed and the label. ask: numbers of continuous codes, by name, or
-    as "name=number". screen: a library of molecules to be put into order instead, in a .csv. A game of molecules
+    as "name=number". text: sentences, of each of which n pictures are drawn, or by default those that the game has in
+    mind. screen: a library of molecules to be put into order instead, in a .csv. A game of molecules
     writes fingerprints to an .npz (datasets/molecules.py).
 
     Raises ValueError for another kind of file or grid, a number below 1, a label that the GAN cannot be asked for,
@@ -156,6 +166,7 @@ def sample(
     shape, classes = shape_and_classes(checkpoint, game)
     label = None if label is None else _class(label, classes)
     rows = columns = None
+    texts: list[str] = []
     if screen is not None or (isinstance(game, MoleculeAAE) and target.suffix.lower() == ".npz"):
         if not isinstance(game, MoleculeAAE):
             raise ValueError(f"a {type(game).__name__} is no game of molecules; leave out --screen")
@@ -164,7 +175,16 @@ def sample(
         if screen is None:
             return save_fingerprints(target, game, 100 if n is None else n, seed, wishes)
         return screened(target, game, screen, 1000 if n is None else n, seed, wishes)
-    if not isinstance(game, Generating):
+    if text is not None and not isinstance(game, Words):
+        raise ValueError(f"a {type(game).__name__} is not asked in words; leave out --text")
+    if isinstance(game, Words) and z is None and grid == "samples":
+        if label is not None or wishes:
+            raise ValueError('this GAN is asked in words: --text "a thick seven"; leave out --label and --ask')
+        texts, n = game.examples(10) if text is None else list(text), 10 if n is None else n
+        blocks = [as_images(game, game.pictures([t for t in texts for _ in range(n)], seed, averaged), shape)]
+    elif text is not None:
+        raise ValueError("--text says what is drawn; leave out --z and --grid")
+    elif not isinstance(game, Generating):
         if label is not None or z is not None or grid != "samples" or not averaged or wishes:
             kind = type(game).__name__
             raise ValueError(f"a {kind} has no G of latents; leave out --label, --z, --grid, --ask and --averaged")
@@ -183,6 +203,8 @@ def sample(
         pictures.save_each(target, np.concatenate(blocks), _ENDS[format or "png"])
     elif target.suffix.lower() == ".npz":
         archive.save(target, {"images": np.concatenate(blocks)})
+    elif texts:
+        pictures.save_picture(target, below(blocks[0], texts, len(blocks[0]) // len(texts)))
     elif rows is None:
         pictures.save_picture(target, picture_of(blocks[0], classes, columns))
     else:

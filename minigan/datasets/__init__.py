@@ -121,7 +121,7 @@ def load(
     drawn from the fonts of this machine; "glyphs:FOLDER": from those in a folder; splits are of fonts, see
     `glyphs.glyphs`, which draws other characters as well), or a PATH: an IDX file or a folder of them, an `.npz`, or a
     folder of pictures (PNG, JPEG, WEBP, BMP, TIFF and others; a subfolder for each class, if there are classes; inputs/
-    and targets/ for `pairs.Pairs`).
+    and targets/ for `pairs.Pairs`; with a captions.csv for `captions.Captioned`).
     A string that is a name is never taken for a path: write "./mnist" or a `pathlib.Path` for a folder of that name.
     `split`: "train" or "test". `size`: N, "WxH" or (W, H), what images are scaled to, cropped around the middle;
     pictures of several sizes need it.
@@ -191,10 +191,11 @@ def _load_folder(path: str, split: Split, name: str, size: tuple[int, int] | Non
             f'split="{split}" was asked of {path}, which only has {os.path.basename(present[0])}; '
             f'add the files of that split or take split="{other}"'
         )
-    from minigan.datasets import folder, pairs
+    from minigan.datasets import captions, folder, pairs
 
-    read = pairs.read_folder if pairs.is_folder(path) else folder.read
-    return read(path, split, name, size)
+    if pairs.is_folder(path):
+        return pairs.read_folder(path, split, name, size)
+    return (captions.read_folder if captions.are_in(path) else folder.read)(path, split, name, size)
 
 
 def _load_file(path: str, split: Split, name: str) -> Dataset:

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from minigan.datasets import Dataset, MissingSplit, Split
 from minigan.datasets.pictures import SUFFIXES, Size, shown, some
 from minigan.datasets.pictures import read as read_pictures
 
-__all__ = ["Folder", "look", "read"]
+__all__ = ["Folder", "Found", "find", "look", "read"]
 
 _SPLITS = {"train": ("train", "training"), "test": ("test", "testing")}
 _BESIDE = ("val", "valid", "validation", "dev")  # stand beside those two, and are never loaded
@@ -34,6 +35,17 @@ _OTHER_PICTURES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".
                    ".rw2", ".raf")  # fmt: skip
 
 
+class Found(NamedTuple):
+    """Pictures of a folder: their files, the label of each and the names of labels where there are classes, and what
+    was left out. top: the folder that holds them all."""
+
+    top: str
+    paths: list[str]
+    labels: NDArray[np.int64] | None
+    names: dict[int, str] | None
+    left_out: list[str]
+
+
 def read(folder: str, split: Split, name: str, size: Size | None) -> Dataset:
     """The pictures of a folder, ordered by class and then by name; classes are labelled and have names.
 
@@ -41,6 +53,13 @@ def read(folder: str, split: Split, name: str, size: Size | None) -> Dataset:
     ones in every split. Raises MissingSplit for a split that is not there, ValueError for a folder without pictures,
     one whose form cannot be told, and files that are lost or cannot be read.
     """
+    found = find(folder, split)
+    images, notes = read_pictures(found.paths, size)
+    return Dataset(images, found.labels, name, found.names, (*found.left_out, *notes))
+
+
+def find(folder: str, split: Split) -> Found:
+    """What `read` reads; raises as it does, but for what cannot be read."""
     root = look(folder)
     parts = _splits(root)
     top = root
@@ -57,8 +76,7 @@ def read(folder: str, split: Split, name: str, size: Size | None) -> Dataset:
             f'split="test" was asked of {shown(folder)}, but it has no subfolder test/; take split="train"'
         )
     paths, labels, names = _classes(top, [top, *(part for part in parts.values() if part is not top)])
-    images, notes = read_pictures(paths, size)
-    return Dataset(images, labels, name, names, (*_left_out(root, top), *notes))
+    return Found(top.path, paths, labels, names, _left_out(root, top))
 
 
 @dataclass(eq=False)

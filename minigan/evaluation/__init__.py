@@ -3,7 +3,8 @@
 evaluator.py     real images once, then set after set of samples: a Quality of figures for each
 classifier.py    whose last hidden layer the sets are compared in        cache.py     trained once per data set
 components.py    the same for images without labels: principal components of the pixels
-codes.py         are labels obeyed, have codes found a meaning?          strokes.py   slant and thickness
+codes.py         are labels obeyed, have codes found a meaning?
+words.py         are sentences obeyed?
 compare.py       several GANs side by side        sources.py  what can be judged        report.py  tables and JSON
 
 The formulas are in minigan/metrics/.

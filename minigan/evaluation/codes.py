@@ -6,8 +6,8 @@ GAN-train       accuracy on real test images of a classifier that was trained on
                 samples that are wrong, or all alike, teach little
 matched error   of the category that D, or Q, reads in real test images, when each category stands for the class
                 that makes the error smallest, no class for two of them (Chen et al. 2016, section 7.2: 5 % on MNIST)
-correlations    of each number of the continuous codes with slant and thickness (strokes.py), among samples of one
-                category, all categories together
+correlations    of each number of the continuous codes with slant and thickness (metrics/strokes.py), among samples of
+                one category, all categories together
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ..codes import Category, Label
 from ..datasets import to_float
 from ..game.generating import Generating
 from ..metrics import matching
+from ..metrics.strokes import slant, thickness
 from ..samples import images_of, sample_images
 from .classifier import Classifier
 from .evaluator import Evaluator
-from .strokes import slant, thickness
 
 
 @dataclass(frozen=True)

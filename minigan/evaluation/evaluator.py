@@ -175,6 +175,10 @@ class Evaluator:
             raise ValueError("the data has no labels of different classes, so there is no classifier to ask")
         return np.asarray(np.array(self.classes, np.int64)[probabilities.argmax(axis=1)])
 
+    def features(self, images: Images) -> Images:
+        """The features (N, F) in which images (N, ...), as `evaluate` takes them, are compared."""
+        return self._look(self._pixels(images))[0]
+
     def labels_of(self, k: int) -> NDArray[np.int64]:
         """The labels that a game of k classes means by 0, 1, ...: those of this data, if there are as many."""
         return np.array(self.classes if self.classes is not None and len(self.classes) == k else range(k), np.int64)

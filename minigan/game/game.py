@@ -71,6 +71,7 @@ class Game(Spec, abstract=True):
         """To be called first in a constructor."""
         self.seed = integer("seed", seed, least=0, bits=64)
         self.tries: Callable[[Update], None] | None = None  # called with each update, which then nobody learns from
+        self.held: dict[str, Array] = {}  # what is the same in every try
         self._atomic = Atomic()
 
     # --- the page ----------------------------------------------------------------------------------------------

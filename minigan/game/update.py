@@ -30,10 +30,12 @@ Back = Callable[..., Any]
 
 
 class Table(Protocol):
-    """What an update must know of its game. tries: called with each update, from which then nobody learns."""
+    """What an update must know of its game. tries: called with each update, from which then nobody learns; held: what
+    is the same in every try."""
 
     seed: int
     tries: Callable[[Update], None] | None
+    held: dict[str, Any]
 
     @property
     def steps(self) -> int: ...
@@ -156,6 +158,15 @@ class Update:
         keep = be.scheduled(lambda t: 1 - schedule(t), self.player.updates)
         be.average(value, one, keep, self._now)  # keep · 0 + (1 − keep) · 1
         return value.reshape(())
+
+    def given(self, name: str, array: Array) -> Array:
+        """An array that is taken as given, although what learns here has made it: no gradient goes back through it.
+
+        Where the update is tried again with other parameters, it is what it was the first time. name: of the array.
+        """
+        if self._game.tries is None:
+            return array
+        return self._game.held.setdefault(name, array.copy())
 
     def normal(self, shape: tuple[int, ...], name: str | int) -> Array:
         """Numbers from N(0, 1)."""

@@ -8,6 +8,7 @@ semisupervised.py   D classifies, and is told few labels
 simgan.py           drawings are refined until they look real, and keep what they show
 translation.py      from one picture to another: G is given a picture, D judges pairs
 tutorial.py         the loop of the classic tutorial
+words.py            G draws what a sentence asks for, and D must read to tell
 """
 
 from .aae import AAE
@@ -18,5 +19,16 @@ from .semisupervised import SemiSupervised
 from .simgan import Refinement
 from .translation import Translation
 from .tutorial import Tutorial
+from .words import Words
 
-__all__ = ["AAE", "Categories", "Conditional", "MoleculeAAE", "Refinement", "SemiSupervised", "Translation", "Tutorial"]
+__all__ = [
+    "AAE",
+    "Categories",
+    "Conditional",
+    "MoleculeAAE",
+    "Refinement",
+    "SemiSupervised",
+    "Translation",
+    "Tutorial",
+    "Words",
+]

@@ -7,6 +7,7 @@
     neighbours.py   are the samples new, or copies of training images?
     labellings.py   which category is which class, where nobody has said?   Kuhn 1955
     pictures.py     how near is a picture to the one that was asked for, and how sharp?     Wang et al. 2004
+    strokes.py      how does a drawing lean, how thick is it, how light?
 
 Pure functions of NumPy arrays, computed in float64. "Features" (N, F) are one row of numbers per image, from a
 network that was trained for something else; in `minigan.evaluation` it is a small classifier. Distances depend on

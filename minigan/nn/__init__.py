@@ -14,7 +14,7 @@ from .layernorm import LayerNorm
 from .maxout import Maxout
 from .minibatch import MinibatchStdDev
 from .noise import Dropout, GaussianNoise, InjectedNoise
-from .recurrent import GRU, Embedding
+from .recurrent import GRU, Bag, Embedding
 from .resample import AvgPool2D, Upsample
 from .rescale import Rescale
 from .sequential import Sequential
@@ -25,6 +25,7 @@ __all__ = [
     "GRU",
     "Activation",
     "AvgPool2D",
+    "Bag",
     "BatchNorm",
     "Chain",
     "Conv2D",

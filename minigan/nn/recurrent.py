@@ -1,4 +1,4 @@
-"""Layers that read: words as vectors, and a gated recurrent unit that remembers them one after the other.
+"""Layers that read: words as vectors, a gated recurrent unit that remembers them one after the other, and their sum.
 
 A text is a row of numbers of words, 0 being no word. `Embedding` makes of each a vector, of no word the vector 0, and
 `GRU` reads the vectors in their order; where one is 0 throughout nothing was said, and what it remembers stays.
@@ -24,6 +24,7 @@ Checked by tests/test_recurrent.py.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -188,6 +189,38 @@ class GRU(Layer):
 
         y = run.result((n, size))
         y[...] = h[steps]
+        return y, back
+
+
+class Bag(Layer):
+    """The sum of vectors (N, T, F) over T, (N, F): a bag of words, that knows which were said but not in which order.
+
+    What goes back is dy, to each of the T alike. Raises ValueError for a batch that is not (N, T, F).
+
+    >>> import minigan, numpy as np
+    >>> minigan.Sequential(minigan.Bag())(np.ones((1, 4, 2), "float32"))[0].tolist()
+    [[4.0, 4.0]]
+    """
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) != 3:
+            raise ValueError(f"expected vectors (N, T, F) in their order, got {tuple(shape)}")
+        return shape[0], shape[2]
+
+    def work(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        return math.prod(shape), 0
+
+    def forward(self, x: Array, run: Pass) -> tuple[Array, Back]:
+        y, shape = run.result(self.output_shape(x.shape)), x.shape
+        x.sum(axis=1, out=y)
+
+        def back(dy: Array, params: bool, inputs: bool) -> Array | None:
+            if not inputs:
+                return None
+            dx = run.empty(shape)
+            dx[...] = dy[:, None]
+            return dx
+
         return y, back
 
 

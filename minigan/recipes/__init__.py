@@ -38,6 +38,7 @@ from . import (
     ssgan,
     wgan,
     wgan_gp,
+    words,
 )
 
 DEFAULT = "quick"  # where no recipe is named
@@ -64,6 +65,7 @@ RECIPES: dict[str, ModuleType] = {
     "molecules": molecules,
     "pix2pix": pix2pix,
     "simgan": simgan,
+    "words": words,
 }
 
 

@@ -56,8 +56,8 @@ _OF_WEIGHTS = {"spectral": SpectralNorm, "weight": WeightNorm}
 class Head(NamedTuple):
     """What D says and sees beyond one sample and one logit.
 
-    outputs: the logit, and those that predict codes. given: numbers that each sample comes with. packing: samples
-    that D judges at once. minibatch_std: one more feature before the last layer, the mean standard deviation over the
+    outputs: the logit, and those that predict codes; 0 for a D that ends in features. given: numbers that each sample
+    comes with. packing: samples that D judges at once. minibatch_std: one more feature before the last layer, the mean standard deviation over the
     batch.
     """
 
@@ -69,7 +69,7 @@ class Head(NamedTuple):
     def layers(self, features: int, last: Callable[[int, int], Layer]) -> list[Layer]:
         """The end of D, behind so many features."""
         more = [MinibatchStdDev()] if self.minibatch_std else []
-        return [*more, last(features + len(more), self.outputs)]
+        return [*more, *([last(features + len(more), self.outputs)] if self.outputs else [])]
 
 
 def generator(latent: int, pixels: int, **where: Any) -> Sequential:

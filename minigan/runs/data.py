@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import datasets
 from ..datasets import Dataset
+from ..datasets.captions import Captioned, captioned
 from ..datasets.pairs import Pairs, side_by_side
 from ..datasets.tasks import make_pairs
 from ..datasets.unpaired import Unpaired, unpaired
@@ -91,12 +92,15 @@ def numbered(dataset: Dataset, recipe: str, options: Mapping[str, Any]) -> tuple
 
 
 def paired(dataset: Dataset, options: Mapping[str, Any], split: datasets.Split = "train") -> Dataset:
-    """The data as a recipe about two kinds of pictures takes it: pairs as they are, or what its task makes of single
-    pictures; real pictures with the drawings that `synthetic` names.
+    """The data as a recipe about more than pictures takes it: pairs as they are, or what its task makes of single
+    pictures; real pictures with the drawings that `synthetic` names; pictures with captions, or with some that are
+    made.
 
     options: of the recipe; where it knows neither the data stays as it is. Raises ValueError for a task of pairs, and
     for pictures that it cannot be made of.
     """
+    if "captions" in options and not isinstance(dataset, Captioned):
+        return captioned(dataset, options["language"], options["captions"], options["held_out"])
     if "synthetic" in options and not isinstance(dataset, Unpaired):
         return unpaired(dataset, _drawings(options["synthetic"], dataset.image_shape, split))
     if "task" not in options:
@@ -120,8 +124,8 @@ def _drawings(source: StrPath, shape: tuple[int, ...], split: datasets.Split) ->
 
 def of_the_data(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the recipe that were left to the data: the cell lines of molecules, where none is named; of pairs the
-    task that has made them, and the channels of an input; of drawings where they come from, as a path that holds
-    everywhere, and what of them is to stay."""
+    task that has made them, and the channels of an input; of captions their words; of drawings where they come from,
+    as a path that holds everywhere, and what of them is to stay."""
     if "synthetic" in options and isinstance(dataset, Unpaired):
         count = len(dataset.drawings.classes)
         features = options["features"] or ("classes" if count > 1 else "pixels")
@@ -129,6 +133,9 @@ def of_the_data(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"drawn_classes is {options['drawn_classes']}, but {dataset.drawn} has {count} of them")
         known = {"drawn_classes": count} if features == "classes" else {}
         return {"synthetic": source_of(options["synthetic"]), "features": features, **known}
+    if "captions" in options and isinstance(dataset, Captioned):
+        words, longest = " ".join(dataset.vocabulary), dataset.sentences.shape[1]
+        return {"vocabulary": options["vocabulary"] or words, "length": options["length"] or longest}
     if "task" in options and isinstance(dataset, Pairs):
         channels = dataset.inputs.shape[3] if dataset.inputs.ndim == 4 else 1
         return {"task": options["task"] or dataset.task or None, "channels": options["channels"] or channels}
@@ -169,8 +176,13 @@ def slug_of(data: StrPath) -> str:
 
 
 def fingerprint(dataset: Dataset) -> dict[str, Any]:
-    """Count, shape and SHA-256 of the pixels, of inputs and drawings too: what tells whether two data sets are one."""
+    """Count, shape and SHA-256 of the pixels, of inputs, drawings and captions too: what tells whether two data sets
+    are one."""
     digest = hashlib.sha256(dataset.images.reshape(-1).data)
+    if isinstance(dataset, Captioned):
+        for array in (dataset.sentences, dataset.right, dataset.wrong):
+            digest.update(np.ascontiguousarray(array, "<i8").data)
+        digest.update(" ".join(dataset.vocabulary).encode())
     if isinstance(dataset, Pairs | Unpaired):
         digest.update(dataset.inputs.reshape(-1).data)
     return {"count": len(dataset), "shape": list(dataset.image_shape), "sha256": digest.hexdigest()}

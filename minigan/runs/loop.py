@@ -21,6 +21,7 @@ from ..game import Game
 from ..game.generating import Generating
 from ..game.play import Play
 from ..game.update import NonFiniteError
+from ..games import Words
 from ..games.image_to_image import ImageToImage
 from ..gan import GAN
 from ..recipes.options import recipe_options
@@ -32,7 +33,7 @@ from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
 from .portraits import portraits
 from .progress import Progress
-from .sheets import sheet_of
+from .sheets import sheet_of, sheet_of_words
 
 __all__ = ["Run", "columns_of", "fixed_settings", "picture_of", "whole_rows"]
 
@@ -144,11 +145,11 @@ class Run:
             self.progress.say(self._headline())
             for remark in self._remarks:
                 self._say(f"step {gan.steps:,}: {remark}")
+        play = Play(gan, self.dataset, config.batch)
         if gan.steps == 0:
             for hint in hints(self.dataset, config.options):
                 self.progress.say(f"note: {hint}")
             self._save_sample()
-        play = Play(gan, self.dataset, config.batch)
         pretrained, before = gan.begun, gan.before(config.d_pretrain)
         if gan.steps == 0 and pretrained < before:
             last = f"the last {config.d_pretrain:,} of D alone" if config.d_pretrain else "none of them of D alone"
@@ -229,6 +230,9 @@ class Run:
         """The present samples of the first n latents, about, always the same ones; or what is made of n inputs."""
         if isinstance(self.gan, ImageToImage) and isinstance(self.dataset, Pairs | Unpaired):
             return sheet_of(self.gan, self.dataset, n)
+        if isinstance(self.gan, Words):
+            rows = round(math.sqrt(n))
+            return sheet_of_words(self.gan, self.gan.examples(rows), 2 * rows, self.config.images["shape"])
         columns = columns_of(n, self.classes)
         n = whole_rows(n, columns)
         images = as_images(self.gan, self.gan.show(n), self.config.images["shape"])

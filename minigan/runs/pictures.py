@@ -198,6 +198,30 @@ def titled(picture: Pixels, titles: Sequence[str], padding: int = 2) -> Pixels:
     return np.concatenate([np.broadcast_to(strip.reshape(*strip.shape, *(1,) * (len(shape) - 2)), shape), picture])
 
 
+def written(picture: Pixels, text: str, padding: int = 2) -> Pixels:
+    """A picture with a text above it, in as many lines as that takes; none where the picture is too narrow to read."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    width = picture.shape[1]
+    font = ImageFont.load_default(12)
+    if width < 6 * _LETTERS:
+        return picture
+    lines, line = list[str](), ""
+    for word in text.encode("utf-8", "replace").decode().split():
+        longer = f"{line} {word}".strip()
+        if line and font.getlength(longer) > width - 2 * padding:
+            lines, line = [*lines, line], word
+        else:
+            line = longer
+    lines.append(line)
+    strip = Image.new("L", (width, 15 * len(lines) + 2 * padding))
+    for i, line in enumerate(lines):
+        ImageDraw.Draw(strip).text((padding, 15 * i + padding), line, fill=255, font=font)
+    above = np.asarray(strip)
+    shape = (len(above), *picture.shape[1:])
+    return np.concatenate([np.broadcast_to(above.reshape(*above.shape, *(1,) * (len(shape) - 2)), shape), picture])
+
+
 def save_png(path: Target, picture: Pixels) -> None:
     """Write a picture (H, W) or (H, W, C) of 1 to 4 channels as PNG, losslessly; path: or an open file.
 

@@ -1,4 +1,5 @@
-"""Sheets of pictures that were made of pictures, side by side: before, after, and what was wanted or has changed.
+"""Sheets of pictures that were made of something: of pictures, side by side with these, before, after, and what was
+wanted or has changed; of sentences, below these.
 
 An input may have more channels than a picture, such as two frames one after the other: then the last of them is
 shown.
@@ -8,17 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.pairs import Pairs
 from ..datasets.unpaired import Unpaired
+from ..games import Words
 from ..games.image_to_image import ImageToImage
 from ..samples import as_images
 from . import pictures
 
 Pixels = NDArray[np.uint8]
+_ACROSS = 16  # pictures of one sentence in a row, at most
 _WIDE = 3  # questions in a row, for every 25 in a sheet
 
 
@@ -34,6 +38,19 @@ def sheet_of(game: ImageToImage, data: Pairs | Unpaired, n: int) -> Pixels:
     if isinstance(data, Unpaired):
         return sheet({"drawing": inputs, "refined": made, "change": change(inputs, made)})
     return sheet({"input": inputs, "made of it": made, "wanted": data.images[chosen]})
+
+
+def sheet_of_words(game: Words, texts: Sequence[str], each: int, shape: Sequence[int], **drawn: Any) -> Pixels:
+    """Pictures of each text in a row below it. drawn: as of `Words.pictures`."""
+    made = as_images(game, game.pictures([text for text in texts for _ in range(each)], **drawn), shape)
+    return below(made, texts, each)
+
+
+def below(images: Pixels, texts: Sequence[str], each: int) -> Pixels:
+    """Pictures (texts · each, H, W[, C]) in rows, each row or two below its text."""
+    across = each if each <= _ACROSS else max(1, math.ceil(math.sqrt(each)))
+    rows = [pictures.grid(images[i * each : (i + 1) * each], columns=across) for i in range(len(texts))]
+    return np.concatenate([pictures.written(row, text) for row, text in zip(rows, texts, strict=True)])
 
 
 def change(before: Pixels, after: Pixels) -> Pixels:

@@ -1,4 +1,4 @@
-"""Two measurements of what is drawn: how it leans, and how thick its strokes are.
+"""Measurements of what is drawn: how it leans, how thick its strokes are, how light it is.
 
 With ink p in [0, 1] at each pixel, x to the right, y downwards, and ⟨·⟩ the mean weighted with p:
 
@@ -6,19 +6,34 @@ With ink p in [0, 1] at each pixel, x to the right, y downwards, and ⟨·⟩ th
                                                       takes the correlation of x and y away
     thickness   t = 2 Σ p/Σ |∇p|                       in pixels: a bar of width t and length L has area t L, and its
                                                       contour, over which p rises from 0 to 1, a length of 2 L
+    shade       ⟨p⟩                                   from 0 to 1, of what is not black
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_BLOCK = 1000
 _FLAT = 1e-9  # square pixels: what rounding leaves of the variance of a line, while a single level in 255 is more
 
 
+def _block_by_block(measure: Callable[[NDArray[Any]], Floats]) -> Callable[[NDArray[Any]], Floats]:
+    """Of a thousand images at a time, so that memory stays small, and near."""
+
+    @wraps(measure)
+    def measured(images: NDArray[Any]) -> Floats:
+        return np.concatenate([measure(images[i : i + _BLOCK]) for i in range(0, max(1, len(images)), _BLOCK)])
+
+    return measured
+
+
+@_block_by_block
 def slant(images: NDArray[Any]) -> Floats:
     """Of uint8 images (N, H, W[, C]), light strokes on a dark ground: (N,), positive for what leans to the right.
 
@@ -38,12 +53,21 @@ def slant(images: NDArray[Any]) -> Floats:
     return np.asarray(np.where(flat, 0, -covariance / np.where(flat, 1, variance)))
 
 
+@_block_by_block
 def thickness(images: NDArray[Any]) -> Floats:
     """Of uint8 images (N, H, W[, C]): (N,), in pixels; 0 where there is no ink."""
     ink = np.pad(_ink(images), ((0, 0), (1, 1), (1, 1)))
     down, across = np.diff(ink, axis=1)[:, :, 1:], np.diff(ink, axis=2)[:, 1:, :]
     contour = np.sqrt(down**2 + across**2).sum(axis=(1, 2))
     return np.asarray(2 * ink.sum(axis=(1, 2)) / np.maximum(contour, 1e-12))
+
+
+@_block_by_block
+def shade(images: NDArray[Any]) -> Floats:
+    """Of uint8 images (N, H, W[, C]): (N,), how light it is where there is something; 0 where there is nothing."""
+    ink = _ink(images)
+    total = ink.sum(axis=(1, 2))
+    return np.asarray((ink * ink).sum(axis=(1, 2)) / np.maximum(total, 1e-12))
 
 
 def _ink(images: NDArray[Any]) -> Floats:

@@ -1,0 +1,197 @@
+"""Are sentences obeyed? Where captions were made of what is measured, it can be measured in what is drawn of them, too.
+
+obeyed      share of pictures that are what was asked for: the kind by the classifier, each property by its third, as
+            the training pictures of that kind are divided; all of it at once
+            plain           all facts in words that were read, of combinations that were seen
+            combinations    the same, of those held out (datasets/language.py)
+            templates       sentences built as none was that was read
+            synonyms        in words that were read in one template only, elsewhere
+            negations       "not thin", "a seven not a one", and then what is left open counts as right
+variety     recall of pictures drawn of one sentence beside real ones of that description, next to that of test images
+
+Rivals: the training picture whose caption shares most with the sentence, words counting by their rarity; and test
+images themselves, measured again after they were moved by a tenth of a pixel, which is as well as anybody can be
+measured to obey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.captions import Captioned, Described, numbers_of
+from ..datasets.language import HELD_OUT, TEMPLATES, Sentence
+from ..games import Words
+from ..metrics import Manifold
+from ..samples import as_images
+from .evaluator import Evaluator, K
+
+Pixels = NDArray[np.uint8]
+SENTENCES, EACH = 30, 200  # by which variety is judged, and pictures of each
+_MOVED = 0.1  # of a pixel
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """sentences: of which kind, "" for pictures. facts: share of each that is obeyed, the kind first; all: of all at
+    once. variety: mean recall, None where it was not looked at. n: how many."""
+
+    name: str
+    sentences: str
+    n: int
+    facts: tuple[float, ...]
+    all: float
+    variety: float | None = None
+
+
+def asked(described: Described, n: int, seed: int = 0) -> dict[str, list[Sentence]]:
+    """n sentences of each kind; the kinds of what was held out only where something was."""
+    language, gone = described.language, set(described.held_out)
+    seen = [facts for facts in language.combinations if facts not in gone]
+    held, rng = bool(gone), Random(seed)
+
+    def some(among: list[tuple[int, ...]], style: str = "plain", **said: object) -> list[Sentence]:
+        return [
+            language.sentence(among[i % len(among)], rng, style=style, held_out=held, **said)  # type: ignore[arg-type]
+            for i in range(n)
+        ]
+
+    kinds = {"plain": some(seen)}
+    if held:
+        kinds["combinations"] = some(sorted(gone))
+        kinds["templates"] = [
+            language.sentence(seen[i % len(seen)], rng, style="plain", template=HELD_OUT[i % 2], held_out=True)
+            for i in range(n)
+        ]
+        kinds["synonyms"] = [
+            language.sentence(
+                seen[i % len(seen)], rng, style="plain", template=TEMPLATES[1 + i % (len(TEMPLATES) - 1)],
+                held_out=True, rare=True,
+            )
+            for i in range(n)
+        ]  # fmt: skip
+    return kinds | {"negations": some(seen, "denied")}
+
+
+def evaluate_words(
+    draw: Callable[[list[str]], Pixels], train: Captioned, evaluator: Evaluator, name: str, n: int, variety: bool
+) -> list[Obeyed]:
+    """How well pictures obey that `draw` makes of sentences, one of each; none where captions were not made.
+
+    train: what was learned. n: sentences of each kind. variety: whether that is looked at.
+    """
+    described = train.described
+    if described is None or evaluator.classes is None:
+        return []
+    rows = []
+    for kind, sentences in asked(described, n).items():
+        found = _facts(draw([said.text for said in sentences]), described, evaluator, train)
+        recall = _variety(draw, train, evaluator) if variety and kind == "plain" else None
+        rows.append(_obeyed(name, kind, found, [said.means for said in sentences], recall))
+    return rows
+
+
+def evaluate_rivals(train: Captioned, evaluator: Evaluator, n: int) -> list[Obeyed]:
+    """Training pictures that are looked up, and test images that are measured again."""
+    if train.described is None or evaluator.classes is None:
+        return []
+    rows = evaluate_words(lambda texts: looked_up(texts, train), train, evaluator, "nearest training picture", n, False)
+    test = evaluator.test.images[: evaluator.n]
+    first = train.described.thirds.of(test, _kinds(test, train, evaluator, evaluator.test.labels))
+    again = _facts(moved(test), train.described, evaluator, train)
+    means = [tuple(frozenset([fact]) for fact in facts) for facts in first.tolist()]
+    return [*rows, _obeyed("test images, measured again", "", again, means, _real_variety(train, evaluator))]
+
+
+def drawn_by(game: Words, shape: tuple[int, ...], seed: int | None) -> Callable[[list[str]], Pixels]:
+    """Pictures of sentences as a game draws them."""
+    return lambda texts: as_images(game, game.pictures(texts, seed), shape)
+
+
+def looked_up(texts: list[str], train: Captioned) -> Pixels:
+    """For each text the training picture whose first caption shares most with it."""
+    length = max(train.sentences.shape[1], 64)
+    own = _bags(np.pad(train.sentences, ((0, 0), (0, length - train.sentences.shape[1]))), train)
+    of_pictures = own[train.right[:, 0]]
+    weight = np.log(len(of_pictures) / np.maximum((of_pictures > 0).sum(axis=0), 1)).astype(np.float32)
+    of_pictures = of_pictures * weight
+    of_pictures /= np.maximum(np.linalg.norm(of_pictures, axis=1, keepdims=True), 1e-6)
+    wanted = _bags(numbers_of(texts, train.vocabulary, length), train) * weight
+    nearest = [(of_pictures @ wanted[i : i + 256].T).argmax(axis=0) for i in range(0, len(wanted), 256)]
+    return np.asarray(train.images[np.concatenate(nearest)])
+
+
+def moved(images: Pixels) -> Pixels:
+    """Images (N, H, W[, C]), a tenth of a pixel to the right and down, bilinear."""
+    x = images.astype(np.float32)
+    for axis in (1, 2):
+        x = (1 - _MOVED) * x + _MOVED * np.roll(x, 1, axis)
+    return np.rint(x).astype(np.uint8)
+
+
+def _bags(sentences: NDArray[np.int64], train: Captioned) -> NDArray[np.float32]:
+    """How often each word is said, (S, words)."""
+    bags = np.zeros((len(sentences), len(train.vocabulary) + 1), np.float32)
+    np.add.at(bags, (np.arange(len(sentences))[:, None], sentences), 1)
+    return bags[:, 1:]
+
+
+def _kinds(
+    images: Pixels, train: Captioned, evaluator: Evaluator, labels: NDArray[np.integer] | None = None
+) -> NDArray[np.int64]:
+    """The number of the kind of each, by its label or as the classifier sees it."""
+    known = evaluator.classify(images) if labels is None else labels[: len(images)]
+    return train.kinds(known)
+
+
+def _facts(images: Pixels, described: Described, evaluator: Evaluator, train: Captioned) -> NDArray[np.int64]:
+    return described.thirds.of(images, _kinds(images, train, evaluator))
+
+
+def _obeyed(
+    name: str, kind: str, facts: NDArray[np.int64], means: list[tuple[frozenset[int], ...]], recall: float | None
+) -> Obeyed:
+    right = np.array(
+        [[fact in m for fact, m in zip(f, mean, strict=True)] for f, mean in zip(facts.tolist(), means, strict=True)]
+    )
+    return Obeyed(
+        name, kind, len(facts), tuple(map(float, right.mean(axis=0))), float(right.all(axis=1).mean()), recall
+    )
+
+
+# --- variety -------------------------------------------------------------------------------------------------------
+
+
+def _described_by(train: Captioned, evaluator: Evaluator) -> list[tuple[tuple[int, ...], Pixels, Pixels]]:
+    """Combinations, with training pictures and test images of each, of which there are enough."""
+    assert train.described is not None
+    test = evaluator.test.images
+    facts = train.described.thirds.of(test, _kinds(test, train, evaluator, evaluator.test.labels))
+    found = []
+    for combination in train.described.language.combinations:
+        own, other = ((part == combination).all(axis=1) for part in (train.described.facts, facts))
+        if own.sum() > K and other.sum() > K:
+            found.append((combination, train.images[own][:EACH], test[other][:EACH]))
+    return found[:: max(1, len(found) // SENTENCES)][:SENTENCES]
+
+
+def _variety(draw: Callable[[list[str]], Pixels], train: Captioned, evaluator: Evaluator) -> float:
+    assert train.described is not None
+    rng, recalls = Random(1), []
+    for combination, own, other in _described_by(train, evaluator):
+        said = train.described.language.sentence(combination, rng, style="plain", held_out=True)
+        recalls.append(_recall(evaluator, draw([said.text] * len(other)), own))
+    return float(np.mean(recalls))
+
+
+def _real_variety(train: Captioned, evaluator: Evaluator) -> float:
+    return float(np.mean([_recall(evaluator, other, own) for _, own, other in _described_by(train, evaluator)]))
+
+
+def _recall(evaluator: Evaluator, drawn: Pixels, real: Pixels) -> float:
+    """The share of real pictures within reach of those drawn, in the features that all is judged in."""
+    return float(Manifold(evaluator.features(drawn), K).contains(evaluator.features(real)).mean())
