@@ -57,8 +57,8 @@ class Head(NamedTuple):
     """What D says and sees beyond one sample and one logit.
 
     outputs: the logit, and those that predict codes; 0 for a D that ends in features. given: numbers that each sample
-    comes with. packing: samples that D judges at once. minibatch_std: one more feature before the last layer, the mean standard deviation over the
-    batch.
+    comes with. packing: samples that D judges at once. minibatch_std: one more feature before the last layer, the mean
+    standard deviation over the batch.
     """
 
     outputs: int = 1
