@@ -45,6 +45,10 @@ class Described:
     labels: tuple[int, ...]
     held_out: tuple[tuple[int, ...], ...] = ()
 
+    def kinds(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+        """The numbers of the kinds that labels (N,) stand for."""
+        return _kinds(labels, self.language, self.labels)
+
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Captioned(Dataset):
@@ -86,11 +90,6 @@ class Captioned(Dataset):
         """A sentence, by its row or as its row of numbers, in words."""
         numbers = self.sentences[sentence] if np.ndim(sentence) == 0 else sentence
         return " ".join(self.vocabulary[number - 1] for number in np.asarray(numbers, int) if number)
-
-    def kinds(self, labels: NDArray[Any]) -> NDArray[np.int64]:
-        """The numbers that the language of made captions has for labels of this data."""
-        assert self.described is not None
-        return _kinds(labels, self.described.language, self.described.labels)
 
     def of(self, rows: Any) -> Self:
         described = self.described and replace(self.described, facts=self.described.facts[rows])

@@ -194,7 +194,7 @@ class Language:
         """A sentence that is right of a picture of these facts.
 
         style: "plain", "denied" or "partial", see above; by default one of them at random. template: by default any.
-        held_out: without what can be held out. rare: with synonyms that can be held out, and no other.
+        held_out: without what can be held out. rare: with one synonym that can be held out, and no other.
         """
         kind, *thirds = facts
         count, chance = len(thirds), rng.random()
@@ -204,13 +204,15 @@ class Language:
         bare = len(left_out) == count
         templates = BARE if bare else TEMPLATES if held_out else (*TEMPLATES, *HELD_OUT)
         template = template or _one(templates, rng)
-        every = not held_out or template == TEMPLATES[0]  # whether synonyms that are held out may be said
+        every = (not held_out or template == TEMPLATES[0]) and not rare  # whether each synonym may be said
+        one_rare = _one(range(count + 1), rng) if rare else None  # of which fact
 
-        def one(phrases: Sequence[str]) -> str:
-            few = len(phrases) < THIRDS
-            return _one(phrases if few or (every and not rare) else phrases[-1:] if rare else phrases[:-1], rng)
+        def one(phrases: Sequence[str], fact: int | None = None) -> str:
+            if fact is not None and fact == one_rare:
+                return phrases[-1]
+            return _one(phrases if every or len(phrases) < THIRDS else phrases[:-1], rng)
 
-        name = one(self.kinds[kind])
+        name = one(self.kinds[kind], 0)
         if 0 in denied:
             name += f" not a {one(self.kinds[(kind + _one(range(1, len(self.kinds)), rng)) % len(self.kinds)])}"
         said, means = list[str](), [frozenset([kind])]
@@ -220,7 +222,7 @@ class Language:
                 said.append(_one([phrase for phrase, values in p.denied.items() if third in values], rng))
                 means[-1] = frozenset(p.denied[said[-1]])
             elif i not in left_out:
-                said.append(one(p.phrases[third]))
+                said.append(one(p.phrases[third], i))
         text = template.format(kind=name, so=_one(TOGETHER, rng).join(_some(said, len(said), rng)))
         return Sentence(re.sub(r"\ba (?=(?!one\b)[aeiou8])", "an ", text), tuple(means), style == "denied")
 

@@ -13,11 +13,12 @@ from ..archive import StrPath
 from ..backend import Backend, get_backend
 from ..codes import Category, Continuous
 from ..datasets import Dataset, MissingSplit
+from ..datasets.captions import Captioned
 from ..datasets.pairs import Pairs
 from ..datasets.tasks import TASKS
 from ..datasets.unpaired import Unpaired
 from ..game.generating import Generating
-from ..games import AAE, Refinement, SemiSupervised, Translation
+from ..games import AAE, Refinement, SemiSupervised, Translation, Words
 from ..runs.data import described, fingerprint, load_again, load_data, paired, size_of
 from .autoencoders import evaluate_autoencoder
 from .codes import evaluate_codes
@@ -27,6 +28,7 @@ from .refinements import evaluate_refinement, refined_by
 from .report import Report
 from .sources import Source, open_source
 from .translations import Answers, draws_of, evaluate_translation, outputs_of
+from .words import drawn_by, evaluate_rivals, evaluate_words, pictures_of
 
 
 def evaluate(
@@ -65,7 +67,7 @@ def evaluate(
     for source in opened:
         source.check(train.image_shape)
     evaluator = Evaluator(train, test, n=n, backend=be, cache=cache, say=say)
-    rows, codes, labels, autoencoded, translated, refined = [], [], [], [], [], []
+    rows, codes, labels, autoencoded, translated, refined, obeyed = [], [], [], [], [], [], []
     if isinstance(evaluator.test, Pairs):
         asked_of = evaluator.test.of(slice(n))
         for name, made in _rivals(evaluator, asked_of).items():
@@ -75,10 +77,18 @@ def evaluate(
         data_set = evaluator.test
         rows.append(evaluator.evaluate(data_set.inputs, data_set.drawn))
         refined.append(evaluate_refinement(data_set.inputs, data_set, evaluator, data_set.drawn))
+    if isinstance(evaluator.train, Captioned):
+        obeyed += evaluate_rivals(evaluator.train, evaluator, n)
     for source in opened:
         if say:
             say(f"judging {source.name} ...")
         maker = source.maker
+        if isinstance(maker, Words) and isinstance(evaluator.train, Captioned):
+            draw = drawn_by(maker, train.image_shape, seed)
+            made = pictures_of(maker, evaluator.train, n, seed)
+            rows.append(evaluator.evaluate(made, source.name, maker.seed if seed is None else seed))
+            obeyed += evaluate_words(draw, evaluator.train, evaluator, source.name, n, True)
+            continue
         if isinstance(maker, Translation):
             made = outputs_of(maker, asked_of, seed)
             rows.append(evaluator.evaluate(made, source.name))
@@ -98,7 +108,7 @@ def evaluate(
             autoencoded.append(evaluate_autoencoder(maker, evaluator, source.name))
         if isinstance(maker, SemiSupervised | AAE) and maker.labelled:
             labels += evaluate_labels(maker, evaluator, source.name)
-    return Report.of(evaluator, rows, codes, labels, autoencoded, translated, refined)
+    return Report.of(evaluator, rows, codes, labels, autoencoded, translated, refined, obeyed)
 
 
 def _rivals(evaluator: Evaluator, pairs: Pairs) -> dict[str, NDArray[np.uint8]]:

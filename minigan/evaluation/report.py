@@ -17,6 +17,7 @@ from .evaluator import CLOSEST, MANIFOLD, Evaluator, K, Quality
 from .labels import Classified
 from .refinements import Refined
 from .translations import Translated
+from .words import Obeyed
 
 Table = tuple[list[str], list[list[str]]]  # its head and its rows
 
@@ -48,6 +49,7 @@ class Report:
     autoencoded: tuple[Autoencoded, ...] = ()
     translated: tuple[Translated, ...] = ()
     refined: tuple[Refined, ...] = ()
+    obeyed: tuple[Obeyed, ...] = ()
     names: tuple[str, ...] | None = None
 
     @classmethod
@@ -60,9 +62,11 @@ class Report:
         autoencoded: Sequence[Autoencoded] = (),
         translated: Sequence[Translated] = (),
         refined: Sequence[Refined] = (),
+        obeyed: Sequence[Obeyed] = (),
     ) -> Report:
         """The report of an evaluator about `rows`, below its own row of test images, about the codes of GANs, about
-        games that were told labels, about autoencoders, about pictures made of pictures, and about refined drawings."""
+        games that were told labels, about autoencoders, about pictures made of pictures, about refined drawings and
+        about sentences that were obeyed."""
         return cls(
             data=evaluator.train.name,
             images=len(evaluator.train),
@@ -79,6 +83,7 @@ class Report:
             autoencoded=tuple(autoencoded),
             translated=tuple(translated),
             refined=tuple(refined),
+            obeyed=tuple(obeyed),
             names=evaluator.names,
         )
 
@@ -94,6 +99,7 @@ class Report:
         tables += [self._autoencoded()] if self.autoencoded else []
         tables += [self._translated()] if self.translated else []
         tables += [self._refined()] if self.refined else []
+        tables += [self._obeyed()] if self.obeyed else []
         fitting = [table(head, rows, (0,), width) for head, rows in tables]
         notes = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in self._notes()]
         return "\n\n".join([*fitting, "\n".join(notes)])
@@ -188,6 +194,16 @@ class Report:
         ]
         return head, rows
 
+    def _obeyed(self) -> Table:
+        facts = list(self.obeyed[0].facts)
+        head = ["asked in words", "sentences", "N", *(f"{fact}, %" for fact in facts), "all, %", "variety"]
+        rows = [
+            [row.name, row.sentences or "–", f"{row.n:,}", *(f"{100 * row.facts[fact]:.1f}" for fact in facts),
+             f"{100 * row.all:.1f}", "–" if row.variety is None else f"{row.variety:.2f}"]
+            for row in self.obeyed
+        ]  # fmt: skip
+        return head, rows
+
     def _notes(self) -> list[str]:
         notes = [
             f"Fréchet: distance to {self.images:,} training images of {self.data}, in {self.features}. Real test "
@@ -234,6 +250,13 @@ class Report:
             notes.append(
                 "drawings: of fonts or files of their test split, if they have one. change: mean difference to the "
                 "drawing, grey levels. label kept: share that the classifier reads as the drawing is labelled."
+            )
+        if self.obeyed:
+            notes.append(
+                "asked in words: share of pictures that are what the sentence says, as the classifier sees them and by "
+                "thirds of what is measured in training pictures of each kind. combinations, templates, synonyms: such "
+                "as were held out; negations: what is left open counts as right. variety: recall within one sentence. "
+                "Test images were moved by a tenth of a pixel before they were measured again."
             )
         seeds = {row.seed for row in self.rows if row.seed is not None}
         if seeds:

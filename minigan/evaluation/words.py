@@ -16,7 +16,7 @@ measured to obey.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.captions import Captioned, Described, numbers_of
-from ..datasets.language import HELD_OUT, TEMPLATES, Sentence
+from ..datasets.language import HELD_OUT, TEMPLATES, Facts, Means, Sentence
 from ..games import Words
 from ..metrics import Manifold
 from ..samples import as_images
@@ -37,13 +37,13 @@ _MOVED = 0.1  # of a pixel
 
 @dataclass(frozen=True)
 class Obeyed:
-    """sentences: of which kind, "" for pictures. facts: share of each that is obeyed, the kind first; all: of all at
-    once. variety: mean recall, None where it was not looked at. n: how many."""
+    """sentences: of which kind, "" for pictures. facts: the share of each that is obeyed, by its name, the kind first;
+    all: of all at once. variety: mean recall, None where it was not looked at. n: how many."""
 
     name: str
     sentences: str
     n: int
-    facts: tuple[float, ...]
+    facts: dict[str, float]
     all: float
     variety: float | None = None
 
@@ -89,27 +89,37 @@ def evaluate_words(
         return []
     rows = []
     for kind, sentences in asked(described, n).items():
-        found = _facts(draw([said.text for said in sentences]), described, evaluator, train)
-        recall = _variety(draw, train, evaluator) if variety and kind == "plain" else None
-        rows.append(_obeyed(name, kind, found, [said.means for said in sentences], recall))
+        found = _facts(draw([said.text for said in sentences]), described, evaluator)
+        recall = _variety(draw, described, train, evaluator) if variety and kind == "plain" else None
+        rows.append(_obeyed(described, name, kind, found, [said.means for said in sentences], recall))
     return rows
 
 
 def evaluate_rivals(train: Captioned, evaluator: Evaluator, n: int) -> list[Obeyed]:
-    """Training pictures that are looked up, and test images that are measured again."""
-    if train.described is None or evaluator.classes is None:
+    """Training pictures that are looked up, and test images that are measured again; of these n at most."""
+    described, labels = train.described, evaluator.test.labels
+    if described is None or evaluator.classes is None or labels is None:
         return []
     rows = evaluate_words(lambda texts: looked_up(texts, train), train, evaluator, "nearest training picture", n, False)
     test = evaluator.test.images[: evaluator.n]
-    first = train.described.thirds.of(test, _kinds(test, train, evaluator, evaluator.test.labels))
-    again = _facts(moved(test), train.described, evaluator, train)
-    means = [tuple(frozenset([fact]) for fact in facts) for facts in first.tolist()]
-    return [*rows, _obeyed("test images, measured again", "", again, means, _real_variety(train, evaluator))]
+    facts = described.thirds.of(test, described.kinds(labels[: evaluator.n]))
+    means = [tuple(frozenset([fact]) for fact in facts) for facts in facts.tolist()]
+    recall = np.mean(
+        [_recall(evaluator, other, own) for _, own, other in _of_one_description(described, train, evaluator)]
+    )
+    again = _facts(moved(test), described, evaluator)
+    return [*rows, _obeyed(described, "test images, measured again", "", again, means, float(recall))]
 
 
 def drawn_by(game: Words, shape: tuple[int, ...], seed: int | None) -> Callable[[list[str]], Pixels]:
     """Pictures of sentences as a game draws them."""
     return lambda texts: as_images(game, game.pictures(texts, seed), shape)
+
+
+def pictures_of(game: Words, train: Captioned, n: int, seed: int | None) -> Pixels:
+    """A picture of one caption of each of n training pictures, evenly spread, or of all there are."""
+    rows = train.right[np.linspace(0, len(train) - 1, min(n, len(train))).astype(int), 0]
+    return drawn_by(game, train.image_shape, seed)([train.text(row) for row in rows])
 
 
 def looked_up(texts: list[str], train: Captioned) -> Pixels:
@@ -140,56 +150,47 @@ def _bags(sentences: NDArray[np.int64], train: Captioned) -> NDArray[np.float32]
     return bags[:, 1:]
 
 
-def _kinds(
-    images: Pixels, train: Captioned, evaluator: Evaluator, labels: NDArray[np.integer] | None = None
-) -> NDArray[np.int64]:
-    """The number of the kind of each, by its label or as the classifier sees it."""
-    known = evaluator.classify(images) if labels is None else labels[: len(images)]
-    return train.kinds(known)
-
-
-def _facts(images: Pixels, described: Described, evaluator: Evaluator, train: Captioned) -> NDArray[np.int64]:
-    return described.thirds.of(images, _kinds(images, train, evaluator))
+def _facts(images: Pixels, described: Described, evaluator: Evaluator) -> Facts:
+    """Of pictures, whose kind is what the classifier sees."""
+    return described.thirds.of(images, described.kinds(evaluator.classify(images)))
 
 
 def _obeyed(
-    name: str, kind: str, facts: NDArray[np.int64], means: list[tuple[frozenset[int], ...]], recall: float | None
+    described: Described, name: str, kind: str, facts: Facts, means: Sequence[Means], recall: float | None
 ) -> Obeyed:
-    right = np.array(
-        [[fact in m for fact, m in zip(f, mean, strict=True)] for f, mean in zip(facts.tolist(), means, strict=True)]
-    )
-    return Obeyed(
-        name, kind, len(facts), tuple(map(float, right.mean(axis=0))), float(right.all(axis=1).mean()), recall
-    )
+    right = np.array([[f in m for f, m in zip(*both, strict=True)] for both in zip(facts.tolist(), means, strict=True)])
+    names = "kind", *(p.name for p in described.language.properties)
+    each = dict(zip(names, map(float, right.mean(axis=0)), strict=True))
+    return Obeyed(name, kind, len(facts), each, float(right.all(axis=1).mean()), recall)
 
 
 # --- variety -------------------------------------------------------------------------------------------------------
 
 
-def _described_by(train: Captioned, evaluator: Evaluator) -> list[tuple[tuple[int, ...], Pixels, Pixels]]:
-    """Combinations, with training pictures and test images of each, of which there are enough."""
-    assert train.described is not None
-    test = evaluator.test.images
-    facts = train.described.thirds.of(test, _kinds(test, train, evaluator, evaluator.test.labels))
-    found = []
-    for combination in train.described.language.combinations:
-        own, other = ((part == combination).all(axis=1) for part in (train.described.facts, facts))
+def _of_one_description(
+    described: Described, train: Captioned, evaluator: Evaluator
+) -> list[tuple[tuple[int, ...], Pixels, Pixels]]:
+    """Combinations, evenly spread, with training pictures and test images of each, of which there are enough."""
+    test, labels = evaluator.test, evaluator.test.labels
+    assert labels is not None
+    facts, found = described.thirds.of(test.images, described.kinds(labels)), []
+    for combination in described.language.combinations:
+        own, other = ((part == combination).all(axis=1) for part in (described.facts, facts))
         if own.sum() > K and other.sum() > K:
-            found.append((combination, train.images[own][:EACH], test[other][:EACH]))
+            found.append((combination, train.images[own][:EACH], test.images[other][:EACH]))
     return found[:: max(1, len(found) // SENTENCES)][:SENTENCES]
 
 
-def _variety(draw: Callable[[list[str]], Pixels], train: Captioned, evaluator: Evaluator) -> float:
-    assert train.described is not None
+def _variety(
+    draw: Callable[[list[str]], Pixels], described: Described, train: Captioned, evaluator: Evaluator
+) -> float | None:
+    if evaluator.test.labels is None:
+        return None
     rng, recalls = Random(1), []
-    for combination, own, other in _described_by(train, evaluator):
-        said = train.described.language.sentence(combination, rng, style="plain", held_out=True)
+    for combination, own, other in _of_one_description(described, train, evaluator):
+        said = described.language.sentence(combination, rng, style="plain", held_out=True)
         recalls.append(_recall(evaluator, draw([said.text] * len(other)), own))
     return float(np.mean(recalls))
-
-
-def _real_variety(train: Captioned, evaluator: Evaluator) -> float:
-    return float(np.mean([_recall(evaluator, other, own) for _, own, other in _described_by(train, evaluator)]))
 
 
 def _recall(evaluator: Evaluator, drawn: Pixels, real: Pixels) -> float:
