@@ -43,6 +43,8 @@ from minigan.backend import Stream, cublas, cupy_backend, workarounds
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.graph import no_collection
 from minigan.bench import step, subject
+from minigan.datasets import Dataset
+from minigan.datasets.captions import captioned
 from minigan.datasets.pairs import Pairs
 from minigan.datasets.unpaired import Unpaired
 from minigan.games.image_to_image import ImageToImage
@@ -59,10 +61,11 @@ GAMES: dict[str, dict[str, Any]] = {  # recipes that between them use every kind
     "aae-few-labels": {"labelled": 20, "vat_ramp": 3},
     "pix2pix": {"width": 3, "d_width": 3, "noise": "injected", "r1": 1.0},
     "simgan": {"width": 3, "d_width": 3, "patch": 4, "history": 20, "g_pretrain": 2},
+    "words": {"width": 3, "interpolate": 0.25},
 }  # fmt: skip
 SEEDED = [
     "classic", "wgan-gp", "dcgan", "cgan", "infogan", "r3gan", "ssgan", "categories", "aae", "aae-few-labels",
-    "pix2pix", "simgan",
+    "pix2pix", "simgan", "words",
 ]  # fmt: skip
 
 
@@ -495,6 +498,8 @@ class HostNoise(CupyBackend):
 
 def data_for(name: str, images: Array) -> Any:
     """Images as a recipe takes them: with what they are to be made of, turned pictures, where it makes them of some."""
+    if name == "words":
+        return captioned(Dataset(images, np.arange(len(images)) % 10, "digits, for all anybody knows"))
     kind = {"pix2pix": Pairs, "simgan": Unpaired}.get(name)
     return images if kind is None else kind(images, None, "turned", inputs=images.transpose(0, 2, 1))
 
@@ -520,7 +525,7 @@ def seeds(check: Checks) -> None:
         few: dict[str, Found] = {
             "dcgan": {"width": 8}, "categories": {"width": 8}, "ssgan": {"labelled": 20},
             "aae": {"prior": "ring", "labelled": 20}, "aae-few-labels": {"labelled": 20},
-            "simgan": {"patch": 10, "history": 40, "g_pretrain": 2},
+            "simgan": {"patch": 10, "history": 40, "g_pretrain": 2}, "words": {"width": 8},
         }  # fmt: skip
         options: Found = {"seed": 0, "dtype": dtype, **few.get(name, {})}
         gan = RECIPES[name].build((side, side), backend=backend, **options)

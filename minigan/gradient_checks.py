@@ -19,6 +19,7 @@ from .gradcheck import GradientError, gradcheck
 from .nn import (
     GRU,
     AvgPool2D,
+    Bag,
     BatchNorm,
     Chain,
     Conv2D,
@@ -80,6 +81,7 @@ LAYERS: dict[str, Callable[[], list[Layer]]] = {
     "Maxout": lambda: [Maxout(2), Dense(FEATURES // 2, FEATURES)],
     "GRU": lambda: [Reshape(3, FEATURES // 3), GRU(FEATURES // 3, FEATURES)],
     "Embedding": lambda: [Rescale(1e-9, 2.0), Embedding(4, 3), GRU(3, FEATURES)],  # of a word that stays the same
+    "Bag": lambda: [Reshape(3, FEATURES // 3), Bag(), Dense(FEATURES // 3, FEATURES)],
     "Dropout": lambda: [Dropout(0.3)],
     "GaussianNoise": lambda: [GaussianNoise(0.3)],
     "GaussianNoise, pool": lambda: [GaussianNoise(0.3, pooled=True)],

@@ -9,6 +9,7 @@ import numpy as np
 
 from minigan import (
     AAE,
+    GRU,
     R1,
     SGD,
     VAT,
@@ -18,6 +19,7 @@ from minigan import (
     ConvTranspose2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Game,
     GaussianNoise,
@@ -35,8 +37,10 @@ from minigan import (
     Tanh,
     Translation,
     WeightNorm,
+    Words,
 )
 from minigan.backend import Backend
+from minigan.datasets.language import LANGUAGES
 from minigan.games.image_to_image import ImageToImage
 from minigan.optim import Linear
 from minigan.priors import Ring, SwissRoll
@@ -130,6 +134,17 @@ def refinement(
     return Refinement(G, D if rules.get("adversary", 1) else None, psi, **{"history": 9} | rules)
 
 
+def words(backend: Backend | str = "numpy", dtype: str = "float32", mixes: bool = False, **options: Any) -> Words:
+    """mixes: D mixes the samples of a batch."""
+    where = {"backend": backend, "dtype": dtype}
+    G = Sequential(Dense(3 + 4, 6), BatchNorm(6), ReLU(), Dense(6, 5), Tanh(), **where, seed=1)
+    D = Sequential(Dense(5, 6), *([BatchNorm(6)] if mixes else []), LeakyReLU(), **where, seed=2)
+    M = Sequential(Dense(6 + 4, 5), LeakyReLU(), Dense(5, 1), **where, seed=3)
+    T = Sequential(Embedding(5, 3), GRU(3, 4), **where, seed=4)
+    rules = {"vocabulary": VOCABULARY, "length": 4, "optimizer": SGD(1e-2), "d_optimizer": SGD(3e-2)}
+    return Words(G, D, M, T, **rules | options)
+
+
 class Asked(NamedTuple):
     """Pictures, and what each is to be made of; or drawings, and their labels."""
 
@@ -148,10 +163,33 @@ class Measured(NamedTuple):
     name: str = "measured"
 
 
+class Told(NamedTuple):
+    """Pictures, and sentences that are right and wrong of each."""
+
+    images: Array
+    vocabulary: tuple[str, ...]
+    sentences: Array
+    right: Array
+    wrong: Array
+    name: str = "told"
+
+
+VOCABULARY = ("one", "two", "three", "four")
+
+
+def told(images: Array, vocabulary: tuple[str, ...] = VOCABULARY, length: int = 4) -> Told:
+    """These images with sentences at random, two right and two wrong of each."""
+    rng = np.random.default_rng(5)
+    sentences = rng.integers(0, len(vocabulary) + 1, (9, length))
+    sentences[:, 0] = 1 + np.arange(9) % len(vocabulary)
+    return Told(images, vocabulary, sentences, *rng.integers(0, 9, (2, len(images), 2)))
+
+
 # Recipes that are not gan.build with other defaults, with options by which they can learn from forty images.
 OF_THEIR_OWN: dict[str, dict[str, Any]] = {
     "ssgan": {"labelled": 20}, "categories": {}, "aae": {}, "aae-clusters": {}, "aae-few-labels": {"labelled": 20},
     "molecules": {}, "pix2pix": {}, "simgan": {"history": 40, "g_pretrain": 3, "patch": 4, "features": "pixels"},
+    "words": {"width": 3},
 }  # fmt: skip
 
 
@@ -159,6 +197,8 @@ def data_for(recipe: str, images: Array) -> Any:
     """These images as the recipe takes them."""
     if recipe in ("pix2pix", "simgan"):
         return Asked(images, images[:, ::-1].copy())
+    if recipe == "words":
+        return told(images, LANGUAGES["digits"].vocabulary, 6)
     growth = np.random.default_rng(2).normal(6, 1, (len(images), 2)).astype(np.float32)
     return Measured(images, growth, ("line", "other")) if recipe == "molecules" else images
 
@@ -243,6 +283,11 @@ CASES: dict[str, Case] = {
     ),
     "refinement, a D that mixes": Case(refinement, {"mixes": True}, data=DRAWN),
     "refinement, without D": Case(refinement, {"adversary": 0.0}, data=DRAWN),
+    "words": Case(words, {"average": 0.9, "interpolate": 0.5}, data=told(X)),
+    "words, a D that mixes, noise": Case(
+        words, {"mixes": True, "interpolate": 0.25, "instance_noise": Linear(0.3, 0.1, 4)}, data=told(X)
+    ),
+    "words, no wrong pairs": Case(words, {"wrong": False, "objective": "hinge"}, data=told(X)),
     "aae, few labels": Case(aae, {"k": 4, "labelled": 8, "average": 0.9}, Y),
 }
 

@@ -377,6 +377,7 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (Maxout(2), (3, 6)),
     (minigan.GRU(3, 2), (4, 5, 3)),
     (minigan.Embedding(6, 3), (4, 5)),
+    (minigan.Bag(), (4, 5, 3)),
     (MinibatchStdDev(), (3, 6)),
     (Chain(Dense(6, 4), LayerNorm(4)), (3, 6)),
     (Residual(Chain(Conv2D(2, 3, 3, padding=1), Tanh()), Conv2D(3, 2, 1)), (2, 4, 3, 2)),

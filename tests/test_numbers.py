@@ -96,6 +96,9 @@ def make(cls: type[Spec], **given: Any) -> Any:
     if issubclass(cls, minigan.Refinement):
         needed = {"G": Sequential(Conv2D(1, 1, 3, padding=1)), "D": Sequential(Conv2D(1, 1, 3), Flatten())}
         needed["input_shape"] = (4, 4, 1)
+    if issubclass(cls, minigan.Words):
+        needed = {"G": Sequential(Dense(2 + 3, 4)), "D": Sequential(Dense(4, 2)), "M": Sequential(Dense(2 + 3, 1))}
+        needed |= {"T": Sequential(minigan.Embedding(3, 3), minigan.Bag()), "vocabulary": ["a", "b"], "length": 2}
     return cls(**{**needed, **given})
 
 

@@ -110,6 +110,7 @@ WHAT: dict[str, dict[str, Any]] = {
     "aae": {"objective": "NonSaturating", "kind": "AAE", "categories": 0, "labelled": 0, "vat": None},
     "aae-clusters": {"objective": "NonSaturating", "kind": "AAE", "categories": 16, "labelled": 0},
     "aae-few-labels": {"objective": "NonSaturating", "kind": "AAE", "categories": 10, "labelled": 100},
+    "words": {"objective": "NonSaturating", "kind": "Words", "wrong": True, "length": 24},
     "molecules": {"objective": "NonSaturating", "kind": "MoleculeAAE", "centre": 6.0, "spread": 1.0, "lines": ["line"]},
 }
 
@@ -364,6 +365,30 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "decay_steps": [({}, 3)],
         "beta1": [({}, 0.9)],
     },
+    "words": {
+        "language": [],  # of the data: test_words.py
+        "captions": [],
+        "held_out": [],
+        "vocabulary": [],
+        "length": [],  # silence changes nothing
+        "reader": [({}, "bag")],
+        "vector": [({}, 5)],
+        "meaning": [({}, 5)],
+        "width": [({}, 4)],
+        "d_width": [({}, 4)],
+        "pairs": [({}, 5)],
+        "wrong": [({}, False)],
+        "interpolate": [({}, 0.0), ({}, 0.5)],
+        "objective": [({}, "hinge")],
+        "instance_noise": [({}, 0.0)],
+        "average": [({}, 0.0)],
+        "lr": [({}, 2e-4)],
+        "d_lr": [({}, 2e-3)],
+        "decay_steps": [({}, 2)],
+        "beta1": [({}, 0.9)],
+        "prior": [({}, "uniform")],
+        "latent": [({}, 3)],
+    },
 }
 
 
@@ -512,6 +537,7 @@ def test_a_recipe_starts_from_the_command_line_by_its_name(
     assert trained.steps == 2
     shape = (1, 16) if name == "molecules" else (4, 4)
     few = few | ({"task": "superresolve", "channels": 1} if name == "pix2pix" else {})
+    few = few | ({"length": trained.length} if name == "words" else {})
     assert trained.describe() == get_recipe(name).build(shape, steps=2, **few).describe()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan
-from minigan import GRU, Dense, Embedding, Sequential, gradcheck
+from minigan import GRU, Bag, Dense, Embedding, Sequential, gradcheck
 from minigan.backend import Backend
 
 Array = np.ndarray[Any, Any]
@@ -111,6 +111,17 @@ def test_a_word_is_a_row_and_no_word_is_never_learned() -> None:
     assert max(gradcheck(net, words).values()) < 1e-6
 
 
+def test_a_bag_knows_no_order_and_no_silence(backend: Backend) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 4, 2))
+    net = Sequential(Bag(), backend=backend, dtype="float64")
+    y, back = net(backend.asarray(x))
+    np.testing.assert_allclose(backend.to_numpy(y), x.sum(axis=1), rtol=1e-12)
+    silent = np.concatenate([x[:, ::-1], np.zeros((3, 2, 2))], axis=1)
+    np.testing.assert_allclose(backend.to_numpy(net(backend.asarray(silent))[0]), x.sum(axis=1), rtol=1e-12)
+    dx = backend.to_numpy(back(backend.asarray(x[:, 0])))
+    np.testing.assert_array_equal(dx, np.repeat(x[:, :1], 4, axis=1))
+
+
 def test_what_cannot_be_read_is_refused() -> None:
     with pytest.raises(ValueError, match="words from 0 to 5, got 0 to 6"):
         Sequential(Embedding(6, 3))(np.array([[0.0, 6.0]]))
@@ -118,6 +129,8 @@ def test_what_cannot_be_read_is_refused() -> None:
         Embedding(6, 3).output_shape((2,))
     with pytest.raises(ValueError, match=r"vectors \(N, T, 3\) in their order, got \(2, 5, 4\)"):
         Sequential(GRU(3, 2))(np.zeros((2, 5, 4)))
+    with pytest.raises(ValueError, match=r"vectors \(N, T, F\) in their order, got \(2, 5\)"):
+        Bag().output_shape((2, 5))
     with pytest.raises(ValueError, match="words must be an integer of 2 or more"):
         Embedding(1, 3)
 
