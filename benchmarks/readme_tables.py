@@ -43,6 +43,7 @@ BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
     "recipes", "critic", "conv", "dcgan", "unet", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
     "few", "autoencoders", "molecules", "translation", "lab", "refinement",
+    "words",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
@@ -186,6 +187,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "molecules": told("molecules"),
     "translation": told("translation"),
     "refinement": told("refinement"),
+    "words": told("words"),
     "lab": told("lab"),
 }  # fmt: skip
 
