@@ -531,7 +531,8 @@ def test_a_recipe_starts_from_the_command_line_by_its_name(
     asked = [word for option, value in few.items() for word in (f"--{option.replace('_', '-')}", str(value))]
     assert main(["train", name, "--data", "tiny.npz", "--steps", "2", "--backend", "numpy", *asked]) == 0
     folder = Path(f"runs/{name}-tiny-1")
-    what = f"evaluate {folder}" if name in ("pix2pix", "simgan") else f"sample {folder} --n 100 --out samples.png"
+    what = f"sample {folder} --out samples.png" if name == "words" else f"sample {folder} --n 100 --out samples.png"
+    what = f"evaluate {folder}" if name in ("pix2pix", "simgan") else what
     assert capsys.readouterr().out.splitlines()[-1] == f"minigan {what}"
     trained = Game.load(folder / "checkpoint.npz")
     assert trained.steps == 2

@@ -40,7 +40,7 @@ def sentences(rng: np.random.Generator, n: int, steps: int, size: int) -> Array:
     return x
 
 
-@given(n=sizes, steps=sizes, size=sizes, memory=sizes, seed=st.integers(0, 999))
+@given(n=sizes, steps=st.integers(1, 20), size=sizes, memory=sizes, seed=st.integers(0, 999))
 def test_it_reads_as_the_formulas_say(n: int, steps: int, size: int, memory: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     net = randomised(Sequential(GRU(size, memory), dtype="float64"), rng)
@@ -48,7 +48,7 @@ def test_it_reads_as_the_formulas_say(n: int, steps: int, size: int, memory: int
     np.testing.assert_allclose(net(x)[0], read(net.state_dict(), x), rtol=1e-10, atol=1e-12)
 
 
-@given(n=sizes, steps=sizes, size=sizes, memory=sizes, seed=st.integers(0, 999))
+@given(n=sizes, steps=st.integers(1, 20), size=sizes, memory=sizes, seed=st.integers(0, 999))
 def test_its_gradients(n: int, steps: int, size: int, memory: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     net = randomised(Sequential(GRU(size, memory), Dense(memory, 2), dtype="float64"), rng)

@@ -78,8 +78,11 @@ def run(args: argparse.Namespace) -> int:
     if not given.get("quiet"):
         say(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
         recipe = args.recipe if "recipe" in args else _recipe_of_run(directory) if directory else DEFAULT
-        of_pairs = {"task", "synthetic"} & recipe_options(recipe).keys()
-        what = f"evaluate {quoted(folder)}" if of_pairs else f"sample {quoted(folder)} --n 100 --out samples.png"
+        options_of = recipe_options(recipe).keys()
+        how_many = "" if "captions" in options_of else " --n 100"  # of each sentence
+        what = f"sample {quoted(folder)}{how_many} --out samples.png"
+        if {"task", "synthetic"} & options_of:
+            what = f"evaluate {quoted(folder)}"
         say(f"minigan {what}")
     return 0
 
