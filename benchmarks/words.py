@@ -4,8 +4,8 @@
     python benchmarks/words.py --data mnist --out runs/words "asked in words" --seeds 1 2
     python benchmarks/readme_tables.py                                                    update the pages
 
-Plays the recipe `words`, with combinations, templates and synonyms held out (minigan/datasets/language.py), `--processes`
-runs side by side with one BLAS thread each, and takes the figures from `minigan evaluate`. Figures go to
+Plays the recipe `words`, with combinations, templates and synonyms held out (minigan/datasets/language.py),
+`--processes` runs side by side with one BLAS thread each, and takes the figures from `minigan evaluate`. Figures go to
 benchmarks/results/words.json as they come (trials.py).
 """
 
