@@ -11,7 +11,7 @@ pictures of one kind, since a one is thin beside an eight. Sentences are made of
 Each sentence comes with what it means, a set of values for each fact, so that it is known of every picture whether it
 describes it. Some things can be held out, to see whether what was learned goes beyond what was read: combinations of
 facts, of which no picture is shown and no sentence speaks; two templates; and one synonym of each meaning, which is
-read in a single template. (A word that is never read cannot be understood by anybody.)
+read in a single template, where the others are not. (A word that is never read cannot be understood by anybody.)
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COMBINATIONS = 12  # held out
 PLAIN, DENIED, PARTIAL = 0.5, 0.3, 0.2  # shares of sentences: of all facts in words, with negations, of some facts
 
 TEMPLATES = (
-    "a {kind}, {so}",  # the only one in which words that are held out are read
+    "a {kind}, {so}",  # the only one in which synonyms that are held out are read
     "a {so} {kind}",
     "{so}: a {kind}",
     "draw me a {kind} that is {so}",
@@ -204,13 +204,14 @@ class Language:
         bare = len(left_out) == count
         templates = BARE if bare else TEMPLATES if held_out else (*TEMPLATES, *HELD_OUT)
         template = template or _one(templates, rng)
-        every = (not held_out or template == TEMPLATES[0]) and not rare  # whether each synonym may be said
         one_rare = _one(range(count + 1), rng) if rare else None  # of which fact
 
         def one(phrases: Sequence[str], fact: int | None = None) -> str:
-            if fact is not None and fact == one_rare:
+            if not (held_out or rare) or len(phrases) < THIRDS:
+                return _one(phrases, rng)
+            if fact == one_rare if rare else template == TEMPLATES[0]:
                 return phrases[-1]
-            return _one(phrases if every or len(phrases) < THIRDS else phrases[:-1], rng)
+            return _one(phrases[:-1], rng)
 
         name = one(self.kinds[kind], 0)
         if 0 in denied:
