@@ -11,7 +11,7 @@ pictures of one kind, since a one is thin beside an eight. Sentences are made of
 Each sentence comes with what it means, a set of values for each fact, so that it is known of every picture whether it
 describes it. Some things can be held out, to see whether what was learned goes beyond what was read: combinations of
 facts, of which no picture is shown and no sentence speaks; two templates; and one synonym of each meaning, which is
-read in a single template, where the others are not. (A word that is never read cannot be understood by anybody.)
+read in a single template. (A word that is never read cannot be understood by anybody.)
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class Language:
         def one(phrases: Sequence[str], fact: int | None = None) -> str:
             if not (held_out or rare) or len(phrases) < THIRDS:
                 return _one(phrases, rng)
-            if fact == one_rare if rare else template == TEMPLATES[0]:
+            if fact == one_rare if rare else template == TEMPLATES[0] and rng.random() < 0.5:
                 return phrases[-1]
             return _one(phrases[:-1], rng)
 
