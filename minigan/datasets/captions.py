@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Self
@@ -288,10 +288,3 @@ class _Table:
         for i, words in enumerate(self.rows):
             numbers[i, : len(words)] = words
         return numbers
-
-
-def held_out_words(language: Language) -> Mapping[str, Sequence[str]]:
-    """Of each meaning the synonym that is held out, where there are three."""
-    named = {kind[0]: kind for kind in language.kinds}
-    named |= {third[0]: third for p in language.properties for third in p.phrases}
-    return {first: phrases[2:] for first, phrases in named.items() if len(phrases) > 2}

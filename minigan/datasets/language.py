@@ -11,7 +11,7 @@ pictures of one kind, since a one is thin beside an eight. Sentences are made of
 Each sentence comes with what it means, a set of values for each fact, so that it is known of every picture whether it
 describes it. Some things can be held out, to see whether what was learned goes beyond what was read: combinations of
 facts, of which no picture is shown and no sentence speaks; two templates; and one synonym of each meaning, which is
-read in a single template. (A word that is never read cannot be understood by anybody.)
+read in two templates of ten. (A word that is never read cannot be understood by anybody.)
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ Facts = NDArray[np.int64]  # (N, 1 + properties): the number of the kind, and th
 Means = tuple[frozenset[int], ...]  # the values that each of the facts may have
 
 THIRDS = 3
+RARE = 2  # templates in which synonyms are read that are held out of the others
 COMBINATIONS = 12  # held out
 PLAIN, DENIED, PARTIAL = 0.5, 0.3, 0.2  # shares of sentences: of all facts in words, with negations, of some facts
 
 TEMPLATES = (
-    "a {kind}, {so}",  # the only one in which synonyms that are held out are read
+    "a {kind}, {so}",  # in these two synonyms that are held out are read, half of the time
     "a {so} {kind}",
     "{so}: a {kind}",
     "draw me a {kind} that is {so}",
@@ -209,7 +210,7 @@ class Language:
         def one(phrases: Sequence[str], fact: int | None = None) -> str:
             if not (held_out or rare) or len(phrases) < THIRDS:
                 return _one(phrases, rng)
-            if fact == one_rare if rare else template == TEMPLATES[0] and rng.random() < 0.5:
+            if fact == one_rare if rare else template in TEMPLATES[:RARE] and rng.random() < 0.5:
                 return phrases[-1]
             return _one(phrases[:-1], rng)
 

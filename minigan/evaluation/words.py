@@ -5,7 +5,7 @@ obeyed      share of pictures that are what was asked for: the kind by the class
             plain           all facts in words that were read, of combinations that were seen
             combinations    the same, of those held out (datasets/language.py)
             templates       sentences built as none was that was read
-            synonyms        in words that were read in one template only, elsewhere
+            synonyms        with a word that was read in two templates only, elsewhere
             negations       "not thin", "a seven not a one", and then what is left open counts as right
 variety     recall of pictures drawn of one sentence beside real ones of that description, next to that of test images
 
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.captions import Captioned, Described, numbers_of
-from ..datasets.language import HELD_OUT, TEMPLATES, Facts, Means, Sentence
+from ..datasets.language import HELD_OUT, RARE, TEMPLATES, Facts, Means, Sentence
 from ..games import Words
 from ..metrics import Manifold
 from ..samples import as_images
@@ -69,7 +69,7 @@ def asked(described: Described, n: int, seed: int = 0) -> dict[str, list[Sentenc
         ]
         kinds["synonyms"] = [
             language.sentence(
-                seen[i % len(seen)], rng, style="plain", template=TEMPLATES[1 + i % (len(TEMPLATES) - 1)],
+                seen[i % len(seen)], rng, style="plain", template=TEMPLATES[RARE + i % (len(TEMPLATES) - RARE)],
                 held_out=True, rare=True,
             )
             for i in range(n)

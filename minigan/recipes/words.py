@@ -25,7 +25,7 @@ from ..optim import Adam, Linear
 from . import networks
 from .gan import falling
 
-STEPS, BATCH = 10_000, 64
+STEPS, BATCH = 8_000, 64
 
 
 def build(
@@ -47,7 +47,7 @@ def build(
     objective: Literal["non-saturating", "minimax", "least-squares", "wasserstein", "hinge"] = "non-saturating",
     instance_noise: float = 0.3,
     average: float = 0.999,
-    lr: float = 2e-3,
+    lr: float = 4e-3,
     d_lr: float | None = None,
     decay_steps: int | Literal["all"] = "all",
     beta1: float = 0.5,
