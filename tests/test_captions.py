@@ -16,7 +16,7 @@ from PIL import Image
 from minigan import datasets
 from minigan.cli import main
 from minigan.datasets import Dataset
-from minigan.datasets.captions import Captioned, captioned, language_of, numbers_of
+from minigan.datasets.captions import Captioned, captioned, language_of
 from minigan.datasets.language import (
     HELD_OUT,
     LANGUAGES,
@@ -27,8 +27,8 @@ from minigan.datasets.language import (
     Sentence,
     Thirds,
     of_classes,
-    words_of,
 )
+from minigan.datasets.texts import numbers_of, words_of
 from minigan.metrics.strokes import shade, slant, thickness
 from minigan.runs.data import fingerprint
 

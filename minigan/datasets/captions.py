@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan.datasets import Dataset, Split, folder, pictures
-from minigan.datasets.language import LANGUAGES, Facts, Language, Thirds, of_classes, words_of
+from minigan.datasets.language import LANGUAGES, Facts, Language, Thirds, of_classes
 from minigan.datasets.pictures import Size, shown, some
+from minigan.datasets.texts import words_of
 
-__all__ = ["Captioned", "Described", "are_in", "captioned", "language_of", "numbers_of", "read_folder"]
+__all__ = ["Captioned", "Described", "are_in", "captioned", "language_of", "read_folder"]
 
 FILE = "captions.csv"
 POOL = 200  # sentences of each combination of facts, among which those of a picture are drawn; and as many wrong ones
@@ -102,25 +103,6 @@ class Captioned(Dataset):
     def __repr__(self) -> str:
         rest = super().__repr__().removeprefix("Dataset(").removesuffix(")")
         return f"Captioned({rest}, {self.right.shape[1]} captions of each, {len(self.vocabulary)} words)"
-
-
-def numbers_of(texts: Iterable[str], vocabulary: Sequence[str], length: int) -> NDArray[np.int64]:
-    """Texts as numbers of words, (N, length). Raises ValueError for words that are unknown, naming the nearest known,
-    for texts that are too long, and for those without a word."""
-    from minigan.names import did_you_mean
-
-    number = {word: i + 1 for i, word in enumerate(vocabulary)}
-    rows = list[list[int]]()
-    for text in texts:
-        words = words_of(text)
-        if unknown := [word for word in words if word not in number]:
-            named = [f"{word!r}{did_you_mean(word, vocabulary)}" for word in dict.fromkeys(unknown)]
-            known = ", ".join(sorted(vocabulary))
-            raise ValueError(f"{text!r:.200} has words that were never read: {', '.join(named)} (known are {known})")
-        if not 0 < len(words) <= length:
-            raise ValueError(f"expected a text of 1 to {length} words, got {len(words)}: {text!r:.200}")
-        rows.append([number[word] for word in words] + [0] * (length - len(words)))
-    return np.array(rows, np.int64).reshape(len(rows), length)
 
 
 # --- captions of one's own -----------------------------------------------------------------------------------------

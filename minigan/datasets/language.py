@@ -26,9 +26,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from minigan.datasets.texts import words_of
 from minigan.metrics.strokes import shade, slant, thickness
 
-__all__ = ["LANGUAGES", "Language", "Property", "Sentence", "Thirds", "of_classes", "words_of"]
+__all__ = ["LANGUAGES", "Language", "Property", "Sentence", "Thirds", "of_classes"]
 
 T = TypeVar("T")
 Facts = NDArray[np.int64]  # (N, 1 + properties): the number of the kind, and the third of each property
@@ -268,12 +269,3 @@ LANGUAGES = {"digits": Language(_DIGITS, (THICKNESS, SLANT)), "fashion": Languag
 def of_classes(names: Iterable[str]) -> Language:
     """A language about things of these names, and whether each is dark or light."""
     return Language(tuple((" ".join(words_of(name)) or "thing",) for name in names), (SHADE,))
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text, in small letters: letters, digits, and ' and - between them.
-
-    >>> words_of("A thick 7, leaning left: not a T-shirt!")
-    ['a', 'thick', '7', 'leaning', 'left', 'not', 'a', 't-shirt']
-    """
-    return re.findall(r"\w+(?:['-]\w+)*", text.lower())

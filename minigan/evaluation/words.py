@@ -23,8 +23,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.captions import Captioned, Described, numbers_of
+from ..datasets.captions import Captioned, Described
 from ..datasets.language import HELD_OUT, RARE, TEMPLATES, Facts, Means, Sentence
+from ..datasets.texts import numbers_of
 from ..games import Words
 from ..metrics import Manifold
 from ..samples import as_images

@@ -26,7 +26,7 @@ import numpy as np
 from ..atomic import atomically
 from ..backend import FreshArena, Purpose, Stream
 from ..codes import Code, Codes
-from ..datasets.captions import numbers_of
+from ..datasets.texts import numbers_of
 from ..game.fitting import look_at_data, on_backend
 from ..game.game import Panel, Shapes
 from ..game.generating import Generating, require_one_place
