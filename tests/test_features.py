@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from subjects import conv
 
 from minigan import (
     BatchNorm,
@@ -31,14 +32,6 @@ from minigan.nn.features import hidden_layers, pooled
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
-
-
-def conv(backend: Any = None, seed: int = 0) -> Sequential:
-    """A D of convolutions in small: maps of 8 x 8 and 4 x 4."""
-    return Sequential(
-        Conv2D(1, 3, 3, padding=1), LeakyReLU(0.2), Conv2D(3, 5, 4, stride=2, padding=1), BatchNorm(5), LeakyReLU(0.2),
-        Flatten(), Dense(80, 6), LeakyReLU(0.2), Dense(6, 1), backend=backend, seed=seed,
-    )  # fmt: skip
 
 
 def test_features_are_what_activations_gives(backend: Backend) -> None:
