@@ -199,11 +199,14 @@ def test_fine_tuning_learns_on_every_backend_alike(backend: Backend) -> None:
 def test_an_unplayed_network_has_fresh_weights_and_the_statistics_of_the_data() -> None:
     images, _ = bars(200)
     net = conv()
-    made, again, other = (unplayed(net, images, seed) for seed in (5, 5, 6))
+    made, again, other = (unplayed(net, seed, images) for seed in (5, 5, 6))
     old, new = net.state_dict(), made.state_dict()
     assert not any((old[f"{i}.weight"] == new[f"{i}.weight"]).any() for i in (0, 2, 6, 8))
     assert all((new[name] == array).all() for name, array in again.state_dict().items())
     assert (new["0.weight"] != other.state_dict()["0.weight"]).all()
+    begun = unplayed(net, 5).state_dict()
+    assert (begun["0.weight"] == new["0.weight"]).all()
+    assert (begun["3.running_mean"] == 0).all()
     seen = dict(made.activations(to_float(images)[..., None]))["2.Conv2D"]
     np.testing.assert_allclose(new["3.running_mean"], seen.mean(axis=(0, 1, 2)), atol=0.1)
     np.testing.assert_allclose(new["3.running_var"], seen.var(axis=(0, 1, 2)), rtol=0.2)
@@ -240,6 +243,7 @@ def test_a_planted_feature_is_found_by_the_probe_and_not_by_pixels(tmp_path: Pat
     assert list(rows) == ["pixels", "50 principal components", "unplayed D", "D"]
     assert min(rows["D"].probe) == 1
     assert max(rows["pixels"].probe + rows["50 principal components"].probe) < 0.75
+    assert max(rows["unplayed D"].probe) < 0.9
     assert (rows["D"].columns, rows["pixels"].columns) == (2, 64)
     assert report.layers == ("1.ReLU",)
     assert report.held_out

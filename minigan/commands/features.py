@@ -16,7 +16,7 @@ convolutions are averaged to 4 x 4 parts.
 
   minigan features runs/dcgan-mnist-1 mnist --out train.npz
   minigan features runs/dcgan-mnist-1 mnist --split test --out test.npz
-  minigan features runs/dcgan-mnist-1 photos/ --layers 4 --standardise --out f.npz
+  minigan features runs/dcgan-photos-1 photos/ --standardise --out photos.npz
 
 FILE.npz holds `features`, float32 (N, F), `labels` if the data has some,
 `layers`, and `widths`, how many columns come from each; with --standardise

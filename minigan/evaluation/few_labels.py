@@ -11,8 +11,9 @@ than on others. So the same labels go to the same three classifiers on each of
 probe and neighbour are those of probes.py, fine-tuning that of fine_tuning.py: of D, and of the same network from
 scratch, by as many steps. Columns are centred by the training pictures; whether they are also brought to standard
 deviation 1 is chosen for each row and draw, as the probe's strength is, by labelled pictures that are held out in
-their turn. Every draw takes other labels, other batches and another unplayed D; test images are looked at for the
-table alone.
+their turn. Every draw takes other labels, other batches and another unplayed D. Where that has running statistics, it
+is tried with those it begins with and with those of the training pictures, and chosen in the same way, so that D has
+the stronger rival. Test images are looked at for the table alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -158,9 +159,9 @@ def transfer(
     rng = np.random.default_rng(seed)
     some = train.images[np.sort(rng.permutation(len(train))[:MOMENTS])]
     fixed = {
-        "pixels": _Seen(pixels, some, test),
-        f"{COMPONENTS} principal components": _Seen(principal_components(train.images), some, test),
-        subject.name: _Seen(features, some, test),
+        "pixels": [_Seen(pixels, some, test)],
+        f"{COMPONENTS} principal components": [_Seen(principal_components(train.images), some, test)],
+        subject.name: [_Seen(features, some, test)],
     }
     fresh_name = f"unplayed {subject.name}"
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in (*fixed, fresh_name)}
@@ -168,9 +169,12 @@ def transfer(
     for draw in range(draws):
         rows, known = task.draw((seed, draw))
         given = train.images[rows]
-        fresh = unplayed(subject.net, some, seed=_seed(seed, draw))
-        on_fresh = NetworkFeatures(fresh, subject.shape, features.layers, pool)
-        for name, seen in {**fixed, fresh_name: _Seen(on_fresh, some, test)}.items():
+        fresh = [
+            unplayed(subject.net, _seed(seed, draw), images)
+            for images in ([None, some] if subject.net.buffers else [None])
+        ]
+        on_fresh = [NetworkFeatures(other, subject.shape, features.layers, pool) for other in fresh]
+        for name, seen in {**fixed, fresh_name: [_Seen(embed, some, test) for embed in on_fresh]}.items():
             found[name].append(task.probe(seen, given, known))
         for name in tuned if steps else ():
             classifier = classifier_of(
@@ -183,7 +187,7 @@ def transfer(
             say(f"draw {draw + 1} of {draws}: a probe on {subject.name} names {100 * probe[0]:.2f} % of the test "
                 f"images, on an unplayed {subject.name} {100 * probe[1]:.2f} %")  # fmt: skip
     order = ["pixels", f"{COMPONENTS} principal components", fresh_name, subject.name]
-    widths = {name: seen.test.shape[1] for name, seen in fixed.items()} | {fresh_name: sum(features.widths)}
+    widths = {name: seen.test.shape[1] for name, (seen,) in fixed.items()} | {fresh_name: sum(features.widths)}
     return Transfer(
         run=str(directory), net=subject.name, step=subject.step, layers=tuple(features.layers), pool=pool,
         data=train.name, train_images=len(train), test_images=len(test), held_out=own, labels=labels,
@@ -256,18 +260,29 @@ class _Task:
         rows = [rng.choice(of_class, self.each, replace=False) for of_class in self.rows]
         return np.concatenate(rows), np.repeat(np.arange(len(self.rows)), self.each)
 
-    def probe(self, seen: _Seen, images: Any, labels: Labels) -> tuple[float, float]:
-        """Accuracy on the test images of the linear probe and of the nearest neighbour, each on columns as its
-        labelled pictures ask for them."""
-        rows = seen.embed(images)
-        scales: list[Callable[[Rows], Rows]] = [seen.moments.centred, seen.moments.standardised]
-        learned = [scale(rows) for scale in scales]
-        probes = [linear_probe(x, labels, len(self.classes)) for x in learned]
-        best = int(np.argmax([probe.held_out for probe in probes]))  # the first, of equals
-        nearest = int(np.argmax([nearest_held_out(x, labels) for x in learned]))
-        read = probes[best].classify(scales[best](seen.test))
-        alike = nearest_neighbour(learned[nearest], labels, scales[nearest](seen.test))
+    def probe(self, ways: Sequence[_Seen], images: Any, labels: Labels) -> tuple[float, float]:
+        """Accuracy on the test images of the linear probe and of the nearest neighbour, each with the one of some ways
+        to look, and on such columns, as its labelled pictures ask for; of equals, the first."""
+        views = [_View(seen, scale, scale(seen.embed(images))) for seen in ways
+                 for scale in (seen.moments.centred, seen.moments.standardised)]  # fmt: skip
+        probes = [linear_probe(view.labelled, labels, len(self.classes)) for view in views]
+        best = int(np.argmax([probe.held_out for probe in probes]))
+        nearest = views[int(np.argmax([nearest_held_out(view.labelled, labels) for view in views]))]
+        read = probes[best].classify(views[best].test)
+        alike = nearest_neighbour(nearest.labelled, labels, nearest.test)
         return float((read == self.answers).mean()), float((alike == self.answers).mean())
+
+
+class _View(NamedTuple):
+    """Labelled pictures as they were seen, and how the columns were brought to one scale."""
+
+    seen: _Seen
+    scale: Callable[[Rows], Rows]
+    labelled: Rows
+
+    @property
+    def test(self) -> Rows:
+        return self.scale(self.seen.test)
 
 
 def _seed(seed: int, draw: int) -> int:

@@ -49,14 +49,15 @@ def classifier_of(
     return made
 
 
-def unplayed(net: Sequential, images: Pixels, seed: int) -> Sequential:
+def unplayed(net: Sequential, seed: int, images: Pixels | None = None) -> Sequential:
     """A network of the same layers with fresh weights, which has played no game.
 
-    images: (N, H, W[, C]), by which running statistics, if it has any, are brought to where they would be; they are no
-    learning, and without them batch normalisation would not be what it is.
+    images: (N, H, W[, C]), by which running statistics, if it has any, are brought to where a game would have brought
+    them; by default they are as they begin. Neither is always the better rival: a random network in which batch
+    normalisation takes off nothing can keep more of a picture.
     """
     made = Sequential.build(net.describe() | {"seed": seed}, net.backend)
-    if made.buffers:
+    if images is not None:
         given, rng = taken(made, images.shape[1:]), np.random.default_rng(seed)
         for _ in range(_SETTLING):
             rows = rng.integers(0, len(images), BATCH)
