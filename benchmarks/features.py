@@ -38,6 +38,7 @@ from minigan.nn import Activation
 from minigan.runs.config import Config
 
 LABELS = {"100 labels": 100, "1,000 labels": 1000}
+MANY = 1000  # labels, where layers and steps of the game are compared
 RETRIEVAL, LAYERS, GAME = "retrieval", "layers", "along the game"
 ROWS = dict.fromkeys([*LABELS, RETRIEVAL, LAYERS, GAME], 1)  # and one seed of each
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the game, after which D is kept
@@ -60,11 +61,11 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
         return about | {"found": retrieval(folder, seed, args)}
     if row == LAYERS:
         names = activations(folder)
-        each = [judged(folder, folder / "checkpoint.npz", 1000, args, ["--layers", name, "--steps", "0"], name)
+        each = [judged(folder, folder / "checkpoint.npz", MANY, args, ["--layers", name, "--steps", "0"], name)
                 for name in names]  # fmt: skip
         return about | {"found": [{"layer": name, **one} for name, one in zip(names, each, strict=True)]}
     kept = sorted(folder.glob("step-*.npz")) or [folder / "checkpoint.npz"]
-    return about | {"found": [judged(folder, file, 1000, args, ["--steps", "0"], file.stem) for file in kept]}
+    return about | {"found": [judged(folder, file, MANY, args, ["--steps", "0"], file.stem) for file in kept]}
 
 
 def played(seed: int, args: argparse.Namespace) -> Path:

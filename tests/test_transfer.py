@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scripts import script
 from subjects import Array, bars, conv, saved
 
 from minigan import (
@@ -25,8 +27,8 @@ from minigan import (
 )
 from minigan.backend import Backend
 from minigan.cli import main
-from minigan.datasets import to_float
-from minigan.evaluation import transfer
+from minigan.datasets import Dataset, to_float
+from minigan.evaluation import few_labels, transfer
 from minigan.evaluation.embeddings import Moments, NetworkFeatures, open_subject, pixels, principal_components, taken
 from minigan.evaluation.fine_tuning import classifier_of, classify, fine_tune, unplayed
 from minigan.evaluation.probes import linear_probe, nearest_held_out, nearest_neighbour
@@ -365,3 +367,70 @@ def test_a_network_of_which_an_average_is_kept_is_asked_by_that(tmp_path: Path) 
     assert (subject.net.state_dict()["0.weight"] != game.G.state_dict()["0.weight"]).any()
     with pytest.raises(FileNotFoundError, match="there is no"):
         open_subject(tmp_path / "none")
+
+
+def test_the_way_to_look_is_chosen_by_labelled_pictures(tmp_path: Path) -> None:
+    images, labels = planted(300)
+    train, test = (Dataset(images[part], labels[part], "halves") for part in (slice(200), slice(200, None)))
+    task = few_labels._Task(train, test, 40)
+    useless = few_labels._Seen(pixels, train.images, test)
+    useful = few_labels._Seen(NetworkFeatures(knowing(), (8, 8)), train.images, test)
+    rows, known = task.draw((0, 0))
+    assert sorted(known.tolist()) == [0] * 20 + [1] * 20
+    np.testing.assert_array_equal(labels[rows], known)
+    assert task.probe([useless], train.images[rows], known)[0] < 0.75
+    for ways in ([useless, useful], [useful, useless]):
+        assert task.probe(ways, train.images[rows], known)[0] == 1
+
+
+# --- the benchmark ---------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_plays_on_and_keeps_d_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, called, steps = script("features"), list[list[str]](), [0]
+
+    def minigan(*words: str) -> None:
+        called.append(list(words))
+        folder = tmp_path / "bars-dcgan-1"
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").touch()
+        steps[0] = int(words[words.index("--steps") + 1])
+        (folder / "checkpoint.npz").write_text(str(steps[0]), "utf-8")
+
+    monkeypatch.setattr(program, "minigan", minigan)
+    monkeypatch.setattr(program, "steps_of", lambda checkpoint: steps[0])
+    args = argparse.Namespace(data="bars", out=tmp_path, run=None, recipe="dcgan", steps=100, backend="numpy")
+    folder = program.played(1, args)
+    kept = {file.name: file.read_text("utf-8") for file in folder.glob("step-*.npz")}
+    assert kept == {f"step-{step:07}.npz": str(step) for step in (1, 3, 10, 30, 100)}
+    assert [words[:2] for words in called] == [["train", "dcgan"], *[["train", "--resume"]] * 4]
+    (folder / "step-0000100.npz").unlink()  # as if it had been stopped before this was kept
+    assert program.played(1, args) == folder
+    assert len(called) == 5  # the game itself was over
+    assert (folder / "step-0000100.npz").exists()
+    (folder / "kept.json").unlink()
+    (folder / "step-0000003.npz").unlink()
+    program.played(1, args)
+    assert len(called) == 5  # a folder of somebody else's stays as it is
+
+
+def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, run = script("features"), saved(tmp_path / "run")
+    (run / "config.json").write_text("{}", "utf-8")
+    monkeypatch.setattr(program.Config, "read", lambda file: argparse.Namespace(steps=7))
+    monkeypatch.setattr(program, "minigan", lambda *words: main(list(words)))
+    args = argparse.Namespace(
+        data=str(folder), out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy", draws=1
+    )
+    monkeypatch.setattr(program, "LABELS", {"6 labels": 6})
+    monkeypatch.setattr(program, "TABLES", {**program.TABLES, "6 labels": program.of_labels})
+    monkeypatch.setattr(program, "MANY", 12)
+    names = ["6 labels", program.RETRIEVAL, program.LAYERS, program.GAME]
+    rows = [program.figures(name, 1, args) for name in names]
+    text = program.table(rows)
+    assert all(f"bars, dcgan, 7 steps, seed 1: {name}\n" in text for name in names)
+    assert text.count("| unplayed D") == 3  # of labels, and of retrieval with both kinds of statistics
+    assert [one["layer"] for one in rows[2]["found"]] == ["1.LeakyReLU", "4.LeakyReLU", "7.LeakyReLU"]
+    monkeypatch.setattr(program, "minigan", None)  # all is there by now
+    monkeypatch.setattr(program.embeddings, "principal_components", None)
+    assert [program.figures(name, 1, args) for name in names] == rows
