@@ -50,7 +50,9 @@ def test_features_are_what_activations_gives(backend: Backend) -> None:
 def test_features_of_a_stream_are_those_of_all_at_once(batch: int) -> None:
     net = conv()
     np.testing.assert_allclose(net.features(IMAGES, batch=batch), net.features(IMAGES), atol=1e-6)
-    np.testing.assert_array_equal(net.features(IMAGES, batch=batch), net.features(to_float(IMAGES), batch=batch))
+    floats = to_float(IMAGES)
+    np.testing.assert_array_equal(net.features(IMAGES, batch=batch), net.features(floats, batch=batch))
+    np.testing.assert_array_equal(net.features(floats.tolist(), batch=batch), net.features(floats, batch=batch))
 
 
 def test_memory_does_not_grow_with_the_data() -> None:

@@ -55,7 +55,8 @@ class NetworkFeatures:
     """Features of a network (nn/features.py), for pictures of one shape.
 
     net: takes pictures as (H, W, C) or flat, and nothing else. shape: of a picture, (H, W) or (H, W, C). layers, pool:
-    as of `Sequential.features`. Raises ValueError for a network that does not take such pictures, and as that does.
+    as of `Sequential.features`. Raises ValueError for a network that does not take such pictures, and as that does; a
+    call raises it for features that are not finite.
 
     >>> import minigan
     >>> net = minigan.Sequential(minigan.Dense(64, 5), minigan.ReLU(), minigan.Dense(5, 1))
@@ -75,6 +76,10 @@ class NetworkFeatures:
 
     def __call__(self, images: Pixels) -> Rows:
         rows = self.net.features(images.reshape(len(images), *self.taken), self.layers, pool=self.pool)
+        if not np.isfinite(rows).all():
+            raise ValueError(
+                "what the network makes of these pictures is not finite; take a checkpoint from before that"
+            )
         return rows.astype(np.float32, copy=False)
 
     def key(self) -> str:

@@ -19,6 +19,7 @@ the stronger rival. Test images are looked at for the table alone.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -99,15 +100,19 @@ class Transfer:
         rows = [[r.name, f"{r.columns:,}", *(shown(r.interval(way)) for way in ways)] for r in self.rows]
         if not self.steps:
             head, rows = head[:-1], [row[:-1] for row in rows]
+        over = f"mean and 95 % interval over {self.draws} draws" if self.draws > 1 else "one draw"
         where = "held out, which D has seen without labels" if self.held_out else "of their own split"
         notes = [
             f"Accuracy on {self.test_images:,} test images ({where}) after {self.labels:,} labels, "
-            f"{self.labels // len(self.classes):,} of each class; mean and 95 % interval over {self.draws} draws.",
+            f"{self.labels // len(self.classes):,} of each class; {over}.",
             f"{self.net} of step {self.step:,}: {', '.join(self.layers)}.",
         ]
         if self.steps:
-            notes.append(f"Fine-tuned: {self.steps:,} steps of Adam, of an unplayed {self.net} from scratch.")
-        return "\n\n".join([table(head, rows, (0,), width), "\n".join(notes)])
+            notes.append(
+                f"Fine-tuned: all layers, by {self.steps:,} steps of Adam; an unplayed {self.net} from scratch."
+            )
+        filled = [textwrap.fill(note, min(width or 100, 100), subsequent_indent="  ") for note in notes]
+        return "\n\n".join([table(head, rows, (0,), width), "\n".join(filled)])
 
     def save(self, path: StrPath) -> None:
         """Write everything as JSON, with the mean and the interval of each row; raises as `write_atomically` does."""
@@ -146,7 +151,8 @@ def transfer(
     the pictures of the run. Test images are those of its test split; without one, a fifth of it is held out. labels:
     in all, as many of each class, two at least. net: a network that takes pictures alone. layers, pool: as of
     `Sequential.features`. draws: how often other labels are drawn. steps: of fine-tuning; 0 leaves it out. seed: of
-    everything that is drawn. say: called with sentences.
+    everything that is drawn. say: called with sentences. Memory and time of the probe grow with the square and the cube
+    of `labels`: some thousands are no matter.
 
     Raises ValueError or FileNotFoundError for what cannot be used, ConnectionError if a download fails.
     """

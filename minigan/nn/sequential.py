@@ -321,6 +321,7 @@ class Sequential:
         (4, 3)
         """
         names, pool, batch = features.chosen_layers(self.chain, layers), integer("pool", pool), integer("batch", batch)
+        x = x if hasattr(x, "dtype") else np.asarray(x)
         if not len(x):
             raise ValueError(f"expected a batch with at least one sample, got shape {tuple(x.shape)}")
         rows: np.ndarray[Any, Any] | None = None
