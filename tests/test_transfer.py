@@ -137,9 +137,10 @@ def test_networks_take_pictures_as_planes_or_flat_or_not_at_all() -> None:
 def test_what_is_not_finite_is_no_feature() -> None:
     net = conv()
     net.load_state_dict(net.state_dict() | {"2.bias": np.full(5, np.inf, np.float32)})
-    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="is not finite"):
-        NetworkFeatures(net, (8, 8))(bars(3)[0])
-    assert NetworkFeatures(net, (8, 8), [1])(bars(3)[0]).shape == (3, 48)
+    with np.errstate(invalid="ignore"):
+        with pytest.raises(ValueError, match="is not finite"):
+            NetworkFeatures(net, (8, 8))(bars(3)[0])
+        assert NetworkFeatures(net, (8, 8), [1])(bars(3)[0]).shape == (3, 48)
 
 
 def test_a_key_changes_with_all_that_features_depend_on() -> None:
