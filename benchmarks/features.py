@@ -8,7 +8,8 @@ Plays the recipe `dcgan` (or another, --recipe) and keeps D at some steps on the
 already (--run) is taken as it is. Then, each beside pixels, their principal components and a D that never played:
 
     100 labels, 1,000 labels    linear probe, nearest neighbour and fine-tuning, by `minigan transfer`
-    retrieval                   mean average precision and precision at 10 among test images, each asked for in turn
+    retrieval                   mean average precision and precision at 10 among test images, each asked for in turn;
+                                also by the last hidden layer alone
     layers                      the probe with 1,000 labels on the output of each activation alone
     along the game              the same on D at the steps that were kept
 
@@ -130,16 +131,17 @@ def retrieval(folder: Path, seed: int, args: argparse.Namespace) -> list[trials.
     subject = embeddings.open_subject(folder, backend=args.backend)
     train, test, _ = few_labels.splits(subject, args.data)
     some = train.images[: few_labels.MOMENTS]
-    fresh = {
+    nets = {
         f"unplayed D{about}": fine_tuning.unplayed(subject.net, 2**31 + seed, images)
         for about, images in {"": None, ", statistics of the data": some}.items()
         if images is None or subject.net.buffers
-    }
+    } | {"D": subject.net}
+    last = activations(folder)[-1]
     compared = {
         "pixels": embeddings.pixels,
         f"{embeddings.COMPONENTS} principal components": embeddings.principal_components(train.images),
-        **{name: embeddings.NetworkFeatures(net, subject.shape) for name, net in fresh.items()},
-        "D": embeddings.NetworkFeatures(subject.net, subject.shape),
+        **{name: embeddings.NetworkFeatures(net, subject.shape) for name, net in nets.items()},
+        **{f"{name}: {last}": embeddings.NetworkFeatures(net, subject.shape, [last]) for name, net in nets.items()},
     }
     found: list[trials.Row] = []
     for name, embed in compared.items():

@@ -438,7 +438,8 @@ def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, mo
     rows = [program.figures(name, 1, args) for name in names]
     text = program.table(rows)
     assert all(f"bars, dcgan, 7 steps, seed 1: {name}\n" in text for name in names)
-    assert text.count("| unplayed D") == 3  # of labels, and of retrieval with both kinds of statistics
+    assert text.count("| unplayed D") == 5  # of labels, and of retrieval with both kinds of statistics, twice
+    assert text.count("| D: 7.LeakyReLU") == 1
     assert [one["layer"] for one in rows[2]["found"]] == ["1.LeakyReLU", "4.LeakyReLU", "7.LeakyReLU"]
     monkeypatch.setattr(program, "minigan", None)  # all is there by now
     monkeypatch.setattr(program.embeddings, "principal_components", None)

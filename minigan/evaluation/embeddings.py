@@ -220,10 +220,11 @@ def save_features(
               "pool": embed.pool, "classes": list(images.classes.values())}  # fmt: skip
     shape = len(images), sum(embed.widths)
     with tempfile.TemporaryFile(dir=target.parent) as file:
-        rows = np.memmap(file, np.float32, "w+", shape=shape)
         for begin in range(0, len(images), BLOCK):
             part = embed(images.images[begin : begin + BLOCK])
-            rows[begin : begin + BLOCK] = part if moments is None else moments.standardised(part)
+            file.write(np.ascontiguousarray(part if moments is None else moments.standardised(part)).data)
+        file.flush()
+        rows = np.memmap(file, np.float32, "r", shape=shape)
         archive.save(target, {"features": rows, **arrays}, header)
         del rows
     return shape
