@@ -42,8 +42,7 @@ RESULTS, PICTURES = ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "pict
 BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
     "recipes", "critic", "conv", "dcgan", "unet", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
-    "few", "autoencoders", "molecules", "translation", "lab", "refinement",
-    "words",
+    "few", "autoencoders", "molecules", "translation", "lab", "refinement", "words", "features",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",

@@ -31,6 +31,9 @@ COMMANDS = {
     "refine": "make drawings look real, with a trained simgan",
     "captions": "list what is said of pictures, right and wrong",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
+    "features": "write what a trained D makes of pictures, as numbers",
+    "transfer": "judge what few labels are worth on top of a trained D",
+    "search": "find the pictures most like one, as a trained D sees them",
     "lab": "watch a GAN play, live, in the browser",
     "study": "see the theory hold and the failures happen, with pictures",
     "recipes": "list the GANs that can be trained, or the options of one",
@@ -51,6 +54,9 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan refine DIR FILES --out DIR     drawings made to look real
   minigan sample DIR --text "a thin 3"   pictures of words, by a trained words
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
+  minigan features DIR DATA --out FILE   what D has made of pictures
+  minigan transfer DIR DATA --labels 100 what few labels are worth on top of D
+  minigan search DIR FILES --in DATA     the pictures most like these
   minigan lab                            a GAN plays, live, in the browser
   minigan study figure-1                 an experiment, with its picture
   minigan bench                          what a step of training costs here

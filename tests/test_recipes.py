@@ -374,6 +374,7 @@ CHANGES_OF_THEIR_OWN: dict[str, dict[str, list[tuple[dict[str, Any], Any]]]] = {
         "reader": [({}, "bag")],
         "vector": [({}, 5)],
         "meaning": [({}, 5)],
+        "dropout": [({}, 0.0)],
         "width": [({}, 4)],
         "d_width": [({}, 4)],
         "pairs": [({}, 5)],

@@ -190,7 +190,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 COMPLETED = {
-    "tr": ["train", "translate"],
+    "tr": ["train", "translate", "transfer"],
     "train d": ["dcgan"],
     "train --pack": ["--packing"],
     "train --nets ": ["dense", "conv", "points", "small"],

@@ -342,7 +342,7 @@ def test_the_readers_of_the_recipe() -> None:
         reader: [type(layer).__name__ for layer in recipe.build((8, 8), reader=reader, **few).T.layers]
         for reader in ("gru", "bag")
     }
-    assert kinds == {"gru": ["Embedding", "GRU"], "bag": ["Embedding", "Bag", "Dense", "Tanh"]}
+    assert kinds == {"gru": ["Embedding", "Dropout", "GRU"], "bag": ["Embedding", "Dropout", "Bag", "Dense", "Tanh"]}
     bag = recipe.build((8, 8), reader="bag", **few)
     np.testing.assert_allclose(bag.pictures(["a b b"], seed=1), bag.pictures(["b a b"], seed=1), atol=1e-6)
     gru = recipe.build((8, 8), **few)

@@ -11,9 +11,12 @@ import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from ..backend import NAMES
+from ..files import require_folder
+from ..nn.features import POOL
 from ..paths import expand
 
 
@@ -43,6 +46,30 @@ def add_generator(parser: argparse.ArgumentParser) -> None:
         help="by the average of G, where the run keeps one (default: --averaged)",
     )
     add_import(parser)
+
+
+def add_features(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands that look at pictures through a network of a game: which one, and at which layers."""
+    parser.add_argument("--net", default="D", metavar="NAME", help="which network of the game (default: D)")
+    parser.add_argument(
+        "--layers",
+        nargs="+",
+        metavar="LAYER",
+        help="at the outputs of these, by place or name, as 4 or 4.LeakyReLU (default: of all convolutions after their "
+        "activation, or of all hidden layers of a network without any)",
+    )
+    parser.add_argument(
+        "--pool", type=an_integer, default=POOL, metavar="N", help=f"average maps to N x N parts (default: {POOL})"
+    )
+    parser.add_argument("--backend", default="auto", **backend_argument())
+    add_import(parser)
+
+
+def check_file(flag: str, target: Path) -> None:
+    """Refuse now what could not be written after all the work. flag: that asks for the file."""
+    if target.is_dir():
+        raise ValueError(f"{flag} takes a file, but {target} is a folder")
+    require_folder(target.parent, target.name)
 
 
 def add_import(parser: argparse._ActionsContainer) -> None:

@@ -74,6 +74,6 @@ def run(args: argparse.Namespace) -> int:
 def _completer(shtab: Any, command: str, argument: str) -> Any:
     if argument == "data":
         return _DATA
-    if argument == "resume" or (argument == "out" and command != "sample"):
+    if argument == "resume" or (argument == "out" and command not in ("sample", "features")):
         return shtab.DIRECTORY
-    return shtab.FILE if argument in ("directory", "sources", "out", "z", "json") else None
+    return shtab.FILE if argument in ("directory", "sources", "queries", "out", "z", "json", "index") else None

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ..console import columns, say
 from ..evaluation import evaluate
-from ..files import require_folder
 from ..paths import expand
-from . import add_import, an_integer, backend_argument
+from . import add_import, an_integer, backend_argument, check_file
 
 _DESCRIPTION = """\
 Judge GANs by their samples, next to real test images: the Fréchet distance to
@@ -52,19 +51,12 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     target = None if args.json is None else Path(expand(args.json))
     if target is not None:
-        _check_target(target)
+        check_file("--json", target)
     report = evaluate(args.sources, args.data, n=args.n, seed=args.seed, size=args.size, backend=args.backend, say=_say)
     say(report.text(columns()))
     if target is not None:
         report.save(target)
     return 0
-
-
-def _check_target(target: Path) -> None:
-    """Refuse now what could not be written after all the work."""
-    if target.is_dir():
-        raise ValueError(f"--json takes a file, but {target} is a folder")
-    require_folder(target.parent, target.name)
 
 
 def _say(sentence: str) -> None:

@@ -5,6 +5,9 @@ classifier.py    whose last hidden layer the sets are compared in        cache.p
 components.py    the same for images without labels: principal components of the pixels
 codes.py         are labels obeyed, have codes found a meaning?
 words.py         are sentences obeyed?
+embeddings.py    pixels, principal components, or what a network of a game has made of pictures
+few_labels.py    what few labels are worth on top of those, by probes.py and fine_tuning.py
+search.py        the pictures that are most alike, by those
 compare.py       several GANs side by side        sources.py  what can be judged        report.py  tables and JSON
 
 The formulas are in minigan/metrics/.
@@ -12,6 +15,7 @@ The formulas are in minigan/metrics/.
 
 from .compare import evaluate
 from .evaluator import Evaluator, Quality
+from .few_labels import Transfer, transfer
 from .report import Report
 
-__all__ = ["Evaluator", "Quality", "Report", "evaluate"]
+__all__ = ["Evaluator", "Quality", "Report", "Transfer", "evaluate", "transfer"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..atomic import uninterrupted
 from ..backend import Backend, FreshArena, Purpose, Stream, get_backend
 from ..backend.philox import MASK64
 from ..spec import build, classes, integer
+from . import features
 from .chain import Chain, Refusal
 from .layer import Back, Layer, Parameter, Pass
 
@@ -293,6 +294,51 @@ class Sequential:
             for place, layer, y in run.seen:
                 yield f"{place}.{type(layer).__name__}", y
             run.seen.clear()
+
+    def features(
+        self,
+        x: Array,
+        layers: Sequence[str | int] | None = None,
+        *,
+        pool: int = features.POOL,
+        batch: int = features.BATCH,
+        condition: Array | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """What the network has made of samples at some layers: one row of numbers each, (N, F), of the network's dtype.
+
+        x: (N, ...) floats as the network takes them, or uint8 images, which become floats in [−1, 1]. layers: names as
+        in `activations`, or places such as 4; by default those of features.py: of all convolutions after their
+        activation, or of all hidden layers where there are none. What each makes stands side by side in this order.
+        pool: maps are averaged to pool x pool parts and flattened. batch: samples that pass at once, so that memory
+        beyond the result does not grow with N. condition: as in a call.
+
+        Running statistics are used and left alone, dropout and noise are off. Raises ValueError for layers that are
+        not there or mix samples, and as a call does.
+
+        >>> import minigan, numpy as np
+        >>> net = minigan.Sequential(minigan.Dense(2, 3), minigan.ReLU(), minigan.Dense(3, 1))
+        >>> net.features(np.ones((4, 2), "float32")).shape
+        (4, 3)
+        """
+        names, pool, batch = features.chosen_layers(self.chain, layers), integer("pool", pool), integer("batch", batch)
+        x = x if hasattr(x, "dtype") else np.asarray(x)
+        if not len(x):
+            raise ValueError(f"expected a batch with at least one sample, got shape {tuple(x.shape)}")
+        rows: np.ndarray[Any, Any] | None = None
+        for begin in range(0, len(x), batch):
+            part = x[begin : begin + batch]
+            if part.dtype == np.uint8:
+                from ..datasets import to_float
+
+                part = to_float(part, self.dtype)
+            given = None if condition is None else condition[begin : begin + batch]
+            outputs = self.activations(part, condition=given)
+            found = np.concatenate(features.look(outputs, names, pool, self.backend), axis=1)
+            if rows is None:
+                rows = np.empty((len(x), found.shape[1]), found.dtype)
+            rows[begin : begin + len(found)] = found
+        assert rows is not None
+        return rows
 
     def as_batch(self, x: Any) -> Array:
         """`x` as the network takes it: a contiguous array of its backend and dtype, copied only if it must be.

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from ..backend import get_backend
 from ..datasets.language import LANGUAGES
 from ..games import Words
-from ..nn import GRU, Bag, Dense, Embedding, Layer, LeakyReLU, Sequential, Tanh
+from ..nn import GRU, Bag, Dense, Dropout, Embedding, Layer, LeakyReLU, Sequential, Tanh
 from ..optim import Adam, Linear
 from . import networks
 from .gan import falling
@@ -39,6 +39,7 @@ def build(
     reader: Literal["gru", "bag"] = "gru",
     vector: int = 32,
     meaning: int = 64,
+    dropout: float = 0.2,
     width: int = 16,
     d_width: int | None = None,
     pairs: int = 256,
@@ -70,6 +71,7 @@ def build(
     reader: T is a "gru" that reads one word after the other, or a "bag" of words
     vector: numbers of a word
     meaning: numbers of a sentence
+    dropout: share of the numbers of its words that T does not hear as it learns, so that it leans on no turn of phrase
     width: channels of G at half the size of the picture
     d_width: of D; none for as many
     pairs: units of M's hidden layer
@@ -87,7 +89,7 @@ def build(
     """
     where: dict[str, Any] = {"backend": get_backend(backend or "numpy"), "dtype": dtype}
     words = LANGUAGES["digits"].vocabulary if vocabulary is None else tuple(vocabulary.split())
-    T: list[Layer] = [Embedding(len(words) + 1, vector)]
+    T: list[Layer] = [Embedding(len(words) + 1, vector), *([Dropout(dropout)] if dropout else [])]
     T += [GRU(vector, meaning)] if reader == "gru" else [Bag(), Dense(vector, meaning), Tanh()]
     units = 16 * (width if d_width is None else d_width)
     M = Dense(units + meaning, pairs, init="he"), LeakyReLU(0.2), Dense(pairs, 1)

@@ -1,0 +1,221 @@
+"""What a discriminator has learned, and is good for when the game is over.
+
+    python benchmarks/features.py --data mnist --out runs/features                        every row
+    python benchmarks/features.py --data mnist --out runs/features "100 labels" layers    some of them
+    python benchmarks/features.py --data mnist --out runs/features --run runs/dcgan-mnist-1
+
+Plays the recipe `dcgan` (or another, --recipe) and keeps D at some steps on the way; a folder of a run that is there
+already (--run) is taken as it is. Then, each beside pixels, their principal components and a D that never played:
+
+    100 labels, 1,000 labels    linear probe, nearest neighbour and fine-tuning, by `minigan transfer`
+    retrieval                   mean average precision and precision at 10 among test images, each asked for in turn;
+                                also by the last hidden layer alone
+    layers                      the probe with 1,000 labels on the output of each activation alone
+    along the game              the same on D at the steps that were kept
+
+`--processes` rows are made side by side, with one BLAS thread each. What is finished is not made again: it lies in the
+folder of the run. Figures go to benchmarks/results/features.json as they come (trials.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import trials
+
+from minigan import Game, console, metrics
+from minigan.archive import write_atomically
+from minigan.evaluation import embeddings, few_labels, fine_tuning
+from minigan.nn import Activation
+from minigan.runs.config import Config
+
+LABELS = {"100 labels": 100, "1,000 labels": 1000}
+MANY = 1000  # labels, where layers and steps of the game are compared
+RETRIEVAL, LAYERS, GAME = "retrieval", "layers", "along the game"
+ROWS = dict.fromkeys([*LABELS, RETRIEVAL, LAYERS, GAME], 1)  # and one seed of each
+SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the game, after which D is kept
+STEPS = 10_000
+AT = 10  # of the precision
+NOTE = "All test images; mean and 95 % interval over the draws of labels; rows side by side, one thread each."
+PREPARING = threading.Lock()
+WAYS = ("probe", "neighbour", "tuned")
+
+
+def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
+    """Of one row."""
+    with PREPARING:
+        folder = played(seed, args)
+    about = {"row": row, "seed": seed, "data": Path(args.data).name, "recipe": args.recipe,
+             "steps": Config.read(folder / "config.json").steps}  # fmt: skip
+    if row in LABELS:
+        return about | {"found": judged(folder, folder / "checkpoint.npz", LABELS[row], args)}
+    if row == RETRIEVAL:
+        return about | {"found": retrieval(folder, seed, args)}
+    if row == LAYERS:
+        names = activations(folder)
+        each = [judged(folder, folder / "checkpoint.npz", MANY, args, ["--layers", name, "--steps", "0"], name)
+                for name in names]  # fmt: skip
+        return about | {"found": [{"layer": name, **one} for name, one in zip(names, each, strict=True)]}
+    kept = sorted(folder.glob("step-*.npz")) or [folder / "checkpoint.npz"]
+    return about | {"found": [judged(folder, file, MANY, args, ["--steps", "0"], file.stem) for file in kept]}
+
+
+def played(seed: int, args: argparse.Namespace) -> Path:
+    """The folder of a run; it is played to its end if it is not there, or was begun here, and D is kept on the way."""
+    folder: Path = args.run or args.out / f"{Path(args.data).name}-{args.recipe}-{seed}"
+    begun = folder / "kept.json"
+    if (folder / "checkpoint.npz").exists() and not begun.exists():
+        return folder  # somebody else's
+    steps = args.steps or STEPS
+    for step in sorted({max(1, round(share * steps)) for share in SHARES}):
+        target = folder / f"step-{step:07}.npz"
+        if target.exists():
+            continue
+        words = ["train", "--resume", str(folder)]
+        if not (folder / "config.json").exists():
+            words = ["train", args.recipe, "--data", args.data, "--out", str(folder), "--seed", str(seed),
+                     "--backend", args.backend]  # fmt: skip
+        if steps_of(folder / "checkpoint.npz") < step:
+            minigan(*words, "--steps", str(step))
+        begun.write_text(json.dumps({"steps": steps}), encoding="utf-8")
+        beside = folder / "copied.tmp"
+        shutil.copyfile(folder / "checkpoint.npz", beside)
+        os.replace(beside, target)
+    return folder
+
+
+def steps_of(checkpoint: Path) -> int:
+    return Game.load(checkpoint).steps if checkpoint.exists() else 0
+
+
+def judged(
+    folder: Path, checkpoint: Path, labels: int, args: argparse.Namespace, more: Sequence[str] = (), name: str = ""
+) -> trials.Row:
+    """What `minigan transfer` says of a D."""
+    target = folder / f"transfer-{labels}{f'-{name}' if name else ''}-{args.draws}.json"
+    if not target.exists():
+        minigan("transfer", str(checkpoint), args.data, "--labels", str(labels), "--draws", str(args.draws),
+                "--backend", args.backend, "--json", str(target), *more)  # fmt: skip
+    found: trials.Row = json.loads(target.read_text("utf-8"))
+    kept = {name: found[name] for name in ("step", "layers", "labels", "draws", "test_images")}
+    return kept | {"rows": [{key: row[key] for key in ("name", "columns", "intervals")} for row in found["rows"]]}
+
+
+def minigan(*words: str) -> None:
+    env = os.environ | trials.ONE_THREAD
+    subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
+
+
+def activations(folder: Path) -> list[str]:
+    """The hidden layers of D whose output is one of an activation."""
+    D = embeddings.open_subject(folder, backend="numpy").net
+    places = [(place, layer) for place, layer in D.chain.everything() if isinstance(layer, Activation)]
+    return [f"{place}.{type(layer).__name__}" for place, layer in places if layer is not D.layers[-1]]
+
+
+def retrieval(folder: Path, seed: int, args: argparse.Namespace) -> list[trials.Row]:
+    """How well test images find those of their class, by what they are compared in."""
+    target = folder / "retrieval.json"
+    if target.exists():
+        kept: list[trials.Row] = json.loads(target.read_text("utf-8"))
+        return kept
+    subject = embeddings.open_subject(folder, backend=args.backend)
+    train, test, _ = few_labels.splits(subject, args.data)
+    some = train.images[: few_labels.MOMENTS]
+    nets = {
+        f"unplayed D{about}": fine_tuning.unplayed(subject.net, 2**31 + seed, images)
+        for about, images in {"": None, ", statistics of the data": some}.items()
+        if images is None or subject.net.buffers
+    } | {"D": subject.net}
+    last = activations(folder)[-1]
+    compared = {
+        "pixels": embeddings.pixels,
+        f"{embeddings.COMPONENTS} principal components": embeddings.principal_components(train.images),
+        **{name: embeddings.NetworkFeatures(net, subject.shape) for name, net in nets.items()},
+        **{f"{name}: {last}": embeddings.NetworkFeatures(net, subject.shape, [last]) for name, net in nets.items()},
+    }
+    found: list[trials.Row] = []
+    for name, embed in compared.items():
+        rows, moments = embed(test.images), embeddings.Moments.of(embed, some)
+        labels = np.asarray(test.labels)
+        plain, standard = (
+            metrics.retrieval(moved, labels, k=AT) for moved in (moments.centred(rows), moments.standardised(rows))
+        )
+        found.append(
+            {"name": name, "columns": rows.shape[1], "centred": plain._asdict(), "standardised": standard._asdict()}
+        )
+    with write_atomically(target) as file:
+        file.write(json.dumps(found, indent=1).encode())
+    return found
+
+
+def table(rows: Sequence[trials.Row]) -> str:
+    """A table for each kind of row."""
+    parts = []
+    for row in rows:
+        title = f"{row['data']}, {row['recipe']}, {row['steps']:,} steps, seed {row['seed']}: {row['row']}"
+        parts.append(f"{title}\n\n{TABLES[row['row']](row['found'])}")
+    return "\n\n".join(parts)
+
+
+def of_labels(found: trials.Row) -> str:
+    cells = [[row["name"], f"{row['columns']:,}", *(percent(row, way) for way in WAYS)] for row in found["rows"]]
+    return console.table(
+        ["labels on top of", "numbers", "linear probe, %", "nearest neighbour, %", "fine-tuned, %"], cells, left=(0,)
+    )
+
+
+def of_retrieval(found: list[trials.Row]) -> str:
+    cells = [
+        [row["name"], f"{row['columns']:,}"]
+        + [
+            f"{100 * row[how][figure]:.1f}"
+            for how in ("centred", "standardised")
+            for figure in ("mean_average_precision", "precision")
+        ]
+        for row in found
+    ]
+    head = ["compared in", "numbers", "mAP, %", f"first {AT}, %", "standardised: mAP, %", f"first {AT}, %"]
+    return console.table(head, cells, left=(0,))
+
+
+def of_layers(found: list[trials.Row]) -> str:
+    cells = [[one["layer"], f"{one['rows'][-1]['columns']:,}", *probes(one)] for one in found]
+    return console.table(["layer", "numbers", "probe on an unplayed D, %", "on D, %"], cells, left=(0,))
+
+
+def of_game(found: list[trials.Row]) -> str:
+    cells = [[f"{one['step']:,}", *probes(one)] for one in found]
+    return console.table(["steps of the game", "probe on an unplayed D, %", "on D, %"], cells)
+
+
+def probes(one: trials.Row) -> list[str]:
+    """Of the last two rows: an unplayed D, and D."""
+    return [percent(row, "probe") for row in one["rows"][-2:]]
+
+
+def percent(row: trials.Row, way: str) -> str:
+    interval = row["intervals"].get(way)
+    return few_labels.shown(None if interval is None else metrics.Interval(**interval))
+
+
+TABLES = {**dict.fromkeys(LABELS, of_labels), RETRIEVAL: of_retrieval, LAYERS: of_layers, GAME: of_game}
+
+
+def more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, help="folder of the run; it is played there if there is none")
+    parser.add_argument("--recipe", default="dcgan", help="that is played (default: dcgan)")
+    parser.add_argument("--draws", type=int, default=few_labels.DRAWS, help="of labels")
+
+
+if __name__ == "__main__":
+    trials.main(__doc__ or "", "features.json", "seed", ROWS, figures, table, NOTE, more=more)
