@@ -15,13 +15,13 @@ from ..runs.data import load_data
 from . import an_integer
 
 _DESCRIPTION = """\
-List captions of pictures, right ones and wrong ones, as the recipe words learns
+List captions of pictures, right ones and wrong ones, as the recipe words has
 them: those of a folder with a captions.csv, or, of pictures with labels, those
 that are made of what each shows and what is measured in it.
 
   minigan captions mnist
   minigan captions fashion-mnist --n 3
-  minigan captions pictures/              rows of captions.csv: a.png,"a red cat"
+  minigan captions pictures/             rows of captions.csv: a.png,"a red cat"
   minigan train words --data pictures/
 """
 

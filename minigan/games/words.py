@@ -73,8 +73,8 @@ class Words(Generating):
     G: maps noise and a meaning (N, latent + m) to samples. D: maps samples to features (N, F). M: maps features and a
         meaning (N, F + m) to one logit. T: maps sentences (N, length) to meanings (N, m).
     vocabulary: the words. length: of the longest sentence.
-    wrong: whether D is shown wrong pairs (GAN-CLS). interpolate: of the pictures of an update of G, the share, at most
-        ½, of those that are drawn beside of meanings between two (GAN-INT).
+    wrong: whether D is shown wrong pairs (GAN-CLS). interpolate: in its update G also draws so many pictures more, as a
+        share, at most ½, of meanings halfway between two (GAN-INT).
     objective, optimizer, d_optimizer (of D, M and T), instance_noise, prior, latent, seed: as of `GAN`. average: decay
         of the averages of all networks; 0 for none.
 

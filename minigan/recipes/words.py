@@ -76,7 +76,7 @@ def build(
     d_width: of D; none for as many
     pairs: units of M's hidden layer
     wrong: D is shown wrong pairs (GAN-CLS)
-    interpolate: share of the pictures of an update of G that are drawn beside of meanings between two (GAN-INT)
+    interpolate: G also draws so many pictures more, as a share, of meanings halfway between two
     objective: what D and G descend; see minigan/objectives.py
     instance_noise: standard deviation of noise on all pictures that D sees, falling to 0
     average: decay of the average of all networks that pictures come from; 0 for none
