@@ -8,8 +8,9 @@ Plays the recipe `dcgan` (or another, --recipe) and keeps D at some steps on the
 already (--run) is taken as it is. Then, each beside pixels, their principal components and a D that never played:
 
     100 labels, 1,000 labels    linear probe, nearest neighbour and fine-tuning, by `minigan transfer`
-    retrieval                   mean average precision and precision at 10 among test images, each asked for in turn;
-                                also by the last hidden layer alone
+    retrieval                   all test images ask for their like among all training images, by the cosine of centred
+                                columns: mean average precision of the whole ranking, and precision at 10; by the
+                                convolutions of D, and by its last hidden layer
     layers                      the probe with 1,000 labels on the output of each activation alone
     along the game              the same on D at the steps that were kept
 
@@ -48,6 +49,7 @@ AT = 10  # of the precision
 NOTE = "All test images; mean and 95 % interval over the draws of labels; rows side by side, one thread each."
 PREPARING = threading.Lock()
 WAYS = ("probe", "neighbour", "tuned")
+FOUND = ("mean_average_precision", "precision")
 
 
 def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
@@ -123,7 +125,7 @@ def activations(folder: Path) -> list[str]:
 
 
 def retrieval(folder: Path, seed: int, args: argparse.Namespace) -> list[trials.Row]:
-    """How well test images find those of their class, by what they are compared in."""
+    """How well test images find training images of their class, by what they are compared in."""
     target = folder / "retrieval.json"
     if target.exists():
         kept: list[trials.Row] = json.loads(target.read_text("utf-8"))
@@ -145,17 +147,18 @@ def retrieval(folder: Path, seed: int, args: argparse.Namespace) -> list[trials.
     }
     found: list[trials.Row] = []
     for name, embed in compared.items():
-        rows, moments = embed(test.images), embeddings.Moments.of(embed, some)
-        labels = np.asarray(test.labels)
-        plain, standard = (
-            metrics.retrieval(moved, labels, k=AT) for moved in (moments.centred(rows), moments.standardised(rows))
-        )
-        found.append(
-            {"name": name, "columns": rows.shape[1], "centred": plain._asdict(), "standardised": standard._asdict()}
-        )
+        moments = embeddings.Moments.of(embed, some)
+        items, queries = (moments.centred(_in_blocks(embed, part.images)) for part in (train, test))
+        figures = metrics.retrieval(items, np.asarray(train.labels), queries, np.asarray(test.labels), k=AT)
+        found.append({"name": name, "columns": items.shape[1], **figures._asdict()})
     with write_atomically(target) as file:
         file.write(json.dumps(found, indent=1).encode())
     return found
+
+
+def _in_blocks(embed: embeddings.Embedding, images: embeddings.Pixels) -> embeddings.Rows:
+    block = embeddings.BLOCK
+    return np.concatenate([embed(images[i : i + block]) for i in range(0, len(images), block)])
 
 
 def table(rows: Sequence[trials.Row]) -> str:
@@ -175,17 +178,8 @@ def of_labels(found: trials.Row) -> str:
 
 
 def of_retrieval(found: list[trials.Row]) -> str:
-    cells = [
-        [row["name"], f"{row['columns']:,}"]
-        + [
-            f"{100 * row[how][figure]:.1f}"
-            for how in ("centred", "standardised")
-            for figure in ("mean_average_precision", "precision")
-        ]
-        for row in found
-    ]
-    head = ["compared in", "numbers", "mAP, %", f"first {AT}, %", "standardised: mAP, %", f"first {AT}, %"]
-    return console.table(head, cells, left=(0,))
+    cells = [[row["name"], f"{row['columns']:,}", *(f"{100 * row[figure]:.1f}" for figure in FOUND)] for row in found]
+    return console.table(["compared in", "numbers", "mAP, %", f"first {AT}, %"], cells, left=(0,))
 
 
 def of_layers(found: list[trials.Row]) -> str:

@@ -21,7 +21,7 @@ that are made of what each shows and what is measured in it.
 
   minigan captions mnist
   minigan captions fashion-mnist --n 3
-  minigan captions pictures/             rows of captions.csv: a.png,"a red cat"
+  minigan captions pictures/      rows of captions.csv: a.png,"a red cat"
   minigan train words --data pictures/
 """
 
