@@ -187,6 +187,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "translation": told("translation"),
     "refinement": told("refinement"),
     "words": told("words"),
+    "features": told("features"),
     "lab": told("lab"),
 }  # fmt: skip
 
