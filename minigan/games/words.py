@@ -324,9 +324,8 @@ class Words(Generating):
 
     def examples(self, n: int = EXAMPLES) -> list[str]:
         """n sentences of the data, each again and again where there are fewer."""
-        rows = self.backend.to_numpy(self._examples).astype(int)
-        texts = [" ".join(self.vocabulary[word - 1] for word in row if word) for row in rows]
-        return [texts[i % EXAMPLES] for i in range(n)]
+        rows = self._in_mind(n).astype(int)
+        return [" ".join(self.vocabulary[word - 1] for word in row if word) for row in rows]
 
     def pictures(self, texts: Sequence[str], seed: int | None = None, averaged: bool = True) -> np.ndarray[Any, Any]:
         """A picture of each text, (N, ...) floats. The same seed gives the same noise every time.
@@ -351,11 +350,16 @@ class Words(Generating):
         """The latents (n, latent + m) of `sample`: noise, and behind it what T makes of the examples in turn."""
         if label is not None or ask:
             raise ValueError('this game is asked in words: `pictures(["a thick seven"])`, or --text')
-        rows = self.backend.to_numpy(self._examples)[np.arange(integer("the number of samples", n)) % EXAMPLES]
-        return self._asked(rows, seed, averaged)
+        return self._asked(self._in_mind(integer("the number of samples", n)), seed, averaged)
 
     def show(self, n: int, seed: int | None = None) -> np.ndarray[Any, Any]:
         return self.sample(n, seed)
+
+    def _in_mind(self, n: int) -> np.ndarray[Any, Any]:
+        """n of the sentences that came first, in turn, none of which is there twice."""
+        rows = self.backend.to_numpy(self._examples)
+        rows = rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
+        return np.asarray(rows[np.arange(n) % len(rows)])
 
     def _asked(self, sentences: np.ndarray[Any, Any], seed: int | None, averaged: bool) -> np.ndarray[Any, Any]:
         stream = Stream(integer("seed", self.seed if seed is None else seed, 0, bits=64), Purpose.LATENT_SAMPLE)

@@ -231,8 +231,7 @@ class Run:
         if isinstance(self.gan, ImageToImage) and isinstance(self.dataset, Pairs | Unpaired):
             return sheet_of(self.gan, self.dataset, n)
         if isinstance(self.gan, Words):
-            rows = round(math.sqrt(n))
-            return sheet_of_words(self.gan, self.gan.examples(rows), 2 * rows, self.config.images["shape"])
+            return sheet_of_words(self.gan, self.gan.examples(round(math.sqrt(n))), 10, self.config.images["shape"])
         columns = columns_of(n, self.classes)
         n = whole_rows(n, columns)
         images = as_images(self.gan, self.gan.show(n), self.config.images["shape"])
