@@ -6,8 +6,6 @@ columns to mean 0, and to standard deviation 1 where that is asked for.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import tempfile
 from collections.abc import Callable, Sequence
@@ -26,6 +24,7 @@ from ..game import Game
 from ..names import not_one_of
 from ..nn import Sequential
 from ..nn.features import POOL, chosen_layers
+from ..nn.heads import fingerprint
 from ..paths import StrPath, expand
 from ..runs.data import load_data
 from ..runs.noted import checkpoint_of, shape_and_classes
@@ -84,12 +83,7 @@ class NetworkFeatures:
 
     def key(self) -> str:
         """A SHA-256 of all that the features depend on: architecture, numbers, layers."""
-        about = [self.net.describe(), self.layers, self.pool, self.taken]
-        found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for name, array in sorted(self.net.state_dict().items()):
-            found.update(name.encode())
-            found.update(np.ascontiguousarray(array).tobytes())
-        return found.hexdigest()
+        return fingerprint(self.net, self.layers, self.pool, self.taken)
 
 
 def taken(net: Sequential, shape: tuple[int, ...]) -> tuple[int, ...]:
