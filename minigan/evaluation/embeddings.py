@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from .. import archive
 from ..backend import Backend
-from ..datasets import Dataset, Split, to_float
+from ..datasets import Dataset, Split, pictures, to_float
+from ..datasets.pictures import scaled
 from ..files import require_folder
 from ..game import Game
 from ..names import not_one_of
@@ -118,6 +119,11 @@ class Subject:
     def fitting(self, images: Pixels) -> Pixels:
         """Pictures of its size with its channels, (N, *shape)."""
         return with_channels(images, self.shape[2] if len(self.shape) == 3 else 1).reshape(len(images), *self.shape)
+
+    def read(self, files: Sequence[str]) -> Pixels:
+        """Pictures of any size in files, as the network knows them, (N, *shape)."""
+        size = self.shape[1], self.shape[0]
+        return np.concatenate([self.fitting(scaled(pictures.read([file], large=True)[0], size)) for file in files])
 
 
 def open_subject(directory: StrPath, net: str = "D", backend: str | Backend = "auto") -> Subject:

@@ -6,12 +6,14 @@ al., "Generative Visual Manipulation on the Natural Image Manifold" (2016), who 
 
     descent.py      the distance of G(z) from what is wanted, its gradient, and the way down
     encoder.py      the network that guesses
+    kept.py         and is kept for the next time
     projection.py   latents of pictures
     editing.py      latents of pictures that were painted on
 """
 
 from .editing import Edited, edit
 from .encoder import Encoder
+from .kept import kept_encoder
 from .projection import Projection, project
 
-__all__ = ["Edited", "Encoder", "Projection", "edit", "project"]
+__all__ = ["Edited", "Encoder", "Projection", "edit", "kept_encoder", "project"]

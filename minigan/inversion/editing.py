@@ -3,7 +3,8 @@
     L(z) = mean over the mask of (G(z) − strokes)²  +  β mean outside of (G(z) − G(z₀))²  +  λ mean (z − z₀)²
 
 which is the descent of descent.py with a target that is the strokes inside and the picture outside, and weights to
-match. A stroke is a wish: what comes out is a picture of G's, not one with a stroke on top (Zhu et al. 2016, section 4).
+match. A stroke is a wish: what comes out is a picture of G's, not one with a stroke on top (Zhu et al. 2016, section
+4).
 """
 
 from __future__ import annotations
@@ -52,12 +53,13 @@ def edit(
     Raises TypeError or ValueError for a game whose G takes more than noise, and for arrays or numbers that do not fit.
 
     >>> import minigan, numpy as np
-    >>> G = minigan.Sequential(minigan.Dense(4, 4, init="orthogonal"), seed=1)
+    >>> G = minigan.Sequential(minigan.Dense(4, 4, init="he"), seed=1)
     >>> gan = minigan.GAN(G, minigan.Sequential(minigan.Dense(4, 1), seed=2))
     >>> z = gan.latents(1, seed=0)
-    >>> mask = np.array([[True, False, False, False]])
-    >>> edited = edit(gan, z, np.full((1, 4), 0.5), mask, steps=200, pull=0)
-    >>> bool(abs(edited.samples[0, 0] - 0.5) < 0.01), bool(np.allclose(edited.samples[0, 1:], gan.generate(z)[0, 1:], atol=0.01))
+    >>> first = np.array([[True, False, False, False]])
+    >>> _, samples = edit(gan, z, np.full((1, 4), 0.5), first, steps=300, pull=0)
+    >>> change = samples - gan.generate(z)
+    >>> bool(abs(samples[0, 0] - 0.5) < 0.01), bool(abs(change[0, 1:]).max() < 0.1)
     (True, True)
     """
     game = require_noise(game)
@@ -89,7 +91,7 @@ def edit(
 
 def _share(chosen: NDArray[np.bool_]) -> Floats:
     """The weight of each number in the mean over those chosen, row by row; 0 where none is."""
-    return chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1)
+    return np.asarray(chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1))
 
 
 def _masks(game: Generating, mask: Any, n: int) -> NDArray[np.bool_]:

@@ -1,18 +1,19 @@
 """A network that guesses latents: E(x) ≈ z for x = G(z).
 
-G is its teacher: any number of samples whose latents are known. Where real pictures are given, E learns from those as
-well, whose latents nobody knows, through a G that is held fixed:
+G is its teacher: any number of samples whose latents are known. But most of a latent cannot be seen in the picture, and
+E alone would learn to name the mean of all that might have made it, of which G makes something else. So E also learns
+through a G that is held fixed to have the picture made again, and that from real pictures x too, where they are given:
 
-    L(E) = mean |E(G(z)) − z|²  +  γ mean |G(E(x)) − x|²
+    L(E) = mean |E(G(z)) − z|²  +  γ mean |G(E(x)) − x|²,   x = G(z) and real pictures
 
-The first half alone knows G's samples only, and real pictures are none (Zhu et al. 2016, section 3.2, learn by the
-second). E has D's layers up to its last hidden one, and begins with what D has learned.
+Zhu et al. (2016, section 3.2) learn by the second term on real pictures. E has D's layers up to its last hidden one,
+and begins with what D has learned.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from .given import samples_of
 Array = Any
 Say = Callable[[str], None]
 FORMAT = "minigan encoder 1"
-STEPS, BATCH, RATE, WEIGHT = 1000, 64, 1e-3, 1.0
+STEPS, BATCH, RATE, WEIGHT = 1000, 64, 3e-3, 10.0
 
 
 class Encoder:
@@ -83,14 +84,12 @@ class Encoder:
         for pictures and numbers that do not fit; NonFiniteError if it does not come out finite.
         """
         game = require_noise(game)
-        steps, batch, seed = integer("steps", steps, least=0), integer("batch", batch, least=2), integer("seed", seed, 0)
-        lr, weight = number("lr", lr, "(0, inf)"), number("weight", weight, "(0, inf)")
+        settings = settings_of(steps, batch, lr, weight, seed, averaged)
         real = None if pictures is None else samples_of(game, pictures)
-        settings = {"steps": steps, "batch": batch, "lr": lr, "weight": weight, "seed": seed, "averaged": averaged}
         with game.held_still():
-            E = with_head(judge_of(game), tuple(game.sample_shape), game.latent, seed)
             key, G = key_of(game, real, settings), game.average_of(game.G) if averaged else game.G
-            _teach(E, G, game, real, **{name: settings[name] for name in ("steps", "batch", "lr", "weight", "seed")})
+            E = with_head(judge_of(game), tuple(game.sample_shape), game.latent, settings["seed"])
+            _teach(E, G, game, real, settings)
         require_finite(game, {"the encoder's weights": E.backend.to_numpy(E.flat)})
         return cls(game, E, key)
 
@@ -118,29 +117,40 @@ class Encoder:
         return cls(game, Sequential.build(described, game.backend, arrays), key)
 
 
-def key_of(game: Generating, real: NDArray[Any] | None, settings: dict[str, Any]) -> str:
-    """A SHA-256 of all that an encoder depends on: G, D from which it begins, the pictures and the settings."""
-    import hashlib
+def settings_of(
+    steps: int = STEPS,
+    batch: int = BATCH,
+    lr: float = RATE,
+    weight: float = WEIGHT,
+    seed: int = 0,
+    averaged: bool = True,
+) -> dict[str, Any]:
+    """How an encoder learns, by the names of `Encoder.learn`. Raises ValueError for what is no such number."""
+    return {
+        "steps": integer("steps", steps, least=0),
+        "batch": integer("batch", batch, least=2),
+        "lr": number("lr", lr, "(0, inf)"),
+        "weight": number("weight", weight, "[0, inf)"),
+        "seed": integer("seed", seed, least=0, bits=64),
+        "averaged": bool(averaged),
+    }
 
+
+def key_of(game: Generating, real: NDArray[Any] | None, settings: dict[str, Any]) -> str:
+    """A SHA-256 of all that an encoder depends on: G, D from which it begins, the prior, the pictures, the settings.
+
+    Raises TypeError or ValueError for a game that cannot have one.
+    """
+    game = require_noise(game)
     G = game.average_of(game.G) if settings["averaged"] else game.G
     seen = None if real is None else hashlib.sha256(np.ascontiguousarray(real).tobytes()).hexdigest()
     return fingerprint(G, fingerprint(judge_of(game)), str(game.noise_prior), seen, settings)
 
 
-def _teach(
-    E: Sequential,
-    G: Sequential,
-    game: Generating,
-    real: NDArray[Any] | None,
-    *,
-    steps: int,
-    batch: int,
-    lr: float,
-    weight: float,
-    seed: int,
-) -> None:
+def _teach(E: Sequential, G: Sequential, game: Generating, real: NDArray[Any] | None, settings: dict[str, Any]) -> None:
     """Train E in place. G's samples and real pictures share a batch, and so its statistics."""
-    be, adam = E.backend, Adam(Cosine(lr, 0.0, max(steps, 1))).bind(E)
+    steps, batch, weight, seed = (settings[name] for name in ("steps", "batch", "weight", "seed"))
+    be, adam = E.backend, Adam(Cosine(settings["lr"], 0.0, max(steps, 1))).bind(E)
     arena, rng, order = Arena(be), np.random.default_rng(seed), np.empty(0, np.int64)
     shape = tuple(game.sample_shape)
     for step in range(steps):
@@ -152,14 +162,11 @@ def _teach(
             while len(order) < batch:
                 order = np.append(order, rng.permutation(len(real)))
             rows, order = order[:batch], order[batch:]
-            shown = be.asarray(real[rows].reshape(batch, *shape))
-            x = arena.stacked([x, shown], G.dtype)
+            x = arena.stacked([x, be.asarray(real[rows].reshape(batch, *shape))], G.dtype)
         guessed, back = E(x, arena=arena)
-        dguessed = arena.empty(guessed.shape, G.dtype)
-        dguessed[:batch] = 2 / z.size * (guessed[:batch] - z)
-        if real is not None:
-            again, back_G = G(guessed[batch:], train=False, arena=arena)
-            dguessed[batch:] = back_G(2 * weight / again.size * (again - shown), params=False)
+        again, back_G = G(guessed, train=False, arena=arena)
+        dguessed = back_G(2 * weight / again.size * (again - x), params=False, consume=True)
+        dguessed[:batch] += 2 / z.size * (guessed[:batch] - z)
         E.zero_grad()
         back(dguessed, inputs=False, consume=True)
         adam.step()

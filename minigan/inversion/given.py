@@ -39,7 +39,12 @@ def latents_of(game: Generating, z: Any, n: int | None = None) -> Array:
     """Latents (N, latent) of the game's dtype. n: how many there must be. Raises ValueError for what is none."""
     given = np.asarray(z)
     rows = "N" if n is None else n
-    if given.ndim != 2 or given.shape[1] != game.latent or given.dtype.kind not in "fiu" or len(given) != (n or len(given)):
+    if (
+        given.ndim != 2
+        or given.shape[1] != game.latent
+        or given.dtype.kind not in "fiu"
+        or len(given) != (n or len(given))
+    ):
         raise ValueError(
             f"latents of shape {given.shape} and {given.dtype} were given, but numbers ({rows}, {game.latent}) were "
             "expected; `project` and `latents` give such"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..backend import FreshArena
 from ..game.generating import Generating
+from ..priors import Normal
 from ..samples import require_finite
 from ..spec import integer, number
 from .descent import Aim, bound, descend, judge_of, require_noise, together
@@ -72,8 +73,8 @@ def project(
     if encoder is None and not starts:
         raise ValueError("there is nowhere to descend from: give an encoder, or starts of 1 or more")
     x = samples_of(game, pictures)
-    settings = {"pull": pull if game.noise_prior.kind() == "NormalPrior" else 0.0, "features": features,
-                "judge": judge_of(game) if features else None}  # fmt: skip
+    judge = judge_of(game) if features else None
+    pull = pull if isinstance(game.noise_prior, Normal) else 0.0
     begin = _starts(game, x, encoder, starts, seed)
     G, be, each = game.average_of(game.G) if averaged else game.G, game.backend, begin.shape[1]
     found, errors, rows = [], [], together(game, each)
@@ -81,7 +82,7 @@ def project(
         for i in range(0, len(x), rows):
             part = begin[i : i + rows]
             target = be.asarray(np.repeat(x[i : i + rows], each, axis=0))
-            aim = Aim(G, target, **settings)
+            aim = Aim(G, target, pull=pull, judge=judge, features=features)
             z, loss = descend(aim, be.asarray(part.reshape(-1, game.latent)), steps, lr, bound(game))
             best = be.to_numpy(loss).reshape(-1, each).argmin(axis=1) + each * np.arange(len(part))
             z = z[be.asarray(best)]

@@ -17,8 +17,8 @@ from ..spec import build
 from .dense import Dense
 from .layer import Layer
 from .minibatch import MinibatchStdDev
-from .shape import Flatten
 from .sequential import Sequential
+from .shape import Flatten
 
 
 def trunk(net: Sequential) -> int:
