@@ -159,6 +159,8 @@ def test_latents_stay_in_a_uniform_prior() -> None:
     x = (np.full((1, 4), 3.0)) @ weight.T
     found, _ = project(gan, x, steps=300, starts=2, pull=0.5)
     np.testing.assert_allclose(found, 1, atol=1e-6)  # the nearest corner, which no normal prior pulls away from
+    half, _ = project(gan, x / 6, steps=800, starts=1, pull=0.5)
+    np.testing.assert_allclose(half, 0.5, atol=1e-4)  # nor within
     guessed, _ = project(gan, x, lambda samples: np.full((len(samples), 4), 9.0), steps=0)
     np.testing.assert_array_equal(guessed, 1)
 
@@ -220,11 +222,17 @@ def test_the_average_of_G_is_what_is_inverted() -> None:
     gan.step(RNG.uniform(-1, 1, (8, 8, 8, 1)).astype("float32"))
     average = gan.average_of(gan.G)
     average.flat[...] *= 0.7
-    x = gan.sample(4, seed=2)
-    assert project(gan, x, steps=300).errors.max() < 1e-2
-    assert project(gan, x, steps=0, starts=1, averaged=False).errors.tolist() == pytest.approx(
-        np.mean((gan.sample(4, averaged=False) - x) ** 2, axis=(1, 2, 3)).tolist(), rel=1e-4
-    )
+    x, z = gan.sample(4, seed=2), gan.latents(4)
+    for averaged in (True, False):
+        found = project(gan, x, steps=0, starts=1, averaged=averaged)
+        expected = np.mean((gan.generate(z, averaged) - x) ** 2, axis=(1, 2, 3))
+        np.testing.assert_allclose(found.errors, expected, rtol=1e-4)
+        painted, all_of_it = gan.generate(z, averaged), np.ones((1, 8, 8), bool)
+        latents, samples = edit(gan, z, painted, all_of_it, steps=3, averaged=averaged)
+        np.testing.assert_allclose(latents, z, atol=1e-4)  # it is there already
+        np.testing.assert_allclose(samples, painted, atol=1e-4)
+    nets = [Encoder.learn(gan, steps=1, batch=4, averaged=averaged).net for averaged in (True, False)]
+    assert (nets[0].flat != nets[1].flat).any()
     keys = {key_of(gan, None, settings_of(averaged=averaged)) for averaged in (True, False)}
     assert len(keys) == 2
 
@@ -289,6 +297,20 @@ def test_its_first_step_is_the_gradient_of_its_loss() -> None:
         slope = (sides[0] - sides[1]) / 2e-6
         if abs(slope) > 1e-5:
             assert moved[i] == pytest.approx(np.sign(slope), abs=1e-2)
+
+
+def test_every_batch_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    gan, drawn = game(), []
+    draw = gan.noise_prior.draw
+
+    def noted(*args: Any) -> Any:
+        drawn.append(draw(*args).copy())
+        return args[0]
+
+    monkeypatch.setattr(gan.noise_prior, "draw", noted)
+    Encoder.learn(gan, steps=3, batch=4, seed=1)
+    Encoder.learn(gan, steps=1, batch=4, seed=2)
+    assert len({z.tobytes() for z in drawn}) == len(drawn) == 4
 
 
 def test_real_pictures_are_made_again_where_it_learns_from_them(gan: GAN) -> None:
