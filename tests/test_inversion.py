@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from subjects import Array, conv
+from scripts import script
+from subjects import Array, bars, conv
 
 from minigan import (
     AAE,
@@ -594,3 +596,47 @@ def test_the_way_down_returns_its_best() -> None:
     assert loss[1] == z[1] == 0
     np.testing.assert_allclose(loss[0], z[0, 0] ** 2)
     assert loss[0] < 1e-3
+
+
+# --- the benchmark ---------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_has_a_table_for_each_row(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, (images, labels) = script("projection"), bars(60)
+    for split, part in (("train", slice(40)), ("test", slice(40, 60))):
+        for i, (image, label) in enumerate(zip(images[part], labels[part], strict=True)):
+            place = tmp_path / "bars" / split / str(label)
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place / f"{i:02}.png")
+    monkeypatch.setattr(program, "REPEATS", 2)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    args = argparse.Namespace(
+        data=str(tmp_path / "bars"), out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy", n=8, descent=3,
+        encoder_steps=2,
+    )  # fmt: skip
+    rows = [program.figures(name, 1, args) for name in program.ROWS]
+    text = program.table(rows)
+    assert all(f"bars, dcgan, 0 steps, seed 1: {name}\n" in text for name in program.ROWS)
+    own, pictures, strokes, latency = (row["found"] for row in rows)
+    assert [one["name"] for one in pictures[:3]] == [
+        "the pictures themselves", "nearest training picture", "5 principal components"
+    ]  # fmt: skip
+    assert pictures[0]["error"] < 1e-12 < pictures[2]["error"] < pictures[1]["error"]
+    named = {one["name"]: one["error"] for one in own}
+    assert named["encoder, then descent"] < named["encoder"]
+    assert named["descent, best of 4"] <= named["descent, best of 1"]
+    assert all(one["after"] < one["before"] for one in strokes)
+    assert strokes[0]["outside"] < strokes[1]["outside"]
+    assert len(latency) == 3
+    assert len(list(run.glob("encoder-*.npz"))) == 2
+    monkeypatch.setattr(program, "opened", None)  # all is there by now
+    assert [program.figures(name, 1, args) for name in program.ROWS] == rows
+
+
+def test_principal_components_are_those_of_the_book() -> None:
+    program, train = script("projection"), bars(30)[0]
+    x = RNG.uniform(-0.3, 0.3, (4, 64))
+    flat = train.reshape(30, 64) / 127.5 - 1
+    axes = np.linalg.svd(flat - flat.mean(axis=0))[2][:7]
+    expected = flat.mean(axis=0) + (x - flat.mean(axis=0)) @ axes.T @ axes
+    np.testing.assert_allclose(program.in_components(train, x, 7), expected.clip(-1, 1), atol=1e-6)
