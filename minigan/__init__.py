@@ -70,7 +70,7 @@ from .penalties import DRAGAN, R1, R2, GradientPenalty
 from .vat import VAT
 
 if TYPE_CHECKING:
-    from . import datasets, recipes
+    from . import datasets, inversion, recipes
     from .evaluation import evaluate
     from .runs.show import show
     from .studies import study
@@ -151,6 +151,7 @@ __all__ = [
     "gradcheck_game",
     "information",
     "init",
+    "inversion",
     "mean_squared_error",
     "objectives",
     "optim",
@@ -182,6 +183,7 @@ Game.watch, Game._repr_html_ = _watch, _html  # loaded when a person wants to se
 _LATER = {
     "datasets": "datasets",
     "evaluate": "evaluation:evaluate",
+    "inversion": "inversion",
     "recipes": "recipes",
     "resume": "training:resume",
     "show": "runs.show:show",

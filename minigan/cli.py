@@ -29,6 +29,7 @@ COMMANDS = {
     "sample": "make images with a trained GAN",
     "translate": "make pictures of pictures, with a trained pix2pix",
     "refine": "make drawings look real, with a trained simgan",
+    "project": "find the latents of pictures, and walk between them",
     "captions": "list what is said of pictures, right and wrong",
     "evaluate": "judge trained GANs: distance to the data, precision, recall, copies",
     "features": "write what a trained D makes of pictures, as numbers",
@@ -52,6 +53,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan translate DIR FILES --out DIR  pictures made of pictures
   minigan refine DIR FILES --out DIR     drawings made to look real
+  minigan project DIR FILES --out DIR    pictures as its G can make them
   minigan sample DIR --text "a thin 3"   pictures of words, by a trained words
   minigan evaluate DIR [DIR ...]         how good they are, next to real images
   minigan features DIR DATA --out FILE   what D has made of pictures

@@ -29,7 +29,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("gradcheck", "penalties", "vat", "limits", "two_samples"),
     ("game",),
     ("gan",),
-    ("games", "samples"),
+    ("games", "samples", "inversion"),
     ("recipes", "gradient_checks", "theory", "diagnostics"),
     ("training", "runs"),
     ("evaluation", "studies", "bench", "lab"),

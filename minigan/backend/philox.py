@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     CHECK = 12  # directions of the gradient check
     D_FOR_G_REAL = 13  # the real samples that G's objective compares with
     POOL = 14  # normal numbers that are used again and again
+    ENCODER = 15  # z of the samples that an encoder of G's learns from; step = number of its updates
     PENALTY = 32  # and those that follow: one for each penalty
 
 

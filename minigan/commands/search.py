@@ -7,13 +7,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..backend import Backend
 from ..console import columns, say, table
 from ..datasets import Split
-from ..datasets.pictures import read, scaled, shown
-from ..evaluation.embeddings import NetworkFeatures, Pixels, Subject, open_subject
+from ..datasets.pictures import shown
+from ..evaluation.embeddings import NetworkFeatures, open_subject
 from ..evaluation.search import Hits, Say, collages, collection, kept_index
 from ..nn.features import POOL
 from ..paths import StrPath, expand
@@ -103,7 +101,7 @@ def search(
         raise ValueError(f"an index is an .npz, but {os.fspath(index)} was given; take --index FILE.npz")
     files = [os.fspath(file) for file in found(queries)]
     subject = open_subject(directory, net, backend)
-    asked = _queries(files, subject)
+    asked = subject.read(files)
     embed = NetworkFeatures(subject.net, subject.shape, layers, pool)
     images, names = collection(subject, data, split)
     kept = kept_index(
@@ -116,9 +114,3 @@ def search(
         pictures.save_picture(expand(sheet), pictures.titled(rows, titles))
     each = {shown(file): Hits(hits.places[i : i + 1], hits.similarities[i : i + 1]) for i, file in enumerate(files)}
     return names, each
-
-
-def _queries(files: Sequence[str], subject: Subject) -> Pixels:
-    """Pictures of any size, as a network knows them, (N, *shape)."""
-    size = subject.shape[1], subject.shape[0]
-    return np.concatenate([subject.fitting(scaled(read([file], large=True)[0], size)) for file in files])

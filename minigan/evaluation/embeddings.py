@@ -6,8 +6,6 @@ columns to mean 0, and to standard deviation 1 where that is asked for.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import tempfile
 from collections.abc import Callable, Sequence
@@ -20,12 +18,14 @@ from numpy.typing import NDArray
 
 from .. import archive
 from ..backend import Backend
-from ..datasets import Dataset, Split, to_float
+from ..datasets import Dataset, Split, pictures, to_float
+from ..datasets.pictures import scaled
 from ..files import require_folder
 from ..game import Game
 from ..names import not_one_of
 from ..nn import Sequential
 from ..nn.features import POOL, chosen_layers
+from ..nn.heads import fingerprint
 from ..paths import StrPath, expand
 from ..runs.data import load_data
 from ..runs.noted import checkpoint_of, shape_and_classes
@@ -84,12 +84,7 @@ class NetworkFeatures:
 
     def key(self) -> str:
         """A SHA-256 of all that the features depend on: architecture, numbers, layers."""
-        about = [self.net.describe(), self.layers, self.pool, self.taken]
-        found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for name, array in sorted(self.net.state_dict().items()):
-            found.update(name.encode())
-            found.update(np.ascontiguousarray(array).tobytes())
-        return found.hexdigest()
+        return fingerprint(self.net, self.layers, self.pool, self.taken)
 
 
 def taken(net: Sequential, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -124,6 +119,11 @@ class Subject:
     def fitting(self, images: Pixels) -> Pixels:
         """Pictures of its size with its channels, (N, *shape)."""
         return with_channels(images, self.shape[2] if len(self.shape) == 3 else 1).reshape(len(images), *self.shape)
+
+    def read(self, files: Sequence[str]) -> Pixels:
+        """Pictures of any size in files, as the network knows them, (N, *shape)."""
+        size = self.shape[1], self.shape[0]
+        return np.concatenate([self.fitting(scaled(pictures.read([file], large=True)[0], size)) for file in files])
 
 
 def open_subject(directory: StrPath, net: str = "D", backend: str | Backend = "auto") -> Subject:

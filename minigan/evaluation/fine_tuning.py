@@ -1,7 +1,5 @@
-"""A classifier made of a discriminator: all but its last layer with weights, and a new last one of K logits.
-
-What stands behind the last weights goes with it, and so does a MinibatchStdDev before them, behind which a picture
-depends on its company. Maps are flattened for the new layer.
+"""A classifier made of a discriminator: all but its last layer with weights, and a new last one of K logits, as
+nn/heads.py puts it there.
 """
 
 from __future__ import annotations
@@ -12,10 +10,10 @@ import numpy as np
 
 from ..backend import Arena
 from ..datasets import to_float
-from ..nn import Dense, Flatten, Layer, MinibatchStdDev, Sequential
+from ..nn import Sequential
+from ..nn.heads import with_head
 from ..objectives import softmax_cross_entropy
 from ..optim import Adam, Cosine
-from ..spec import build
 from .embeddings import BLOCK, Pixels, taken
 from .probes import Labels
 
@@ -31,22 +29,7 @@ def classifier_of(
     shape: of pictures that `net` takes, (H, W) or (H, W, C). seed: of the new layer's weights, or of all. fresh: all
     weights are new, drawn as those of `net` once were. Raises ValueError for a net of one layer.
     """
-    cut = max((i for i, layer in enumerate(net.layers) if layer.parameters), default=0)
-    while cut and isinstance(net.layers[cut - 1], MinibatchStdDev):
-        cut -= 1
-    if not any(layer.parameters for layer in net.layers[:cut]):
-        raise ValueError(
-            "this network has one layer of weights only, so that nothing of it would be kept; take another"
-        )
-    width = net(np.zeros((2, *taken(net, shape)), net.dtype), train=False, depth=cut)[0].shape[1:]
-    head: list[Layer] = [Flatten()] if len(width) > 1 else []
-    layers = [*build(net.describe()["layers"][:cut]), *head, Dense(int(np.prod(width)), classes)]
-    made = Sequential(*layers, backend=net.backend, dtype=net.dtype, seed=seed)
-    if not fresh:
-        own = made.state_dict()
-        kept = {name: a for name, a in net.state_dict().items() if int(name.partition(".")[0]) < cut}
-        made.load_state_dict(own | kept)
-    return made
+    return with_head(net, taken(net, shape), classes, seed, fresh)
 
 
 def unplayed(net: Sequential, seed: int, images: Pixels | None = None) -> Sequential:

@@ -5,7 +5,8 @@ A latent is noise, drawn from a prior, and codes beside it (codes.py): what G is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ class Generating(Game, abstract=True):
         """
         be, parts = self.backend, []
         rows = samples_at_once(net.layers, x.shape[1:], 1000)
-        with self._atomic.look(), be.explained():
+        with self.held_still():
             for i in range(0, len(x), rows):
                 part = x[i : i + rows]
                 if x.dtype == np.uint8:
@@ -122,6 +123,12 @@ class Generating(Game, abstract=True):
                 given = None if condition is None else condition[i : i + rows]
                 parts.append(be.to_numpy(net(part, train=False, condition=given)[0]))
         return np.concatenate(parts)
+
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """A context in which nobody trains it, and errors of the device are explained."""
+        with self._atomic.look(), self.backend.explained():
+            yield
 
     def predict(self, samples: Array, labels: Any = None) -> list[np.ndarray[Any, Any]]:
         """What it says of the codes of samples (N, ...): of each that is predicted, an array (N, width)."""

@@ -29,13 +29,19 @@ REACH = 2.0  # a continuous code goes from −2 to 2, twice as far as in trainin
 def interpolation(gan: Generating, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:
     """One block (rows · 10, ...) of latents. label: as in `GAN.sample`; by default it changes along the row too."""
     ends = gan.latents(2 * rows, seed, label)
-    a, b = ends[:rows, None], ends[rows:, None]
-    t = np.linspace(0, 1, COLUMNS, dtype=ends.dtype)[:, None]
+    return [between(gan, ends[:rows], ends[rows:])]
+
+
+def between(gan: Generating, a: Latents, b: Latents) -> Latents:
+    """From each latent of a to that of b (rows, ...), in ten steps of which these are the first and the last:
+    (rows · 10, ...)."""
+    a, b = a[:, None], b[:, None]
+    t = np.linspace(0, 1, COLUMNS, dtype=a.dtype)[:, None]
     z = (1 - t) * a + t * b
     if isinstance(gan.noise_prior, Normal):
         noise = slice(gan.latent)
         z[..., noise] = np.cos(math.pi / 2 * t) * a[..., noise] + np.sin(math.pi / 2 * t) * b[..., noise]
-    return [z.reshape(rows * COLUMNS, -1)]
+    return z.reshape(len(z) * COLUMNS, -1)
 
 
 def traversal(gan: Generating, rows: int, seed: int | None = None, label: Any = None) -> list[Latents]:

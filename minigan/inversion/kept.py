@@ -1,0 +1,42 @@
+"""An encoder that is learned once and kept in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..game.generating import Generating
+from .encoder import STEPS, Encoder, Say, key_of, settings_of
+
+
+def kept_encoder(
+    game: Generating,
+    beside: Path,
+    *,
+    steps: int = STEPS,
+    averaged: bool = True,
+    say: Say | None = None,
+) -> Encoder:
+    """The encoder of a game, from its file in the folder `beside` if that is there, or learned now and kept in it.
+
+    The file has a name of its own for each G and each number of steps, and is learned again if it is damaged. A folder
+    that cannot be written only costs time. steps, averaged: as of `Encoder.learn`, which raises for what cannot be
+    used. say: called with sentences.
+    """
+    settings = settings_of(steps=steps, averaged=averaged)
+    key = key_of(game, None, settings)
+    path = beside / f"encoder-{key[:12]}.npz"
+    if path.exists():
+        try:
+            return Encoder.load(path, game, key)
+        except ValueError as error:
+            if say:
+                say(f"{error}; it is learned again")
+    if say:
+        say(f"an encoder learns from {settings['steps']:,} batches of G's samples ...")
+    encoder = Encoder.learn(game, steps=steps, averaged=averaged)
+    try:
+        encoder.save(path)
+    except OSError as error:
+        if say:
+            say(f"the encoder could not be kept for the next time: {error}")
+    return encoder
