@@ -43,6 +43,7 @@ BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
     "recipes", "critic", "conv", "dcgan", "unet", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
     "few", "autoencoders", "molecules", "translation", "lab", "refinement", "words", "features",
+    "projection",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
@@ -188,6 +189,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "refinement": told("refinement"),
     "words": told("words"),
     "features": told("features"),
+    "projection": told("projection"),
     "lab": told("lab"),
 }  # fmt: skip
 
