@@ -19,17 +19,7 @@ import minigan
 
 PARAMETER = re.compile(r"(^|[.;] )(\*{0,2}\w+(?:, \*{0,2}\w+)*): ")
 # Public as well, though not among the names of `minigan` itself.
-MORE = (
-    "backend.arena",
-    "backend.philox",
-    "backend.reference",
-    "codes",
-    "inversion",
-    "metrics",
-    "nn",
-    "penalties",
-    "spec",
-)
+MORE = ("backend.arena", "backend.philox", "backend.reference", "codes", "metrics", "nn", "penalties", "spec")
 
 
 def names(doc: pdoc.doc.Doc[object]) -> set[str]:

@@ -9,9 +9,10 @@ has seen is a real picture, and is what the sentence says: s(x, t) = σ(M(D(x), 
     G descends        −E log s(G(z, φ), t) − E log s(G(z, φ̄), φ̄),     φ̄ = ½ (φ₁ + φ₂)
 
 The wrong pairs are what makes D read: real pictures, at which nothing else is wrong. Without them it reads only where
-that tells fakes from real pictures, and as long as it can tell them by themselves G need not obey. T learns in D's update, from what tells right sentences
-from wrong ones, and G takes its meanings as they are. φ̄, between two sentences, is a meaning that no sentence of the
-data may have; D never learns from those pictures, but G must draw something there that D takes for right.
+that tells fakes from real pictures, and as long as it can tell them by themselves G need not obey. T learns in D's
+update, from what tells right sentences from wrong ones, and G takes its meanings as they are. φ̄, between two sentences,
+is a meaning that no sentence of the data may have; D never learns from those pictures, but G must draw something there
+that D takes for right.
 
 A sentence is a row of numbers, word i of the vocabulary being i + 1, and 0 none.
 """
