@@ -189,9 +189,9 @@ def test_a_step_of_g_moves_each_sample_up_the_slope_of_d(be: Backend) -> None:
 
 
 def test_a_line_goes_through_the_bells(be: Backend) -> None:
-    found = figure_1_plane.experiment(seed=0, backend=be, say=silent, steps=800, batch=64)
+    found = figure_1_plane.experiment(seed=0, backend=be, say=silent, steps=1200, batch=64)
     assert len(found.panels) == 6
-    assert found.panels[-1].step == 800
+    assert found.panels[-1].step == 1200
     assert found.panels[-1].coverage.modes >= 4
     assert found.panels[-1].coverage.high_quality > 0.3
     assert abs(found.real.mean() - 0.5) < 0.15

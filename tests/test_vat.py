@@ -117,7 +117,7 @@ def test_two_labels_are_enough_where_classes_are_apart() -> None:
     for weight in (0.0, 1.0):
         D = Sequential(Dense(2, 50, init="he"), ReLU(), Dense(50, 50, init="he"), ReLU(), Dense(50, 2), seed=0)
         adam = Adam(3e-3).bind(D)
-        for step in range(400):
+        for step in range(800):
             logits, back = D(x[told])
             _, dlogits = softmax_cross_entropy(logits, y[told])
             D.zero_grad()
