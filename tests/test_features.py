@@ -27,7 +27,7 @@ from minigan import (
 )
 from minigan.backend import Backend
 from minigan.datasets import to_float
-from minigan.nn.features import hidden_layers, pooled
+from minigan.nn.features import hidden_layers, last_hidden, pooled
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
@@ -114,6 +114,13 @@ HIDDEN: dict[str, tuple[list[Any], list[str]]] = {
 def test_hidden_layers_are_those_with_weights_but_the_last(name: str) -> None:
     layers, expected = HIDDEN[name]
     assert hidden_layers(Chain(*layers)) == expected
+    assert last_hidden(Chain(*layers)) == expected[-1]
+
+
+def test_the_last_hidden_layer_of_convolutions_may_be_dense() -> None:
+    assert last_hidden(Chain(Conv2D(1, 2, 3), Flatten(), Dense(8, 3), BatchNorm(3), ReLU(), Dense(3, 1))) == "4.ReLU"
+    with pytest.raises(ValueError, match="no hidden layer"):
+        last_hidden(Chain(Dense(4, 1)))
 
 
 def test_features_inside_a_block() -> None:

@@ -138,7 +138,7 @@ def test_the_command_names_files_and_draws_a_sheet(run: Path, photos: Path, caps
 def test_queries_of_any_size_and_colour(run: Path, photos: Path, tmp_path: Path) -> None:
     with Image.open(photos / "dog" / "03.png") as small:
         small.convert("RGB").resize((32, 32), Image.Resampling.NEAREST).save(tmp_path / "large.png")
-    names, hits = search(run, [tmp_path / "large.png"], photos, n=1, **NUMPY)
+    names, hits = search(run, [tmp_path / "large.png"], photos, n=1, layers=[1, 4], **NUMPY)
     ((places, _),) = hits.values()
     assert names[places[0, 0]] == str(Path("dog", "03.png"))
 

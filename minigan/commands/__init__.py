@@ -48,15 +48,20 @@ def add_generator(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def add_features(parser: argparse.ArgumentParser) -> None:
-    """The flags of the commands that look at pictures through a network of a game: which one, and at which layers."""
+_OF_ALL = "of all convolutions after their activation, or of all hidden layers of a network without any"
+
+
+def add_features(parser: argparse.ArgumentParser, default: str = _OF_ALL) -> None:
+    """The flags of the commands that look at pictures through a network of a game: which one, and at which layers.
+
+    default: which these are where none is named, in words.
+    """
     parser.add_argument("--net", default="D", metavar="NAME", help="which network of the game (default: D)")
     parser.add_argument(
         "--layers",
         nargs="+",
         metavar="LAYER",
-        help="at the outputs of these, by place or name, as 4 or 4.LeakyReLU (default: of all convolutions after their "
-        "activation, or of all hidden layers of a network without any)",
+        help=f"at the outputs of these, by place or name, as 4 or 4.LeakyReLU (default: {default})",
     )
     parser.add_argument(
         "--pool", type=an_integer, default=POOL, metavar="N", help=f"average maps to N x N parts (default: {POOL})"

@@ -13,7 +13,7 @@ from ..datasets import Split
 from ..datasets.pictures import shown
 from ..evaluation.embeddings import NetworkFeatures, open_subject
 from ..evaluation.search import Hits, Say, collages, collection, kept_index
-from ..nn.features import POOL
+from ..nn.features import POOL, last_hidden
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.picture_files import found
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument(
         "--standardise", action="store_true", help="bring each column of the features to standard deviation 1 before"
     )
-    add_features(parser)
+    add_features(parser, "of the last hidden one, by which the like are found best")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,7 +85,8 @@ def search(
     directory: the folder of a run, or a checkpoint. queries: pictures of any size, and folders of them. data: as
     `minigan.datasets.load` takes it, scaled to the pictures of the run. index: an `.npz` that keeps the features of all
     (default: a file of their own beside the checkpoint). sheet: a picture of queries and of what was found. net,
-    layers, pool: as of `open_subject` and `Sequential.features`. say: called with sentences.
+    layers, pool: as of `open_subject` and `Sequential.features`, but that the last hidden layer is the default. say:
+    called with sentences.
 
     Returns the names of all pictures, and the hits by the name of the query. Raises ValueError or FileNotFoundError for
     what cannot be used, ConnectionError if a download fails.
@@ -102,7 +103,8 @@ def search(
     files = [os.fspath(file) for file in found(queries)]
     subject = open_subject(directory, net, backend)
     asked = subject.read(files)
-    embed = NetworkFeatures(subject.net, subject.shape, layers, pool)
+    at = [last_hidden(subject.net.chain)] if layers is None else layers
+    embed = NetworkFeatures(subject.net, subject.shape, at, pool)
     images, names = collection(subject, data, split)
     kept = kept_index(
         embed, images.images, names, standardise, file=index, beside=subject.checkpoint.parent, say=say

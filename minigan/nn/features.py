@@ -47,13 +47,32 @@ def hidden_layers(chain: Chain) -> list[str]:
     >>> hidden_layers(minigan.Chain(minigan.Dense(4, 3), minigan.LeakyReLU(0.2), minigan.Dense(3, 1)))
     ['1.LeakyReLU']
     """
-    leaves = [(place, layer) for place, _, layer in chain.leaves()]
-    weighted = [i for i, (_, layer) in enumerate(leaves) if layer.parameters and not isinstance(layer, _ON_THE_WAY)]
+    leaves, weighted = _weighted(chain)
     convolutions = [i for i in weighted if isinstance(leaves[i][1], Conv2D | ConvTranspose2D)]
     found = dict.fromkeys(_activated(leaves, i) for i in convolutions or weighted if i != weighted[-1])
     if not found:
         raise ValueError("this network has no hidden layer to take features from; name layers that it has")
     return list(found)
+
+
+def last_hidden(chain: Chain) -> str:
+    """The layer, or its activation, that the last layer with weights takes from; what a network knows best. Raises
+    ValueError where there is none.
+
+    >>> import minigan
+    >>> last_hidden(minigan.Chain(minigan.Dense(4, 3), minigan.LeakyReLU(0.2), minigan.Dense(3, 1)))
+    '1.LeakyReLU'
+    """
+    leaves, weighted = _weighted(chain)
+    if len(weighted) < 2:
+        raise ValueError("this network has no hidden layer to take features from; name layers that it has")
+    return _activated(leaves, weighted[-2])
+
+
+def _weighted(chain: Chain) -> tuple[list[tuple[str, Layer]], list[int]]:
+    """All layers that hold no others, with their places, and which of them have weights."""
+    leaves = [(place, layer) for place, _, layer in chain.leaves()]
+    return leaves, [i for i, (_, layer) in enumerate(leaves) if layer.parameters and not isinstance(layer, _ON_THE_WAY)]
 
 
 def _activated(leaves: Sequence[tuple[str, Layer]], i: int) -> str:
