@@ -24,14 +24,13 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import trials
+from trials import minigan
 
 from minigan import Game, console, metrics
 from minigan.archive import write_atomically
@@ -110,11 +109,6 @@ def judged(
     found: trials.Row = json.loads(target.read_text("utf-8"))
     kept = {name: found[name] for name in ("step", "layers", "labels", "draws", "test_images")}
     return kept | {"rows": [{key: row[key] for key in ("name", "columns", "intervals")} for row in found["rows"]]}
-
-
-def minigan(*words: str) -> None:
-    env = os.environ | trials.ONE_THREAD
-    subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
 
 
 def activations(folder: Path) -> list[str]:

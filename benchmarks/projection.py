@@ -25,10 +25,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import trials
+from trials import minigan
 
 from minigan import Game, console, metrics
 from minigan.archive import write_atomically
@@ -45,7 +43,6 @@ from minigan.evaluation import Evaluator, few_labels
 from minigan.evaluation.embeddings import Subject
 from minigan.game.generating import Generating
 from minigan.inversion import Encoder, editing, kept_encoder, project
-from minigan.inversion.encoder import key_of, settings_of
 from minigan.inversion.given import samples_of
 from minigan.runs.noted import shape_and_classes
 
@@ -96,11 +93,6 @@ def played(seed: int, args: argparse.Namespace) -> Path:
     return folder
 
 
-def minigan(*words: str) -> None:
-    env = os.environ | trials.ONE_THREAD
-    subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
-
-
 def opened(folder: Path, args: argparse.Namespace) -> Hand:
     """The game, and encoders that are learned if they are not there."""
     checkpoint = folder / "checkpoint.npz"
@@ -108,20 +100,11 @@ def opened(folder: Path, args: argparse.Namespace) -> Hand:
     assert isinstance(game, Generating)
     subject = Subject(checkpoint, game.G, shape_and_classes(checkpoint, game)[0], "G", game.steps)
     train, test, _ = few_labels.splits(subject, args.data)
-    alone = kept_encoder(game, folder, steps=args.encoder_steps)
-    encoders = {"encoder": alone, "encoder, training pictures too": taught(game, train, folder, args.encoder_steps)}
+    encoders = {
+        name: kept_encoder(game, folder, pictures, steps=args.encoder_steps)
+        for name, pictures in {"encoder": None, "encoder, training pictures too": train.images}.items()
+    }
     return Hand(folder, game, subject, train, test.of(np.arange(min(args.n, len(test)))), encoders)
-
-
-def taught(game: Generating, train: Dataset, folder: Path, steps: int) -> Encoder:
-    """The encoder that has learned from training pictures as well, kept beside the other."""
-    key = key_of(game, samples_of(game, train.images), settings_of(steps))
-    path = folder / f"encoder-{key[:12]}.npz"
-    if path.exists():
-        return Encoder.load(path, game, key)
-    encoder = Encoder.learn(game, train.images, steps=steps)
-    encoder.save(path)
-    return encoder
 
 
 def ways(hand: Hand, steps: int) -> dict[str, Callable[[Pixels], Any]]:

@@ -25,6 +25,7 @@ from minigan import BatchNorm, Conv2D, Dense, Flatten, GaussianNoise, ReLU, Sequ
 from minigan.backend import Arena, Stream
 from minigan.datasets import MissingSplit, to_float
 from minigan.datasets.mnist import as_mnist
+from minigan.datasets.shuffled import shuffled
 from minigan.objectives import softmax_cross_entropy
 from minigan.optim import Adam, Cosine
 
@@ -47,12 +48,9 @@ def classifier(seed: int, backend: str = "auto") -> Sequential:
 
 def learned(images: Pixels, labels: NDArray[Any], seed: int, steps: int = STEPS, backend: str = "auto") -> Sequential:
     """A classifier that has learned these; the same pictures, labels and seed give the same one."""
-    net, rng, order = classifier(seed, backend), np.random.default_rng(seed), np.empty(0, np.int64)
+    net = classifier(seed, backend)
     arena, adam = Arena(net.backend), Adam(Cosine(RATE, 0.0, steps)).bind(net)
-    for step in range(steps):
-        while len(order) < BATCH:
-            order = np.append(order, rng.permutation(len(images)))
-        rows, order = order[:BATCH], order[BATCH:]
+    for step, rows in zip(range(steps), shuffled(len(images), BATCH, seed), strict=False):
         arena.rewind()
         x = net.backend.asarray(to_float(images[rows])[..., None])
         logits, back = net(x, arena=arena, stream=Stream(seed, 0, step))

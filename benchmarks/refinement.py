@@ -71,8 +71,7 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
     if not refined.exists():
         words = ["refine", str(folder), str(learned), "--out", str(refined), "--draws", str(DRAWS[source])]
         words += ["--sheet", str(folder.with_suffix(".png"))]
-        env = os.environ | trials.ONE_THREAD
-        subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
+        trials.minigan(*words)
     kept, change = reads(args.data, refined, 0, args, keep=True), judged["refined"][-1]["change"]
     return found | about | {"read": reads(refined, args.data, seed, args), "kept": kept, "change": change}
 

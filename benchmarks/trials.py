@@ -33,20 +33,25 @@ def played(
     folder: Path, recipe: str, options: Sequence[str], args: argparse.Namespace, n: int = 1000
 ) -> tuple[Row, Row]:
     """What is known of a run, which is made if there is none, and what `minigan evaluate --n` says of it."""
-    minigan, env = [sys.executable, "-m", "minigan"], os.environ | ONE_THREAD
     note, judged = folder / "training.json", folder / "evaluation.json"
     if not note.exists():
         began = time.perf_counter()
         words = ["--data", args.data, "--backend", args.backend, "--out", str(folder)]
         words += ["--steps", str(args.steps)] if args.steps else []
-        subprocess.run([*minigan, "train", recipe, *options, *words], check=True, env=env, stdout=subprocess.DEVNULL)
+        minigan("train", recipe, *options, *words)
         note.write_text(json.dumps({"seconds": round(time.perf_counter() - began)}), encoding="utf-8")
     if not judged.exists():
         words = ["--n", str(n), "--data", args.data, "--json", str(judged)]
-        subprocess.run([*minigan, "evaluate", str(folder), *words], check=True, env=env, stdout=subprocess.DEVNULL)
+        minigan("evaluate", str(folder), *words)
     steps = Config.read(folder / "config.json").steps
     about = {"data": Path(args.data).name, "steps": steps, **json.loads(note.read_text("utf-8"))}
     return about, json.loads(judged.read_text("utf-8"))
+
+
+def minigan(*words: str) -> None:
+    """A command of minigan, with one thread."""
+    env = os.environ | ONE_THREAD
+    subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
 
 
 def keep(file: str, row: Row, number: str, rows: Sequence[str], table: Callable[[list[Row]], str], about: Row) -> None:

@@ -324,6 +324,15 @@ def test_real_pictures_are_made_again_where_it_learns_from_them(gan: GAN) -> Non
     assert shown.key != untold.key
 
 
+def test_an_encoder_that_has_seen_pictures_is_kept_beside_the_other(gan: GAN, tmp_path: Path) -> None:
+    real = gan.sample(9, seed=4)
+    kept_encoder(gan, tmp_path, steps=3)
+    for _ in range(2):
+        seen = kept_encoder(gan, tmp_path, real, steps=3)
+        np.testing.assert_array_equal(seen.net.flat, Encoder.learn(gan, real, steps=3).net.flat)
+        assert len(list(tmp_path.glob("encoder-*.npz"))) == 2
+
+
 def test_an_encoder_is_kept_and_read_again(gan: GAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     made = kept_encoder(gan, tmp_path, steps=3, say=said.append)

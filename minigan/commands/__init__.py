@@ -39,13 +39,15 @@ def add_generator(parser: argparse.ArgumentParser) -> None:
     """The flags of the commands by which a G makes pictures of pictures: how it does, and whose classes it may have."""
     parser.add_argument("--seed", type=an_integer, metavar="S", help="of the noise in G, if it has some")
     parser.add_argument("--tile", type=an_integer, metavar="N", help="side of a tile (default: what memory allows)")
-    parser.add_argument(
-        "--averaged",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="by the average of G, where the run keeps one (default: --averaged)",
-    )
+    add_averaged(parser)
     add_import(parser)
+
+
+def add_averaged(parser: argparse.ArgumentParser, which: str = "by the average of G, where the run keeps one") -> None:
+    """The flag that says which G it is: its average along the training, or as its last update left it."""
+    parser.add_argument(
+        "--averaged", action=argparse.BooleanOptionalAction, default=True, help=f"{which} (default: --averaged)"
+    )
 
 
 _OF_ALL = "of all convolutions after their activation, or of all hidden layers of a network without any"

@@ -31,7 +31,7 @@ from ..runs.sheets import change
 from ..runs.walks import between
 from ..samples import images_of
 from ..spec import integer
-from . import add_import, an_integer, backend_argument, check_file
+from . import add_averaged, add_import, an_integer, backend_argument, check_file
 
 LATENTS = "latents.npz"
 _DESCRIPTION = """\
@@ -92,12 +92,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         help=f"begin at so many random latents as well (default: 0, or {projection.STARTS} with --no-encoder)",
     )  # fmt: skip
     parser.add_argument("--seed", type=an_integer, metavar="S", help="of these (default: that of the training)")
-    parser.add_argument(
-        "--averaged",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="by the average of G, where the run keeps one (default: --averaged)",
-    )
+    add_averaged(parser)
     parser.add_argument("--backend", default="auto", **backend_argument())
     add_import(parser)
 

@@ -23,10 +23,10 @@ from ..runs import pictures
 from ..runs.fingerprints import save_fingerprints, screened
 from ..runs.loop import columns_of, picture_of, whole_rows
 from ..runs.noted import checkpoint_of, shape_and_classes
-from ..runs.sheets import below
+from ..runs.sheets import below, drawn
 from ..runs.walks import WALKS
-from ..samples import as_images, images_of, sample_images
-from . import add_import, an_integer
+from ..samples import images_of, sample_images
+from . import add_averaged, add_import, an_integer
 
 _DESCRIPTION = """\
 Make images with the GAN of a run, or of a checkpoint file. The same seed gives
@@ -101,12 +101,7 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         metavar="FILE.npy",
         help="the latents themselves, (N, latent), or (N, latent + codes) for a GAN with codes",
     )
-    parser.add_argument(
-        "--averaged",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="of the average of G, where the GAN keeps one, or of G as its last update left it (default: --averaged)",
-    )
+    add_averaged(parser, "of the average of G, where the GAN keeps one, or of G as its last update left it")
     add_import(parser)
 
 
@@ -181,7 +176,7 @@ def sample(
         if label is not None or wishes:
             raise ValueError('this GAN is asked in words: --text "a thick seven"; leave out --label and --ask')
         texts, n = game.examples(10) if text is None else list(text), 10 if n is None else n
-        blocks = [as_images(game, game.pictures([t for t in texts for _ in range(n)], seed, averaged), shape)]
+        blocks = [drawn(game, texts, n, shape, seed=seed, averaged=averaged)]
     elif text is not None:
         raise ValueError("--text says what is drawn; leave out --z and --grid")
     elif not isinstance(game, Generating):

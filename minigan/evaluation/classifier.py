@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend import Arena, Backend
+from ..backend import Backend
 from ..datasets import to_float
 from ..nn import BatchNorm, Dense, GaussianNoise, ReLU, Sequential
-from ..objectives import softmax, softmax_cross_entropy
-from ..optim import Adam, Cosine
+from ..objectives import softmax
+from .learning import learn
 
 Features = NDArray[np.floating[Any]]
 Say = Callable[[str], None]
@@ -87,23 +87,11 @@ class Classifier:
 
         say: called with a sentence, a few times.
         """
-        net, recipe = self.net, self.recipe
-        arena, steps = Arena(net.backend), recipe.steps(len(images))
-        adam = Adam(Cosine(recipe.lr, 0.0, steps)).bind(net)
-        rng = np.random.default_rng(recipe.seed)
-        order = np.empty(0, np.int64)
-        for step in range(steps):
-            while len(order) < recipe.batch:
-                order = np.append(order, rng.permutation(len(images)))
-            rows, order = order[: recipe.batch], order[recipe.batch :]
-            arena.rewind()
-            logits, back = net(_flat(images[rows]), arena=arena)
-            loss, dlogits = softmax_cross_entropy(logits, labels[rows], arena)
-            net.zero_grad()
-            back(dlogits, inputs=False)
-            adam.step()
-            if say and (step + 1) % 1000 == 0:
-                say(f"the classifier's step {step + 1:,} of {steps:,}: loss {float(loss):.3f}")
+        recipe = self.recipe
+        learn(
+            self.net, images.reshape(len(images), -1), labels, recipe.steps(len(images)), batch=recipe.batch,
+            lr=recipe.lr, seed=recipe.seed, say=say,
+        )  # fmt: skip
 
     def look(self, images: NDArray[np.uint8]) -> tuple[Features, Features]:
         """Features (N, F), none negative, and the probability of each class (N, classes), of uint8 images (N, ...)."""

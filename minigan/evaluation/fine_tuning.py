@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Arena
 from ..datasets import to_float
 from ..nn import Sequential
 from ..nn.heads import with_head
-from ..objectives import softmax_cross_entropy
-from ..optim import Adam, Cosine
 from .embeddings import BLOCK, Pixels, taken
+from .learning import learn
 from .probes import Labels
 
 BATCH, RATE = 64, 1e-3
@@ -56,18 +54,8 @@ def fine_tune(
     Adam with a rate that falls from `lr` to 0 along half a cosine, on batches of `batch`, n at most; every picture is
     seen once per epoch, in an order of `seed`. The same arguments give the same network.
     """
-    arena, given, batch = Arena(net.backend), taken(net, images.shape[1:]), min(batch, len(images))
-    adam, rng, order = Adam(Cosine(lr, 0.0, steps)).bind(net), np.random.default_rng(seed), np.empty(0, np.int64)
-    for _ in range(steps):
-        while len(order) < batch:
-            order = np.append(order, rng.permutation(len(images)))
-        rows, order = order[:batch], order[batch:]
-        arena.rewind()
-        logits, back = net(to_float(images[rows]).reshape(batch, *given), arena=arena)
-        _, dlogits = softmax_cross_entropy(logits, labels[rows], arena)
-        net.zero_grad()
-        back(dlogits, inputs=False)
-        adam.step()
+    given = images.reshape(len(images), *taken(net, images.shape[1:]))
+    learn(net, given, labels, steps, batch=min(batch, len(images)), lr=lr, seed=seed)
 
 
 def classify(net: Sequential, images: Pixels) -> Labels:

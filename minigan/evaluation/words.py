@@ -34,6 +34,7 @@ from .evaluator import Evaluator, K
 Pixels = NDArray[np.uint8]
 SENTENCES, EACH = 30, 200  # by which variety is judged, and pictures of each
 _MOVED = 0.1  # of a pixel
+_LONGEST = 64  # words of a sentence that is looked up
 
 
 @dataclass(frozen=True)
@@ -55,26 +56,25 @@ def asked(described: Described, n: int, seed: int = 0) -> dict[str, list[Sentenc
     seen = [facts for facts in language.combinations if facts not in gone]
     held, rng = bool(gone), Random(seed)
 
-    def some(among: list[tuple[int, ...]], style: str = "plain", **said: object) -> list[Sentence]:
+    def some(
+        among: list[tuple[int, ...]],
+        style: str = "plain",
+        templates: Sequence[str | None] = (None,),
+        rare: bool = False,
+    ) -> list[Sentence]:
         return [
-            language.sentence(among[i % len(among)], rng, style=style, held_out=held, **said)  # type: ignore[arg-type]
+            language.sentence(
+                among[i % len(among)], rng, style=style, template=templates[i % len(templates)], held_out=held,
+                rare=rare,
+            )
             for i in range(n)
-        ]
+        ]  # fmt: skip
 
     kinds = {"plain": some(seen)}
     if held:
         kinds["combinations"] = some(sorted(gone))
-        kinds["templates"] = [
-            language.sentence(seen[i % len(seen)], rng, style="plain", template=HELD_OUT[i % 2], held_out=True)
-            for i in range(n)
-        ]
-        kinds["synonyms"] = [
-            language.sentence(
-                seen[i % len(seen)], rng, style="plain", template=TEMPLATES[RARE + i % (len(TEMPLATES) - RARE)],
-                held_out=True, rare=True,
-            )
-            for i in range(n)
-        ]  # fmt: skip
+        kinds["templates"] = some(seen, templates=HELD_OUT)
+        kinds["synonyms"] = some(seen, templates=TEMPLATES[RARE:], rare=True)
     return kinds | {"negations": some(seen, "denied")}
 
 
@@ -125,13 +125,11 @@ def pictures_of(game: Words, train: Captioned, n: int, seed: int | None) -> Pixe
 
 def looked_up(texts: list[str], train: Captioned) -> Pixels:
     """For each text the training picture whose first caption shares most with it."""
-    length = max(train.sentences.shape[1], 64)
-    own = _bags(np.pad(train.sentences, ((0, 0), (0, length - train.sentences.shape[1]))), train)
-    of_pictures = own[train.right[:, 0]]
+    of_pictures = _bags(train.sentences, train)[train.right[:, 0]]
     weight = np.log(len(of_pictures) / np.maximum((of_pictures > 0).sum(axis=0), 1)).astype(np.float32)
-    of_pictures = of_pictures * weight
+    of_pictures *= weight
     of_pictures /= np.maximum(np.linalg.norm(of_pictures, axis=1, keepdims=True), 1e-6)
-    wanted = _bags(numbers_of(texts, train.vocabulary, length), train) * weight
+    wanted = _bags(numbers_of(texts, train.vocabulary, _LONGEST), train) * weight
     nearest = [(of_pictures @ wanted[i : i + 256].T).argmax(axis=0) for i in range(0, len(wanted), 256)]
     return np.asarray(train.images[np.concatenate(nearest)])
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from .. import archive
 from ..archive import StrPath
 from ..backend import Arena, Purpose, Stream
+from ..datasets.shuffled import shuffled
 from ..game.generating import Generating
 from ..limits import check_layers
 from ..nn import Sequential
@@ -151,18 +152,15 @@ def _teach(E: Sequential, G: Sequential, game: Generating, real: NDArray[Any] | 
     """Train E in place. G's samples and real pictures share a batch, and so its statistics."""
     steps, batch, weight, seed = (settings[name] for name in ("steps", "batch", "weight", "seed"))
     be, adam = E.backend, Adam(Cosine(settings["lr"], 0.0, max(steps, 1))).bind(E)
-    arena, rng, order = Arena(be), np.random.default_rng(seed), np.empty(0, np.int64)
-    shape = tuple(game.sample_shape)
+    arena, shape = Arena(be), tuple(game.sample_shape)
+    order = None if real is None else shuffled(len(real), batch, seed)
     for step in range(steps):
         arena.rewind()
         z = arena.empty((batch, game.latent), G.dtype)
         game.noise_prior.draw(z, arena, Stream(seed, Purpose.ENCODER, step))
         x, _ = G(z, train=False, arena=arena)
-        if real is not None:
-            while len(order) < batch:
-                order = np.append(order, rng.permutation(len(real)))
-            rows, order = order[:batch], order[batch:]
-            x = arena.stacked([x, be.asarray(real[rows].reshape(batch, *shape))], G.dtype)
+        if real is not None and order is not None:
+            x = arena.stacked([x, be.asarray(real[next(order)].reshape(batch, *shape))], G.dtype)
         guessed, back = E(x, arena=arena)
         again, back_G = G(guessed, train=False, arena=arena)
         dguessed = back_G(2 * weight / again.size * (again - x), params=False, consume=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..game.generating import Generating
 from .encoder import STEPS, Encoder, Say, key_of, settings_of
+from .given import samples_of
 
 
 def kept_encoder(
     game: Generating,
     beside: Path,
+    pictures: Any = None,
     *,
     steps: int = STEPS,
     averaged: bool = True,
@@ -18,12 +21,12 @@ def kept_encoder(
 ) -> Encoder:
     """The encoder of a game, from its file in the folder `beside` if that is there, or learned now and kept in it.
 
-    The file has a name of its own for each G and each number of steps, and is learned again if it is damaged. A folder
-    that cannot be written only costs time. steps, averaged: as of `Encoder.learn`, which raises for what cannot be
-    used. say: called with sentences.
+    The file has a name of its own for each G, set of pictures and number of steps, and is learned again if it is
+    damaged. A folder that cannot be written only costs time. pictures, steps, averaged: as of `Encoder.learn`, which
+    raises for what cannot be used. say: called with sentences.
     """
     settings = settings_of(steps=steps, averaged=averaged)
-    key = key_of(game, None, settings)
+    key = key_of(game, None if pictures is None else samples_of(game, pictures), settings)
     path = beside / f"encoder-{key[:12]}.npz"
     if path.exists():
         try:
@@ -33,7 +36,7 @@ def kept_encoder(
                 say(f"{error}; it is learned again")
     if say:
         say(f"an encoder learns from {settings['steps']:,} batches of G's samples ...")
-    encoder = Encoder.learn(game, steps=steps, averaged=averaged)
+    encoder = Encoder.learn(game, pictures, steps=steps, averaged=averaged)
     try:
         encoder.save(path)
     except OSError as error:

@@ -33,11 +33,12 @@ from .folder import RunFolder
 from .interrupt import Interrupted, StopRequest
 from .portraits import portraits
 from .progress import Progress
-from .sheets import sheet_of, sheet_of_words
+from .sheets import below, drawn, sheet_of
 
 __all__ = ["Run", "columns_of", "fixed_settings", "picture_of", "whole_rows"]
 
 _GRID, _FINAL_GRID = 25, 100  # samples in a picture along the way, and in the last one
+_OF_EACH = 10  # pictures of a sentence
 _COLUMNS = 20  # classes that a picture shows side by side, each in a column of its own
 _PRETRAIN_CHUNK = 100  # updates before the game between two looks at whether to stop
 
@@ -231,7 +232,8 @@ class Run:
         if isinstance(self.gan, ImageToImage) and isinstance(self.dataset, Pairs | Unpaired):
             return sheet_of(self.gan, self.dataset, n)
         if isinstance(self.gan, Words):
-            return sheet_of_words(self.gan, self.gan.examples(round(math.sqrt(n))), 10, self.config.images["shape"])
+            texts = self.gan.examples(round(math.sqrt(n)))
+            return below(drawn(self.gan, texts, _OF_EACH, self.config.images["shape"]), texts, _OF_EACH)
         columns = columns_of(n, self.classes)
         n = whole_rows(n, columns)
         images = as_images(self.gan, self.gan.show(n), self.config.images["shape"])

@@ -40,10 +40,9 @@ def sheet_of(game: ImageToImage, data: Pairs | Unpaired, n: int) -> Pixels:
     return sheet({"input": inputs, "made of it": made, "wanted": data.images[chosen]})
 
 
-def sheet_of_words(game: Words, texts: Sequence[str], each: int, shape: Sequence[int], **drawn: Any) -> Pixels:
-    """Pictures of each text in a row below it. drawn: as of `Words.pictures`."""
-    made = as_images(game, game.pictures([text for text in texts for _ in range(each)], **drawn), shape)
-    return below(made, texts, each)
+def drawn(game: Words, texts: Sequence[str], each: int, shape: Sequence[int], **how: Any) -> Pixels:
+    """So many pictures of each text, (texts · each, H, W[, C]). how: as of `Words.pictures`."""
+    return as_images(game, game.pictures([text for text in texts for _ in range(each)], **how), shape)
 
 
 def below(images: Pixels, texts: Sequence[str], each: int) -> Pixels:
