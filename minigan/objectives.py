@@ -215,7 +215,7 @@ class Critic(Objective, abstract=True):
 
     @_quietly
     def verdicts(self, real: Array, fake: Array, be: Backend) -> tuple[Array, Array, Array, Array]:
-        return _means_and_shares(real, fake, (real.mean() + fake.mean()) / 2)
+        return _means_and_shares(real, fake, be.group.mean((real.mean() + fake.mean()) / 2))
 
     def fool(self, logits: Array, grad: Array, be: Backend) -> Array:
         return _mean(logits, -1, grad)
@@ -313,7 +313,7 @@ class FeatureMatching(NonSaturating):
     def generator(self, fake: Array, arena: FreshArena | None = None, real: Array | None = None) -> tuple[Array, Array]:
         arena = arena or _fresh()
         xp, grad = arena.backend.xp, arena.empty(fake.shape, fake.dtype)
-        gap = fake.mean(axis=0) - _opponents(self, fake, real).mean(axis=0)
+        gap = arena.backend.group.mean(fake.mean(axis=0) - _opponents(self, fake, real).mean(axis=0))
         xp.multiply(gap, 2 / (gap.size * len(fake)), out=grad)  # the same for every sample
         return (gap * gap).mean(), grad
 
@@ -407,9 +407,9 @@ def information(logits: Array, balance: float, arena: FreshArena | None = None) 
     >>> round(float(sure), 3), round(float(varied), 3)
     (0.0, 0.693)
     """
-    xp, tiny = (arena or _fresh()).backend.xp, np.finfo(logits.dtype).tiny
-    p = softmax(logits, xp)
-    mean = p.mean(axis=0, keepdims=True)
+    be, tiny = (arena or _fresh()).backend, np.finfo(logits.dtype).tiny
+    xp, p = be.xp, softmax(logits, be.xp)
+    mean = be.group.mean(p.mean(axis=0, keepdims=True))
     logs, log_mean = xp.log(xp.maximum(p, tiny)), xp.log(xp.maximum(mean, tiny))  # 0 log 0 = 0
     sure, varied = -(p * logs).sum() / len(p), -(mean * log_mean).sum()
     grad = balance * log_mean - logs

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import FreshArena, Stream
+from .backend import FreshArena, Stream, group_of
 from .nn import Sequential
 from .nn.joint import joint_gradient
 from .spec import Spec, number
@@ -136,8 +136,9 @@ class DRAGAN(_Slope):
 
     def points(self, real: Array, fake: Array, arena: FreshArena, stream: Stream) -> Array:
         alpha, x = _one_a_sample(real, arena, stream), arena.empty(real.shape, real.dtype)
-        xp = arena.backend.xp
-        std = xp.sqrt(_squares(xp.subtract(real, real.mean(), out=x), arena).mean())
+        xp, group = arena.backend.xp, group_of(arena.backend, stream)
+        squares = _squares(xp.subtract(real, group.mean(real.mean()), out=x), arena)
+        std = xp.sqrt(group.mean(squares.mean()))
         arena.backend.uniform(x, stream._replace(lane=NOISE))
         x *= std * self.spread
         x *= alpha

@@ -25,10 +25,24 @@ from typing import Any
 
 from ..names import unknown
 from .arena import Arena, FreshArena
-from .philox import Purpose, Stream
+from .group import ALONE, ElsewhereError, Group, group_of
+from .philox import Purpose, Share, Stream
 from .reference import Backend
 
-__all__ = ["Arena", "Backend", "FreshArena", "Purpose", "Stream", "absent", "get_backend"]
+__all__ = [
+    "ALONE",
+    "Arena",
+    "Backend",
+    "ElsewhereError",
+    "FreshArena",
+    "Group",
+    "Purpose",
+    "Share",
+    "Stream",
+    "absent",
+    "get_backend",
+    "group_of",
+]
 
 _CUPY: dict[str, dict[str, Any]] = {  # what each name asks of CupyBackend
     "cupy": {},
@@ -41,7 +55,7 @@ NAMES = ("auto", "numpy", "numba", *_CUPY, "reference")
 _FAILURES = (ImportError, RuntimeError, OSError, MemoryError)  # of a library or a device that is not usable here
 
 
-def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Backend:
+def get_backend(name: str | Backend = "auto", threads: int | None = None, group: Group | None = None) -> Backend:
     """A new backend by name.
 
     "numpy"      NumPy on the CPU
@@ -60,12 +74,17 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
     of its own, and those that compute with it are one team for the whole process. A GPU backend may serve many games,
     but one thread at a time.
 
+    group: processes that play one game together, each on such a backend (mpi.py). They share the threads of a machine,
+    unless `threads` says how many each has, or its GPUs, of which each takes one.
+
     Raises ValueError for another name, or threads where there is no choice; ImportError if what a backend needs is
-    not installed; RuntimeError if CuPy finds no GPU.
+    not installed; RuntimeError if CuPy finds no GPU, or fewer than there are processes.
 
     >>> get_backend("numpy").name
     'numpy'
     """
+    if group is not None and group.size > 1:
+        return _of_group(name, threads, group)
     if isinstance(name, Backend):
         return name
     if name == "auto":
@@ -93,6 +112,23 @@ def get_backend(name: str | Backend = "auto", threads: int | None = None) -> Bac
 
         return CupyBackend(**_CUPY[name])
     raise ValueError(unknown("backend", name, NAMES))
+
+
+def _of_group(name: str | Backend, threads: int | None, group: Group) -> Backend:
+    """A backend of a process that plays with others."""
+    from . import nccl
+    from .threads import blas_threads
+
+    if name in _CUPY or (name == "auto" and threads is None and nccl.gpus() >= group.here):
+        nccl.take_gpu(group)
+        be = get_backend(name)
+        be.group = nccl.NCCLGroup(group, be.xp)
+        return be
+    if threads is None and name in ("auto", "numpy", "numba"):
+        threads = max(1, (blas_threads.count() or 1) // group.here)
+    be = get_backend(name, threads)
+    be.group = group
+    return be
 
 
 def absent(names: Iterable[str] = ("numpy", "numba", "cupy")) -> dict[str, str]:

@@ -42,7 +42,7 @@ from .cuda_arguments import (
     windows,
 )  # fmt: skip
 from .graph import RATES, Ahead, Counts, DeviceCounter, Graph, Scheduled
-from .philox import MASK64, Stream
+from .philox import MASK64, Stream, pieces
 from .reference import Backend, Pair, Product, Repeat
 
 Array = Any
@@ -597,8 +597,10 @@ class CupyBackend(Backend):
 
     def _draw(self, name: str, out: Array, stream: Stream, *pool: Array) -> None:
         key = uint64(stream.seed & MASK64), uint64(stream.purpose & MASK64)
-        args = out, uint64(out.size), *pool, *key, *counted(stream.step), uint64(stream.lane & MASK64)
-        self._launch(name, out, *flat(-(-out.size // 8)), *args)
+        place = *key, *counted(stream.step), uint64(stream.lane & MASK64)
+        for part, first in pieces(out, stream):
+            args = part, uint64(part.size), uint64(first), *pool, *place
+            self._launch(name, part, *flat(-(-(part.size + first % 8) // 8)), *args)
 
     @kernel
     def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
@@ -606,9 +608,10 @@ class CupyBackend(Backend):
         self._update("add_scaled", (out, x), (), _same_for_all, std, t, first=0)
 
     @kernel
-    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array) -> None:
+    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array, first: int = 0) -> None:
         cols = int(rows_cols(out)[1])
-        args = data, int32(data.dtype == np.uint8), out, int32(cols), *_order(len(data), turn, size, seed)
+        order = uint64(first), *_order(len(data), turn, size, seed)
+        args = data, int32(data.dtype == np.uint8), out, int32(cols), *order
         if len(out):
             self._launch("draw", out, (len(out),), (power_of_two(cols, 256),), *args)
 

@@ -116,32 +116,42 @@ __device__ float unit(u32 word) { return (float)(word >> 8) * (1.0f / 16777216);
 
 extern "C" {
 
-__global__ void uniform(REAL *out, u64 size, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane) {
-    EACH_ELEMENT(block, (size + 7) / 8) {
+// Of a stream's numbers those from `first` on. A thread has those of a block: numbers i before `first` are nobody's.
+__global__ void uniform(
+    REAL *out, u64 size, u64 first, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane
+) {
+    EACH_ELEMENT(block, (size + first % 8 + 7) / 8) {
         u32 w[8];
-        words(w, block + 1, seed, purpose, now(step, counter), lane);
-        for (int j = 0; j < 8 && 8 * block + j < size; j++) out[8 * block + j] = unit(w[j]);
+        words(w, first / 8 + block + 1, seed, purpose, now(step, counter), lane);
+        for (int j = 0; j < 8; j++) {
+            u64 i = 8 * block + j - first % 8;
+            if (i < size) out[i] = unit(w[j]);
+        }
     }
 }
 
-__global__ void normal(REAL *out, u64 size, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane) {
-    EACH_ELEMENT(block, (size + 7) / 8) {
+__global__ void normal(
+    REAL *out, u64 size, u64 first, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane
+) {
+    EACH_ELEMENT(block, (size + first % 8 + 7) / 8) {
         u32 w[8];
-        words(w, block + 1, seed, purpose, now(step, counter), lane);
-        for (int j = 0; j < 8 && 8 * block + j < size; j++) {  // Box and Muller: a pair of words, a pair of normals
+        words(w, first / 8 + block + 1, seed, purpose, now(step, counter), lane);
+        for (int j = 0; j < 8; j++) {  // Box and Muller: a pair of words, a pair of normals
+            u64 i = 8 * block + j - first % 8;
+            if (i >= size) continue;
             float radius = sqrt(-2.0f * log(1.0f - unit(w[j & ~1]))), angle = 6.2831853f * unit(w[j | 1]);
-            out[8 * block + j] = radius * (j % 2 ? sin(angle) : cos(angle));
+            out[i] = radius * (j % 2 ? sin(angle) : cos(angle));
         }
     }
 }
 
 // Numbers of the pool (2^20 of them, as in philox.py), from the place on that the stream names.
 __global__ void pooled(
-    REAL *out, u64 size, const REAL *pool, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane
+    REAL *out, u64 size, u64 first, const REAL *pool, u64 seed, u64 purpose, u64 step, const u64 *counter, u64 lane
 ) {
     u32 w[8];
     words(w, 1, seed, purpose, now(step, counter), lane);
-    EACH_ELEMENT(i, size) out[i] = pool[((w[0] >> 12) + i) & ((1 << 20) - 1)];
+    EACH_ELEMENT(i, size) out[i] = pool[((w[0] >> 12) + first + i) & ((1 << 20) - 1)];
 }
 
 // Positions turn · size, ... of the endless sequence of shuffled epochs of n items; `half` bits make half a number.
@@ -163,10 +173,11 @@ __device__ u64 shuffled(u64 position, u64 n, int half, u64 seed) {
 
 // One block for each row: bytes are mapped to [−1, 1], REALs are copied.
 __global__ void draw(
-    const void *data, int bytes, REAL *out, int cols, u64 n, int half, u64 turn, const u64 *counter, u64 size, u64 seed
+    const void *data, int bytes, REAL *out, int cols, u64 first, u64 n, int half, u64 turn, const u64 *counter,
+    u64 size, u64 seed
 ) {
     __shared__ u64 from;
-    if (threadIdx.x == 0) from = shuffled(now(turn, counter) * size + blockIdx.x, n, half, seed) * cols;
+    if (threadIdx.x == 0) from = shuffled(now(turn, counter) * size + first + blockIdx.x, n, half, seed) * cols;
     __syncthreads();
     for (int c = threadIdx.x; c < cols; c += blockDim.x)
         out[blockIdx.x * (u64)cols + c] =

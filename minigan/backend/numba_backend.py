@@ -118,19 +118,26 @@ class NumbaBackend(NumpyBackend):
     def _batchnorm(
         self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:
-        n, scale = len(x), self._temporary("scale", gamma.shape, gamma.dtype)
+        scale = self._temporary("scale", gamma.shape, gamma.dtype)
 
         def work(lo: int, hi: int) -> None:
             c = slice(lo, hi)
-            self._run.column_sum(x, mean, lo, hi)
-            np.divide(mean[c], n, out=mean[c])
-            self._run.square_sum(x, mean, var, lo, hi)
-            np.divide(var[c], n, out=var[c])
+            self._moments_of(x, mean, var, lo, hi)
             self.inverse_std(var[c], eps, inv_std[c])
             np.multiply(gamma[c], inv_std[c], out=scale[c])
             self._run.normalize(x, mean, scale, beta, out, lo, hi)
 
         self._share_columns(work, x, passes=3)
+
+    def _moments(self, x: Array, mean: Array, var: Array) -> None:
+        self._share_columns(lambda lo, hi: self._moments_of(x, mean, var, lo, hi), x, passes=2)
+
+    def _moments_of(self, x: Array, mean: Array, var: Array, lo: int, hi: int) -> None:
+        n, c = len(x), slice(lo, hi)
+        self._run.column_sum(x, mean, lo, hi)
+        np.divide(mean[c], n, out=mean[c])
+        self._run.square_sum(x, mean, var, lo, hi)
+        np.divide(var[c], n, out=var[c])
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)

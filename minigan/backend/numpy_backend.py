@@ -227,9 +227,7 @@ class NumpyBackend(ConvOnCpu):
 
         self._share(work, self._parts(len(xdot), xdot.size))
 
-    def _batchnorm(
-        self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
-    ) -> None:
+    def _moments(self, x: Array, mean: Array, var: Array) -> None:
         n = len(x)
         self.column_sum(x, mean)
         np.divide(mean, n, out=mean)
@@ -241,8 +239,6 @@ class NumpyBackend(ConvOnCpu):
 
         self._sweep_and_sum(squares, x, mean, out=var)
         np.divide(var, n, out=var)
-        self.inverse_std(var, eps, inv_std)
-        self._normalize(x, gamma, beta, mean, inv_std, out)
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
@@ -416,28 +412,36 @@ class NumpyBackend(ConvOnCpu):
 
     # --- random numbers and data -------------------------------------------------------------------------------
 
-    def _seek(self, stream: Stream) -> Any:
-        """NumPy's generator, set to the beginning of a stream."""
+    def _seek(self, stream: Stream, first: int = 0) -> Any:
+        """NumPy's generator, set to the beginning of a stream, or to one of its numbers."""
         own, mask = self._drawn, philox.MASK64
         if own.generator is None:
             own.generator = np.random.Generator(np.random.Philox(key=0))
             own.state = own.generator.bit_generator.state
         own.state["state"]["key"][:] = stream.seed & mask, stream.purpose & mask
-        own.state["state"]["counter"][:] = 0, stream.step & mask, stream.lane & mask, 0
+        own.state["state"]["counter"][:] = first // 8, stream.step & mask, stream.lane & mask, 0
         own.generator.bit_generator.state = own.state  # buffer_pos = 4: nothing left over from before
+        if first % 8:
+            own.generator.random(first % 8, dtype=np.float32)
         return own.generator
 
     def uniform(self, out: Array, stream: Stream) -> None:
-        u = out if out.dtype == np.float32 else self._temporary("uniform", out.shape, FLOAT32)
-        self._seek(stream).random(dtype=np.float32, out=u)
-        if u is not out:
-            np.copyto(out, u)
+        for part, first in philox.pieces(out, stream):
+            u = part if out.dtype == np.float32 else self._temporary("uniform", part.shape, FLOAT32)
+            self._seek(stream, first).random(dtype=np.float32, out=u)
+            if u is not part:
+                np.copyto(part, u)
 
     def normal(self, out: Array, stream: Stream) -> None:
-        count = out.size
+        for part, first in philox.pieces(out, stream):
+            self._normal(part, stream, first)
+
+    def _normal(self, out: Array, stream: Stream, first: int) -> None:
+        skipped = first % 2
+        count = skipped + out.size
         pairs = (count + 1) // 2
         u = self._temporary("uniform", (pairs, 2), FLOAT32)
-        self._seek(stream).random(dtype=np.float32, out=u)
+        self._seek(stream, first - skipped).random(dtype=np.float32, out=u)
         radius = self._temporary("radius", (pairs,), FLOAT32)
         angle = self._temporary("angle", (pairs,), FLOAT32)
         np.subtract(1, u[:, 0], out=radius)
@@ -447,24 +451,25 @@ class NumpyBackend(ConvOnCpu):
         np.multiply(u[:, 1], 2 * math.pi, out=angle)
         np.multiply(radius, np.cos(angle, out=u[:, 0]), out=u[:, 0])
         np.multiply(radius, np.sin(angle, out=u[:, 1]), out=u[:, 1])
-        np.copyto(out, u.reshape(-1)[:count].reshape(out.shape))
+        np.copyto(out, u.reshape(-1)[skipped:count].reshape(out.shape))
 
     def pooled(self, out: Array, stream: Stream) -> None:
-        flat, pool, done = out.reshape(-1), self.pool(out.dtype), 0
-        start = int(self._seek(stream).random(dtype=np.float32) * philox.POOL)
-        while done < flat.size:
-            piece = pool[start : start + flat.size - done]
-            flat[done : done + piece.size] = piece
-            done, start = done + piece.size, 0
+        pool, place = self.pool(out.dtype), int(self._seek(stream).random(dtype=np.float32) * philox.POOL)
+        for part, first in philox.pieces(out, stream):
+            flat, start, done = part.reshape(-1), (place + first) % philox.POOL, 0
+            while done < flat.size:
+                piece = pool[start : start + flat.size - done]
+                flat[done : done + piece.size] = piece
+                done, start = done + piece.size, 0
 
     def perturb(self, x: Array, std: Rate, t: Count, stream: Stream, out: Array) -> None:
         self.normal(out, stream)
         np.multiply(out, std, out=out)
         np.add(out, x, out=out)
 
-    def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
+    def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int, first: int = 0) -> None:
         # a whole epoch's order is computed at once and kept: cheaper than a few indices in each step
-        position, done, orders = turn * size, 0, self._drawn.orders
+        position, done, orders = turn * size + first, 0, self._drawn.orders
         while done < out.size:
             epoch, start = divmod(position + done, n)
             order = orders.get((n, epoch, seed))
@@ -477,9 +482,9 @@ class NumpyBackend(ConvOnCpu):
             out[done : done + count] = order[start : start + count]
             done += count
 
-    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array) -> None:
+    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array, first: int = 0) -> None:
         indices = self._temporary("indices", (len(out),), INT64)
-        self.minibatch(indices, len(data), turn, size, seed)
+        self.minibatch(indices, len(data), turn, size, seed, first)
         self.gather(data, indices, out)
 
     def gather(self, data: Array, indices: Array, out: Array) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -46,13 +47,28 @@ class Purpose(IntEnum):
     PENALTY = 32  # and those that follow: one for each penalty
 
 
+class Share(NamedTuple):
+    """Which rows of whole minibatches a process has that plays with others (group.py): the rank-th of `size` shares.
+
+    parts: of how many minibatches, one behind the other, an array holds its rows, and how many of each, in proportion.
+    """
+
+    rank: int
+    size: int
+    parts: tuple[int, ...] = (1,)
+
+
 class Stream(NamedTuple):
-    """Names one sequence of random numbers. `lane` separates the layers of one pass."""
+    """Names one sequence of random numbers. `lane` separates the layers of one pass.
+
+    share: that is drawn of it; None: all.
+    """
 
     seed: int
     purpose: int
     step: Count = 0
     lane: int = 0
+    share: Share | None = None
 
 
 _MULTIPLIER = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
@@ -72,10 +88,29 @@ def _multiply(xp: Any, a: Array, constant: int) -> tuple[Array, Array]:
     return high, (carry << half) | (low_low & mask)
 
 
-def words(xp: Any, stream: Stream, count: int) -> Array:
-    """The first `count` 32-bit words of a stream, as a uint32 array (count,)."""
+def pieces(out: Array, stream: Stream) -> Iterator[tuple[Array, int]]:
+    """The parts of `out` (n, ...) that a stream fills without a gap, and from which of its numbers on it does.
+
+    >>> rows = np.empty((4, 3))                          # two of each of two minibatches, and of each the second half
+    >>> [(part.shape, first) for part, first in pieces(rows, Stream(0, 1, share=Share(1, 2, parts=(1, 1))))]
+    [((2, 3), 6), ((2, 3), 18)]
+    """
+    if stream.share is None:
+        yield out, 0
+        return
+    (rank, size, parts), n, begin = stream.share, len(out), 0
+    each, whole = math.prod(out.shape[1:]), sum(parts)
+    for part in parts:
+        rows = n * part // whole
+        yield out[begin : begin + rows], (begin * size + rank * rows) * each
+        begin += rows
+
+
+def words(xp: Any, stream: Stream, count: int, first: int = 0) -> Array:
+    """`count` 32-bit words of a stream, from the given one on, as a uint32 array (count,)."""
+    skipped, count = first % 8, count + first % 8
     blocks = -(-count // 8)
-    c0 = xp.arange(1, blocks + 1, dtype=xp.uint64)
+    c0 = xp.arange(1 + first // 8, 1 + first // 8 + blocks, dtype=xp.uint64)
     c1 = xp.full(blocks, stream.step & MASK64, dtype=xp.uint64)
     c2 = xp.full(blocks, stream.lane & MASK64, dtype=xp.uint64)
     c3 = xp.zeros(blocks, dtype=xp.uint64)
@@ -87,24 +122,25 @@ def words(xp: Any, stream: Stream, count: int) -> Array:
         key = [(k + w) & MASK64 for k, w in zip(key, _WEYL, strict=True)]
     out = xp.stack([c0, c1, c2, c3], axis=1).reshape(-1)
     halves = xp.stack([out & xp.uint64(0xFFFFFFFF), out >> xp.uint64(32)], axis=1)  # low half first, as NumPy
-    return halves.reshape(-1)[:count].astype(xp.uint32)
+    return halves.reshape(-1)[skipped:count].astype(xp.uint32)
 
 
-def uniforms(xp: Any, stream: Stream, count: int) -> Array:
+def uniforms(xp: Any, stream: Stream, count: int, first: int = 0) -> Array:
     """float32 numbers in [0, 1): the upper 24 bits of each word."""
-    return (words(xp, stream, count) >> xp.uint32(8)).astype(xp.float32) * xp.float32(2.0**-24)
+    return (words(xp, stream, count, first) >> xp.uint32(8)).astype(xp.float32) * xp.float32(2.0**-24)
 
 
-def normals(xp: Any, stream: Stream, count: int) -> Array:
+def normals(xp: Any, stream: Stream, count: int, first: int = 0) -> Array:
     """float32 standard normals by Box and Muller (1958), a pair of normals for each pair of uniforms.
 
     With u, w uniform, r = √(−2 ln(1−u)) and φ = 2πw:  r cos φ and r sin φ are independent N(0, 1).
     The uniform has 24 bits, so 1−u is never 0 and |z| ≤ √(48 ln 2) ≈ 5.77.
     """
-    u = uniforms(xp, stream, count + count % 2).reshape(-1, 2)
+    skipped, count = first % 2, count + first % 2
+    u = uniforms(xp, stream, count + count % 2, first - skipped).reshape(-1, 2)
     radius = xp.sqrt(xp.float32(-2) * xp.log(xp.float32(1) - u[:, 0]))
     angle = xp.float32(2 * math.pi) * u[:, 1]
-    return xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1).reshape(-1)[:count]
+    return xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1).reshape(-1)[skipped:count]
 
 
 POOL = 1 << 20

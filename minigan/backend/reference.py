@@ -20,6 +20,7 @@ import numpy as np
 from . import philox
 from .arena import Arena
 from .counter import Count, Counter, Rate
+from .group import Group, both_of
 from .philox import Stream
 
 Array = Any
@@ -56,6 +57,7 @@ class Backend:
 
     def __init__(self, xp: Any = np) -> None:
         self.xp = xp
+        self.group = Group()  # the processes that play with this one: none, unless get_backend is told
         self._pools: dict[Any, Array] = {}  # of normal numbers, by dtype
 
     def __repr__(self) -> str:
@@ -316,6 +318,50 @@ class Backend:
         else:
             self.xp.multiply(dy, gamma * inv_std, out=dy)
 
+    def batchnorm_of_all(
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        eps: float,
+        act: Any,
+        out: Array,
+        mean: Array,
+        var: Array,
+        inv_std: Array,
+    ) -> int:
+        """`batchnorm` by the mean and variance of the samples of all processes of the group, which have equal shares.
+
+        Returns how many samples those are.
+        """
+        self._moments(x, mean, var)
+        n = self.group.moments(mean, var, len(x))
+        self.inverse_std(var, eps, inv_std)
+        self.normalize(x, gamma, beta, mean, inv_std, act, out)
+        return n
+
+    def batchnorm_of_all_grad(
+        self,
+        dy: Array,
+        y: Array,
+        act: Any,
+        x: Array,
+        gamma: Array,
+        mean: Array,
+        inv_std: Array,
+        dgamma: Array,
+        dbeta: Array,
+    ) -> None:
+        """The way back of `batchnorm_of_all`. dγ and dβ are those of this process's own samples, as all gradients are.
+
+        But dx feels all samples: with N of them, n of this process, dβ/N is the mean of the processes' dβ, over n.
+        """
+        if act is not None:
+            self.bias_act_grad(dy, y, act, out=dy)
+        self._normalize_sums(dy, x, mean, inv_std, dgamma, dbeta)
+        sums = self.group.mean(both_of(dgamma, dbeta))
+        self._batchnorm_back(dy, x, gamma, mean, inv_std, sums[0], sums[1])
+
     def track(self, mean: Array, var: Array, n: int, momentum: float, running_mean: Array, running_var: Array) -> None:
         """Move running statistics towards those of n samples: μ ← momentum · μ + (1 − momentum) · mean, v likewise.
 
@@ -331,10 +377,13 @@ class Backend:
     def _batchnorm(
         self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:
-        mean[...] = x.mean(axis=0)
-        var[...] = ((x - mean) ** 2).mean(axis=0)
+        self._moments(x, mean, var)
         self.inverse_std(var, eps, inv_std)
         self._normalize(x, gamma, beta, mean, inv_std, out)
+
+    def _moments(self, x: Array, mean: Array, var: Array) -> None:
+        mean[...] = x.mean(axis=0)
+        var[...] = ((x - mean) ** 2).mean(axis=0)
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         out[...] = gamma * ((x - mean) * inv_std) + beta
@@ -438,11 +487,13 @@ class Backend:
 
     def uniform(self, out: Array, stream: Stream) -> None:
         """Fill `out` with the stream's numbers in [0, 1)."""
-        out[...] = philox.uniforms(self.xp, stream, out.size).reshape(out.shape)
+        for part, first in philox.pieces(out, stream):
+            part[...] = philox.uniforms(self.xp, stream, part.size, first).reshape(part.shape)
 
     def normal(self, out: Array, stream: Stream) -> None:
         """Fill `out` with the stream's standard normal numbers."""
-        out[...] = philox.normals(self.xp, stream, out.size).reshape(out.shape)
+        for part, first in philox.pieces(out, stream):
+            part[...] = philox.normals(self.xp, stream, part.size, first).reshape(part.shape)
 
     def pooled(self, out: Array, stream: Stream) -> None:
         """Fill `out` with normal numbers of the pool, as they follow each other there from a random place on.
@@ -450,8 +501,9 @@ class Backend:
         A copy in the place of a computation. Two draws are as independent as their places: among k draws of m numbers
         from a pool of P, about k² m / P pairs share some, at different places. Within a draw all differ, up to P.
         """
-        places = philox.place(self.xp, stream) + self.xp.arange(out.size)
-        out[...] = self.pool(out.dtype)[places % philox.POOL].reshape(out.shape)
+        for part, first in philox.pieces(out, stream):
+            places = philox.place(self.xp, stream) + self.xp.arange(first, first + part.size)
+            part[...] = self.pool(out.dtype)[places % philox.POOL].reshape(part.shape)
 
     def pool(self, dtype: Any) -> Array:
         """The pool of normal numbers, on this backend."""
@@ -465,12 +517,12 @@ class Backend:
         self.normal(out, stream)
         out[...] = x + std * out
 
-    def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int) -> None:
-        """Which of n items come at turn · size, turn · size + 1, ... of an endless sequence of shuffled epochs.
+    def minibatch(self, out: Array, n: int, turn: Count, size: int, seed: int, first: int = 0) -> None:
+        """Which of n items come at turn · size + first, and on, of an endless sequence of shuffled epochs.
 
         `out` (int64) is filled with indices, as many as it holds; in each epoch every item comes exactly once.
         """
-        position, done = turn * size, 0
+        position, done = turn * size + first, 0
         while done < out.size:
             epoch, start = divmod(position + done, n)
             count = min(out.size - done, n - start)
@@ -483,10 +535,10 @@ class Backend:
         rows = data[indices]
         out[...] = rows * out.dtype.type(2 / 255) - 1 if data.dtype == self.xp.uint8 else rows
 
-    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array) -> None:
+    def draw(self, data: Array, turn: Count, size: int, seed: int, out: Array, first: int = 0) -> None:
         """out = the samples of data that `minibatch` names, as `gather` gives them."""
         indices = self.empty((len(out),), np.int64)
-        self.minibatch(indices, len(data), turn, size, seed)
+        self.minibatch(indices, len(data), turn, size, seed, first)
         self.gather(data, indices, out)
 
     def replace(self, data: Array, turn: Count, size: int, seed: int, samples: Array) -> None:

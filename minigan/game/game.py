@@ -176,6 +176,11 @@ class Game(Spec, abstract=True):
         """Of a minibatch of this source."""
         return batch
 
+    def parts(self, source: str) -> int:
+        """Into how many equal ones a minibatch of this source falls, of which each process that plays has a share; 0
+        for what each process draws as a whole."""
+        return 1
+
     def place(self, source: str, n: int, shape: tuple[int, ...]) -> Array | None:
         """Where a minibatch shall lie; None: anywhere."""
         return None
@@ -184,7 +189,8 @@ class Game(Spec, abstract=True):
         """Minibatches of these data."""
         sources = self.sources(data, labels)
         sizes = {name: self.size(name, integer("batch", batch)) for name in sources}
-        return Feed(self.backend, self.dtype, self.seed, sources, sizes, self.place)
+        parts = {name: self.parts(name) for name in sources}
+        return Feed(self.backend, self.dtype, self.seed, sources, sizes, self.place, parts)
 
     def _on_backend(self, data: Any) -> Array:
         data = getattr(data, "images", data)
@@ -241,6 +247,7 @@ class Game(Spec, abstract=True):
                 stop = watch is not None and watch(played)
                 if callback is not None and (done % every == 0 or done == steps):
                     stop |= bool(callback(self, {name: float(values[-1]) for name, values in played.items()}))
+                stop = self.backend.group.any(stop)
         return {name: values[:done] for name, values in history.items()}
 
     def rests(self, steps: int) -> str | None:

@@ -74,21 +74,32 @@ class Judging:
         self._clock, self._rooms = clock, dict[tuple[int, ...], Room]()
 
     def __call__(
-        self, up: Update, real: Array, fakes: Array, condition: Array | None = None, purposes: Sequence[int] = ()
+        self,
+        up: Update,
+        real: Array,
+        fakes: Array,
+        condition: Array | None = None,
+        purposes: Sequence[int] = (),
+        parts: tuple[int, ...] = (1,),
     ) -> Judged:
-        """D on real samples and as many fakes, in an update of D. condition: (N, K), of each of them."""
+        """D on real samples and as many fakes, in an update of D.
+
+        condition: (N, K), of each of them. parts: of the fakes, as of `Update.stream`.
+        """
         of_real, of_fakes = purposes or (Purpose.D_REAL, Purpose.D_FAKE)
         condition = None if condition is None else self.packs(condition)
         if self.D.mixes_samples:
-            return self._as_two(up, real, fakes, condition, of_real, of_fakes)
-        return self._as_one(up, real, fakes, condition, of_real)
+            return self._as_two(up, real, fakes, condition, of_real, of_fakes, parts)
+        return self._as_one(up, real, fakes, condition, of_real, (sum(parts), *parts))
 
-    def _as_one(self, up: Update, real: Array, fakes: Array, condition: Array | None, purpose: int) -> Judged:
+    def _as_one(
+        self, up: Update, real: Array, fakes: Array, condition: Array | None, purpose: int, parts: tuple[int, ...]
+    ) -> Judged:
         D, n = self.D, len(real) // self.packing
-        inputs = self.inputs(up, self._together(real, fakes), purpose)
+        inputs = self.inputs(up, self._together(real, fakes), purpose, parts)
         both, penalties = None, self._with_streams(up)
         if penalties and condition is None and piecewise_linear(D):  # their points join the batch
-            stream = up.stream(purpose)
+            stream = up.stream(purpose, parts)
             points = [(p, p.points(inputs[:n], inputs[n:], up.arena, drawn)) for p, drawn in penalties]
             outputs, values, way = joint_pass(D, inputs, points, up.arena, stream)
             up.passes.append(Pass(D, inputs, "real and fake samples", True, stream, None))
@@ -97,7 +108,7 @@ class Judging:
             penalties, total = [], sum(values[1:], values[0])
         else:
             both = None if condition is None else up.arena.stacked([condition, condition], D.dtype)
-            outputs, way = up.run(D, inputs, purpose, on="real and fake samples", condition=both)
+            outputs, way = up.run(D, inputs, purpose, on="real and fake samples", condition=both, parts=parts)
             way, total = partial(way, inputs=False), None
         grads = up.arena.empty(outputs.shape, D.dtype)
 
@@ -108,12 +119,21 @@ class Judging:
         return Judged(outputs[:n], outputs[n:], (grads[:n], grads[n:]), back)
 
     def _as_two(
-        self, up: Update, real: Array, fakes: Array, condition: Array | None, of_real: int, of_fakes: int
+        self,
+        up: Update,
+        real: Array,
+        fakes: Array,
+        condition: Array | None,
+        of_real: int,
+        of_fakes: int,
+        parts: tuple[int, ...],
     ) -> Judged:
-        real_inputs, fake_inputs = self.inputs(up, real, of_real), self.inputs(up, fakes, of_fakes)
+        real_inputs, fake_inputs = self.inputs(up, real, of_real), self.inputs(up, fakes, of_fakes, parts)
         on_real, back_real = up.run(self.D, real_inputs, of_real, on="real samples", condition=condition)
         # fakes never move D's running statistics
-        on_fakes, back_fakes = up.run(self.D, fake_inputs, of_fakes, on="fakes", track=False, condition=condition)
+        on_fakes, back_fakes = up.run(
+            self.D, fake_inputs, of_fakes, on="fakes", track=False, condition=condition, parts=parts
+        )
         n, width = on_real.shape
         grads = up.arena.empty((2 * n, width), self.D.dtype)
         penalties = self._with_streams(up)
@@ -146,14 +166,14 @@ class Judging:
 
     # --- what D sees -------------------------------------------------------------------------------------------
 
-    def inputs(self, up: Update, samples: Array, purpose: int) -> Array:
-        """Samples as D sees them: under noise, and in packs."""
+    def inputs(self, up: Update, samples: Array, purpose: int, parts: tuple[int, ...] = (1,)) -> Array:
+        """Samples as D sees them: under noise, and in packs. parts: as of `Update.stream`."""
         if self.noise:
             std, be = self.noise, up.backend
             if isinstance(std, Schedule):
                 std = be.scheduled(std, self._clock)
             noisy = up.arena.empty(samples.shape, samples.dtype)
-            be.perturb(samples, std, self._clock.now(), up.stream(purpose)._replace(lane=-1), noisy)
+            be.perturb(samples, std, self._clock.now(), up.stream(purpose, parts)._replace(lane=-1), noisy)
             samples = noisy
         return self.packs(samples)
 

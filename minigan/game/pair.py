@@ -120,6 +120,7 @@ class Pair(Generating, abstract=True):
 
     def size(self, source: str, batch: int) -> int:
         self.judging.check_batch(batch)
+        self.judging.check_batch(self.backend.group.share(batch))
         return batch
 
     def place(self, source: str, n: int, shape: tuple[int, ...]) -> Array | None:
@@ -146,7 +147,8 @@ class Pair(Generating, abstract=True):
 
         real: (k·N, ...) floats in [−1, 1], k = d_steps minibatches of N one after the other; G's update has N fakes,
         which meet the last N real samples if the objective compares them. labels: integers (k·N,), for a game that
-        knows labels. Metrics of D are those of its last update, taken before the parameters move.
+        knows labels. Metrics of D are those of its last update, taken before the parameters move. Processes that play
+        together (backend/group.py) are given different samples, and all as many.
 
         Raises ValueError for a shape that does not fit and NonFiniteError as soon as a loss or a gradient is not
         finite, before it reaches the parameters.
@@ -154,6 +156,7 @@ class Pair(Generating, abstract=True):
         with self.backend.explained():
             metrics = self.turn(self.given(real, labels))
             numbers = self.backend.numbers([metrics[name] for name in self.metrics])
+            numbers = self.backend.group.mean(np.array(numbers)).tolist()
             return dict(zip(self.metrics, numbers, strict=True))
 
     def given(self, real: Array, labels: Any = None) -> Given:

@@ -143,7 +143,8 @@ class Play:
         except NonFiniteError as error:
             self._failure = error
         rows = np.arange(begin + 1, self.game.steps + 1) % len(self._table)
-        return self._be.to_numpy(self._table)[rows]
+        found: np.ndarray[Any, Any] = self._be.group.mean(self._be.to_numpy(self._table)[rows])
+        return found
 
     def _named(self, history: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if self._failure is not None and not len(history):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..backend import Backend, Purpose, Stream
+from ..backend import ALONE, Backend, Group, Purpose, Share, Stream
 from ..nn import Sequential
 from ..optim import Schedule
 from ..vat import VAT
@@ -104,9 +104,15 @@ class Update:
         """Whether nobody learns at the end: of an update that has been made, or that is only tried."""
         return self._game.tries is not None or self.player.shift < 0
 
-    def stream(self, purpose: str | int) -> Stream:
-        """Random numbers of this update; each purpose has its own."""
-        return Stream(self._game.seed, purpose_of(purpose), self._now)
+    def stream(self, purpose: str | int, parts: tuple[int, ...] = (1,)) -> Stream:
+        """Random numbers of this update; each purpose has its own.
+
+        parts: of how many minibatches, one behind the other, arrays are made that are drawn, and how many rows are of
+        each, in proportion. Processes that play together draw their own rows of each.
+        """
+        group = self.backend.group
+        share = None if group.size == 1 else Share(group.rank, group.size, parts)
+        return Stream(self._game.seed, purpose_of(purpose), self._now, share=share)
 
     def run(
         self,
@@ -120,13 +126,15 @@ class Update:
         depth: int | None = None,
         condition: Array | None = None,
         out: Array | None = None,
+        parts: tuple[int, ...] = (1,),
     ) -> tuple[Array, Back]:
         """A pass of a network: its output, and back(dy, inputs=True), which may overwrite dy.
 
         name: of the pass, which fixes its random numbers. on: what x is, for the report of what is not finite. track:
-        whether the running statistics of a network that learns may move. The rest as of `Sequential.__call__`.
+        whether the running statistics of a network that learns may move. parts: of x, as of `stream`. The rest as of
+        `Sequential.__call__`.
         """
-        learns, stream = net in self.player.nets, self.stream(name)
+        learns, stream = net in self.player.nets, self.stream(name, parts)
         tracked = learns and track and train and not self._dry
         y, way = net(
             x, train=train, track=tracked, arena=self.arena, stream=stream, depth=depth, condition=condition, out=out
@@ -187,6 +195,7 @@ class Update:
         return self.norm
 
     def _descend(self) -> None:
+        self._be_of_one_mind()
         self.norm, finite = self._gradient_norm()
         if self._game.tries is not None:
             self._game.tries(self)
@@ -194,6 +203,14 @@ class Update:
             if not finite:
                 raise self._explanation()
             self.player.move()
+
+    def _be_of_one_mind(self) -> None:
+        """Among processes that play together: loss and gradient are those of the whole minibatch, in each of them."""
+        group = self.backend.group
+        if group.size > 1:
+            self.loss = group.mean(self.loss + 0)
+            for net in self.player.nets:
+                group.mean(net.flat_grad)
 
     def _gradient_norm(self) -> tuple[Array, bool]:
         (norm, finite), *others = (self.backend.grad_norm(net.flat_grad, self.loss) for net in self.player.nets)
@@ -206,7 +223,7 @@ class Update:
     def _explanation(self) -> NonFiniteError:
         step, player = self._game.steps + 1, self.player.name
         unknown = f"the norm of {player}'s gradient", "overflow"
-        name, what = first_nonfinite(self._arrays(), self.backend) or unknown
+        name, what = first_nonfinite(self._arrays(), self.backend, self.backend.group) or unknown
         return NonFiniteError(
             step,
             name,
@@ -230,14 +247,16 @@ class Update:
                 yield f"the gradient of {names[id(net)]}.{name}", parameter.grad
 
 
-def first_nonfinite(arrays: Iterable[tuple[str, Array]], be: Backend) -> tuple[str, str] | None:
-    """The first of the named arrays that holds a NaN or an infinity, and what it holds; None if all are finite."""
+def first_nonfinite(arrays: Iterable[tuple[str, Array]], be: Backend, group: Group = ALONE) -> tuple[str, str] | None:
+    """The first of the named arrays that holds a NaN or an infinity, and what it holds; None if all are finite.
+
+    group: processes that look together, each at its own arrays of these names.
+    """
     for name, array in arrays:
-        finite = be.xp.isfinite(array)
-        if not bool(finite.all()):
-            bad = int(array.size - finite.sum())
-            kind = "NaN" if bool(be.xp.isnan(array).any()) else "infinity"
-            return name, f"{kind} in {bad} of {array.size} elements"
+        finite, nans = be.xp.isfinite(array).sum(), be.xp.isnan(array).sum()
+        bad, nan, size = group.total(np.array([array.size - int(finite), int(nans), array.size], np.float64))
+        if bad:
+            return name, f"{'NaN' if nan else 'infinity'} in {int(bad)} of {int(size)} elements"
     return None
 
 

@@ -152,7 +152,8 @@ class SemiSupervised(Pair):
             up.batches += [("the real batch", real), ("the labelled batch", labelled)]
             fakes, _ = up.run(self.G, self.draw_latents(n, up.stream(Purpose.LATENT_D), up.arena), Purpose.G_FOR_D)
             batch = up.arena.stacked([labelled, real, fakes], self.D.dtype)
-            logits, back = up.run(self.D, batch, Purpose.D_REAL, on="labelled, real and generated samples")
+            what = "labelled, real and generated samples"
+            logits, back = up.run(self.D, batch, Purpose.D_REAL, on=what, parts=(m, n, n))
             grad = up.arena.empty(logits.shape, self.D.dtype)
             on_labels, grad[:m] = softmax_cross_entropy(logits[:m], labels, up.arena)
             r, shares = real_logit(logits[m:], up.arena)
@@ -212,6 +213,9 @@ class SemiSupervised(Pair):
 
     def size(self, source: str, batch: int) -> int:
         return {"labelled": min(self.told or batch, self.labelled), "beginning": BEGINNING}.get(source, batch)
+
+    def parts(self, source: str) -> int:
+        return 0 if source == "beginning" else 1
 
     def place(self, source: str, n: int, shape: tuple[int, ...]) -> None:
         return None

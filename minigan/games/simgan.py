@@ -43,7 +43,7 @@ from ..limits import PENALTY, Budget
 from ..nn import Sequential
 from ..objectives import Objective, mean_absolute_error, softmax_cross_entropy
 from ..optim import Adam, Optimizer, Schedule
-from ..penalties import Penalty
+from ..penalties import R1, Penalty
 from ..spec import integer
 from ..vat import VAT
 from .image_to_image import METRICS, ImageToImage
@@ -215,6 +215,7 @@ class Refinement(ImageToImage):
         Those refined now replace as many in the history.
         """
         judging, n, m, count = self.judging, len(real), len(drawings), self.d.now()
+        group, parts = self.backend.group, (1,) if past is None else (len(drawings), len(past))
         assert judging is not None
         with self.update(self.d) as up:
             up.batches += [("the real pictures", real), ("the drawings", drawings)]
@@ -223,11 +224,12 @@ class Refinement(ImageToImage):
             refined, _ = up.run(self.G, drawings, "G for D", on="drawings", out=where[:m])
             if past is not None:
                 where[m:] = past
-            judged = judging(up, real, where)
+            judged = judging(up, real, where, parts=parts)
             up.loss, verdicts = self.objective.classify(judged.real, judged.fakes, up.arena, judged.grads)
             penalty, learns = judged.back(), not up.is_dry
         if past is not None and learns:  # after an update that was made
-            self.backend.replace(self._past, count, m, (self.seed + purpose_of("replaced")) % 2**64, refined)
+            refined, seed = group.gathered(refined), (self.seed + purpose_of("replaced")) % 2**64
+            self.backend.replace(self._past, count, len(refined), seed, refined)
         return self.judged(up, verdicts, penalty)
 
     def _change(self, up: Update, refined: Array, drawings: Array) -> tuple[Array, Array]:
@@ -295,6 +297,11 @@ class Refinement(ImageToImage):
         real = on_backend(data, self.sample_shape, self.backend, self.dtype)
         drawings = on_backend(drawings, self.sample_shape, self.backend, self.dtype)
         look_at_data(self.G, real, None, None)
+        if self.history and self.backend.group.size > 1 and self._pairs:
+            raise ValueError(
+                f"{self._pairs} pairs real pictures with refined ones, which several processes would pair otherwise "
+                "where half of these come from the history: take history=0, or one process"
+            )
         sources: dict[str, tuple[Array, ...]] = {"real": (real,), "drawings": (drawings,)}
         if self.f_pretrain:
             sources["labelled"] = (drawings, self._classes_of(data))
@@ -310,6 +317,12 @@ class Refinement(ImageToImage):
             if self.history:
                 sources |= {"history": (self._past,), "beginning": (drawings,)}
         return sources
+
+    @property
+    def _pairs(self) -> Any:
+        """What looks at a real picture and a refined one together, if anything does."""
+        others = [] if self.judging is None else [p for p in self.judging.penalties if not isinstance(p, R1)]
+        return self.objective if self.objective.compares else next(iter(others), None)
 
     def _classes_of(self, data: Any) -> Array:
         """The classes of the drawings, in the order of their labels, one-hot. Raises ValueError without K of them."""
@@ -334,6 +347,9 @@ class Refinement(ImageToImage):
         if source in ("drawings", "compared"):
             return batch * self.g_steps
         return {"fresh": batch - past, "history": past, "beginning": self.history}.get(source, batch)
+
+    def parts(self, source: str) -> int:
+        return self.g_steps if source in ("drawings", "compared") else 0 if source == "beginning" else 1
 
     def place(self, source: str, n: int, shape: tuple[int, ...]) -> Array | None:
         room = None if self.judging is None or source != "real" else self.judging.room(n, shape)

@@ -174,12 +174,13 @@ class Words(Generating):
                 assert fakes.made is not None
                 up.passes.append(fakes.made)
             read = up.arena.stacked([right, wrong], self.dtype) if self.wrong else right
-            said, back_T = up.run(self.T, read, "T", on="sentences")
+            kinds = (1, 1) if self.wrong else (1,)
+            said, back_T = up.run(self.T, read, "T", on="sentences", parts=kinds)
             seen = self.judging(up, real, fakes.samples)
             pairs = [(seen.real, said[:n]), (seen.fakes, said[:n])]
             if self.wrong:
                 pairs.append((seen.real, said[n:]))
-            logits, back_M = up.run(self.M, self._beside(pairs, up.arena), "M", on="pairs")
+            logits, back_M = up.run(self.M, self._beside(pairs, up.arena), "M", on="pairs", parts=(1,) * len(pairs))
             grad = up.arena.empty(logits.shape, self.dtype)
             up.loss, _ = self.objective.discriminator(logits[:n], logits[n:], up.arena, (grad[:n], grad[n:]))
             dpairs, F = back_M(grad), seen.real.shape[1]
@@ -206,14 +207,17 @@ class Words(Generating):
         """G's loss on fakes, through D and M, beside what they were asked for; and on pictures of meanings between."""
         said, _ = up.run(self.T, right, "T for G", on="sentences")
         up.loss = self._please(up, fakes, said, "for G", 1.0)
-        k = round(self.interpolate * len(right))
+        group = self.backend.group
+        k = round(self.interpolate * len(right) * group.size)
         if k:
-            between = up.arena.empty((k, said.shape[1]), self.dtype)
-            between[...] = said[:k]
-            between += said[len(said) - k :]
+            n, rank = group.share(k, "the meanings between two of a minibatch,"), group.rank
+            said = group.gathered(said)
+            between = up.arena.empty((n, said.shape[1]), self.dtype)
+            between[...] = said[rank * n : (rank + 1) * n]
+            between += said[len(said) - k :][rank * n : (rank + 1) * n]
             between *= 0.5
             drawn = self._draw(up, between, "G between", track=False)
-            up.loss = up.loss + self._please(up, drawn, between, "between", k / len(right))
+            up.loss = up.loss + self._please(up, drawn, between, "between", k / len(said))
 
     def _please(self, up: Update, fakes: Fakes, meanings: Array, name: str, weight: float) -> Array:
         """G's loss on pictures, beside meanings, times a weight; its gradient goes back through G."""
@@ -314,7 +318,7 @@ class Words(Generating):
 
     def meet(self, draw: Any) -> None:
         """The first sentences that are drawn stay in mind, to show what is drawn of them."""
-        rows = draw(self.d)[1][:, : self.length]
+        rows = self.backend.group.gathered(draw(self.d)[1][:, : self.length])
         for i in range(EXAMPLES):
             self._examples[i] = rows[i % len(rows)]
 

@@ -13,6 +13,9 @@ With g = dL/dy, one feature at a time:
 
 **Inference** takes μ and v from the running statistics, which are constants: dL/dx = γ/s · g, dγ and dβ as above.
 One formula in the place of the other is a common bug; here the mode of the forward decides both.
+
+**Several processes** that share a batch (backend/group.py) take μ and v over all its samples, and so Σ_n on the way
+back; or each takes those of its own samples, if the group is told so. Running statistics are of all samples.
 Checked by tests/test_gradients.py, with random γ and β, in both modes.
 """
 
@@ -63,7 +66,8 @@ class BatchNorm(Layer):
         if x.ndim < 2 or x.shape[-1] != self.n_features:
             raise ValueError(f"expected a batch of shape (N, ..., {self.n_features}), got {tuple(x.shape)}")
         whole_shape, x = x.shape, x.reshape(-1, self.n_features)
-        if run.train and len(x) < 2:
+        of_all = run.train and run.group.size > 1 and run.group.syncs
+        if run.train and len(x) * (run.group.size if of_all else 1) < 2:
             raise ValueError(
                 "batch statistics of a single sample are the sample itself, so every output would be the bias: "
                 "use a batch of 2 or more, or train=False for running statistics"
@@ -74,10 +78,15 @@ class BatchNorm(Layer):
         inv_std = run.empty((self.n_features,))
         if run.train:
             mean, var = run.empty((self.n_features,)), run.empty((self.n_features,))
-            be.batchnorm(x, gamma.data, beta.data, self.eps, act, y, mean, var, inv_std)
+            n = len(x)
+            if of_all:
+                be.fuse(False)  # the statistics must be there
+                n = be.batchnorm_of_all(x, gamma.data, beta.data, self.eps, act, y, mean, var, inv_std)
+            else:
+                be.batchnorm(x, gamma.data, beta.data, self.eps, act, y, mean, var, inv_std)
             if run.track:
                 running = self.buffers["running_mean"], self.buffers["running_var"]
-                be.track(mean, var, len(x), self.momentum, *running)
+                be.track(*self._of_all(mean, var, run, n), self.momentum, *running)
         else:
             mean = run.empty((self.n_features,))  # a copy: training may move the buffer before the backward
             be.xp.copyto(mean, self.buffers["running_mean"])
@@ -90,7 +99,11 @@ class BatchNorm(Layer):
             dgamma, dbeta = (p.grad_to_write()[0] if fresh else run.empty(mean.shape) for p in (gamma, beta))
             g = dy.reshape(x.shape)
             # dβ = Σ g,   dγ = Σ g x̂,   and over g:   γ/s · (g − dβ/N − x̂ dγ/N), or γ/s · g with running statistics
-            be.batchnorm_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
+            if of_all:
+                be.fuse(False)
+                be.batchnorm_of_all_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta)
+            else:
+                be.batchnorm_grad(g, y, act, x, gamma.data, mean, inv_std, dgamma, dbeta, from_batch)
             if params and not fresh:
                 be.fuse(False)  # the sums must be there
                 gamma.add_grad(dgamma)
@@ -98,6 +111,14 @@ class BatchNorm(Layer):
             return dy if inputs else None
 
         return y.reshape(whole_shape), back
+
+    def _of_all(self, mean: Array, var: Array, run: Pass, n: int) -> tuple[Array, Array, int]:
+        """Mean, variance and number of all samples, of which a process may have looked at its own n only."""
+        if run.group.size == 1 or run.group.syncs:
+            return mean, var, n
+        run.backend.fuse(False)
+        means, variances = mean.copy(), var.copy()
+        return means, variances, run.group.moments(means, variances, n)
 
     def _one(self, run: Pass) -> Parameter:
         """γ = 1, whose gradient nobody wants."""

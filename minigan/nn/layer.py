@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Backend, FreshArena, Stream
+from ..backend import Backend, FreshArena, Group, Stream, group_of
 from ..spec import Spec
 from .init import Initializer
 
@@ -130,6 +130,11 @@ class Pass:
     def stream(self) -> Stream:
         """The layer's own random numbers."""
         return self._stream._replace(lane=self.lane)
+
+    @property
+    def group(self) -> Group:
+        """The processes whose samples are one batch: those that play together, in an update; else this one alone."""
+        return group_of(self.backend, self._stream)
 
     def empty(self, shape: tuple[int, ...]) -> Array:
         """An uninitialised array of the network's dtype that lives as long as this pass."""

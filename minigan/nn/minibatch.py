@@ -12,6 +12,7 @@ c ⟨G, ẋ⟩, and its gradient is c times a product with the Hessian of σ̄; 
 
     ∂S/∂x_nf = c Ġ_nf,   Ġ_nf = (ḋ_nf − d_nf σ̇_f/σ_f)/(N F σ_f),   σ̇_f = Σ_n d_nf ẋ_nf/(N σ_f)
 
+Several processes that share a batch (backend/group.py) take all Σ_n over all its samples.
 Checked by tests/test_gradients.py and tests/test_second_order.py.
 """
 
@@ -66,6 +67,7 @@ class MinibatchStdDev(Layer):
             product, each, total = run.empty(G.shape), run.empty(inv_std.shape), run.empty((1,))
             xp.multiply(G, xdot, out=product)
             be.column_sum(product, each)
+            run.group.total(each)
             each.sum(keepdims=True, out=total)
             return _joined(xdot, total, run), lambda dy2: pull(dy, xdot, each, dy2)
 
@@ -73,7 +75,7 @@ class MinibatchStdDev(Layer):
             """c Ġ + dy₂ through the forward. each: Σ_n G ẋ for each feature, which is σ̇/F."""
             dx2, term, c = run.empty(G.shape), run.empty(G.shape), _last(dy, run)
             _centre(xdot, dx2, run)
-            xp.divide(dx2, G.size, out=dx2)
+            xp.divide(dx2, G.size * run.group.size, out=dx2)
             xp.multiply(G, each, out=term)
             xp.multiply(term, G.shape[1], out=term)
             xp.subtract(dx2, term, out=dx2)
@@ -86,7 +88,7 @@ class MinibatchStdDev(Layer):
     def _append(self, x: Array, run: Pass) -> tuple[Array, Array, Array]:
         """y (N, F + 1), G (N, F) and 1/σ (F,)."""
         self.output_shape(x.shape)
-        if run.train and len(x) < 2:
+        if run.train and len(x) * run.group.size < 2:
             raise ValueError(
                 "a single sample has no deviation from its batch: use a batch of 2 or more, or train=False"
             )
@@ -97,9 +99,10 @@ class MinibatchStdDev(Layer):
         xp.multiply(G, G, out=square)
         be.column_sum(square, var)
         xp.divide(var, len(x), out=var)
+        run.group.mean(var)
         be.inverse_std(var, self.eps, inv_std)
         xp.multiply(G, inv_std, out=G)
-        xp.divide(G, G.size, out=G)
+        xp.divide(G, G.size * run.group.size, out=G)
         xp.divide(1, inv_std, out=var).sum(keepdims=True, out=mean_std)
         xp.divide(mean_std, G.shape[1], out=mean_std)
         return _joined(x, mean_std, run), G, inv_std
@@ -115,7 +118,7 @@ def _joined(x: Array, last: Array, run: Pass) -> Array:
 
 def _last(dy: Array, run: Pass) -> Array:
     """c: the sum of the last column, (1,)."""
-    return dy[:, -1].sum(keepdims=True, out=run.empty((1,)))
+    return run.group.total(dy[:, -1].sum(keepdims=True, out=run.empty((1,))))
 
 
 def _through(dy: Array, G: Array, run: Pass) -> Array:
@@ -129,4 +132,5 @@ def _centre(x: Array, out: Array, run: Pass) -> None:
     be, mean = run.backend, run.empty(x.shape[1:])
     be.column_sum(x, mean)
     be.xp.divide(mean, len(x), out=mean)
+    run.group.mean(mean)
     be.xp.subtract(x, mean, out=out)
