@@ -16,7 +16,18 @@ from hypothesis.extra import numpy as hnp
 from networks import normals, seeds, uniforms
 
 from minigan import LeakyReLU, ReLU, Sigmoid, Softplus, Tanh, get_backend
-from minigan.backend import Arena, Backend, FreshArena, Purpose, Stream, absent, numba_backend, numpy_backend, philox
+from minigan.backend import (
+    Arena,
+    Backend,
+    FreshArena,
+    Purpose,
+    Share,
+    Stream,
+    absent,
+    numba_backend,
+    numpy_backend,
+    philox,
+)
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.numba_backend import NumbaBackend
 from minigan.backend.numpy_backend import NumpyBackend
@@ -30,7 +41,7 @@ dtypes = st.sampled_from(["float32", "float64"])
 activations = st.sampled_from([None, LeakyReLU(0.2), LeakyReLU(0.0), ReLU(), Sigmoid(), Tanh(), Softplus()])
 any_seed = st.one_of(st.integers(0, 9), st.integers(-(2**63), 2**64 - 1))
 steps = st.integers(0, 2**63 - 1)
-streams = st.builds(Stream, any_seed, st.sampled_from(list(Purpose)), steps, st.integers(0, 2**20))
+streams = st.builds(Stream, any_seed, st.sampled_from(list(Purpose)), steps, st.integers(0, 2**20), share=st.none())
 
 
 @pytest.fixture(params=[16, 1 << 16], ids=["small blocks", "default blocks"])
@@ -566,6 +577,66 @@ def test_streams_that_differ_anywhere_share_no_numbers(backend: Backend, drawn: 
 
 def test_every_purpose_has_a_key_of_its_own() -> None:
     assert len({int(p) for p in Purpose}) == len(Purpose.__members__)
+
+
+@given(
+    stream=streams,
+    rows=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    size=st.integers(2, 4),
+    columns=st.integers(1, 5),
+    kind=st.sampled_from(["uniform", "normal", "pooled"]),
+)
+def test_processes_draw_their_rows_of_the_same_noise(
+    backend: Backend, stream: Stream, rows: list[int], size: int, columns: int, kind: str
+) -> None:
+    whole = backend.empty((size * sum(rows), columns), np.float32)
+    getattr(backend, kind)(whole, stream)
+    for rank in range(size):
+        own = backend.empty((sum(rows), columns), np.float32)
+        getattr(backend, kind)(own, stream._replace(share=Share(rank, size, tuple(rows))))
+        begin, expected = 0, []
+        for n in rows:  # of each minibatch, one behind the other
+            expected.append(backend.to_numpy(whole)[begin * size + rank * n : begin * size + (rank + 1) * n])
+            begin += n
+        np.testing.assert_array_equal(backend.to_numpy(own), np.concatenate(expected))
+
+
+@given(
+    n=st.integers(1, 40), each=st.integers(1, 9), size=st.integers(1, 4), turn=st.integers(0, 50), seed=any_seed,
+    bytes_=st.booleans(),
+)  # fmt: skip
+def test_processes_draw_their_rows_of_the_same_minibatch(
+    backend: Backend, n: int, each: int, size: int, turn: int, seed: int, bytes_: bool
+) -> None:
+    data = backend.asarray(np.arange(2 * n).reshape(n, 2).astype(np.uint8 if bytes_ else np.float32))
+    whole = backend.empty((size * each, 2), np.float32)
+    backend.draw(data, turn, size * each, seed, whole)
+    for rank in range(size):
+        own = backend.empty((each, 2), np.float32)
+        backend.draw(data, turn, size * each, seed, own, rank * each)
+        np.testing.assert_array_equal(backend.to_numpy(own), backend.to_numpy(whole)[rank * each : (rank + 1) * each])
+
+
+@given(n=st.integers(2, 9), features=st.integers(1, 5), seed=st.integers(0, 99), act=st.sampled_from([None, Tanh()]))
+def test_the_statistics_of_all_are_those_of_one_that_is_alone(
+    backend: Backend, n: int, features: int, seed: int, act: Any
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, dy = (rng.normal(1, 2, (n, features)) for _ in range(2))
+    gamma, beta = rng.normal(0, 1, (2, features))
+
+    def both_ways(name: str, *more: Any) -> list[np.ndarray[Any, Any]]:
+        given_, g = [backend.asarray(a, "float64") for a in (x, gamma, beta)], backend.asarray(dy.copy())
+        y, (mean, var, inv_std, dgamma, dbeta) = (
+            backend.empty(x.shape, "float64"),
+            (backend.empty((features,), "float64") for _ in range(5)),
+        )
+        getattr(backend, name)(*given_, 1e-3, act, y, mean, var, inv_std)
+        getattr(backend, f"{name}_grad")(g, y, act, given_[0], given_[1], mean, inv_std, dgamma, dbeta, *more)
+        return [backend.to_numpy(a) for a in (y, mean, var, inv_std, dgamma, dbeta, g)]
+
+    for ours, theirs in zip(both_ways("batchnorm_of_all"), both_ways("batchnorm", True), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
 def test_moments_of_uniforms_and_normals(backend: Backend) -> None:

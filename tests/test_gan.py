@@ -17,6 +17,7 @@ from family import OF_THEIR_OWN, data_for, made
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Array, evaluate, flat_of, input_gradient, narrowed, pair, same
+from together import together
 
 import minigan
 from minigan import (
@@ -128,6 +129,34 @@ def test_every_gradient_of_a_turn_with_codes(codes: list[Any], rule: str) -> Non
     labels = np.arange(24) % codes[0].k if isinstance(codes[0], Label) else None
     errors = gradcheck_game(play(rule, codes=codes), data(), 8, labels=labels, directions=1)
     assert max(errors.values()) < 1e-6
+
+
+# --- several processes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("codes", [[], [Label(3)], [Label(2, predicted=True), Continuous(1)]], ids=str)
+@every_rule
+def test_any_number_of_processes_plays_the_same_game(rule: str, codes: list[Any], size: int) -> None:
+    if codes and (RULES[rule].keys() & {"tutorial", "packing"} or rule == "feature matching"):
+        pytest.skip("no codes there")
+    adaptive = bool(RULES[rule].keys() & {"optimizer"})  # a gradient that is nothing but rounding moves as far as any
+    tolerance = 1e-6 if adaptive else 1e-12
+
+    def played(be: Backend) -> tuple[list[Array], dict[str, Array]]:
+        rules = {} if adaptive else {"optimizer": SGD(1e-2)}
+        gan = play(rule, "float64", be, **rules, **({"codes": codes} if codes else {}))
+        labels = np.arange(24) % codes[0].k if codes else None
+        history = gan.fit(data(), 5, 12, labels=labels, d_pretrain=2)
+        return everything(gan), history
+
+    (whole, history), others = played(Backend()), together(size, played)
+    for learned, metrics in others:
+        for ours, theirs, first in zip(learned, whole, others[0][0], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+            np.testing.assert_array_equal(ours, first)
+        for name in metrics:
+            np.testing.assert_allclose(metrics[name], history[name], rtol=1e-6, atol=1e-6)
 
 
 # --- who moves -------------------------------------------------------------------------------------------------

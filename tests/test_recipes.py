@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from family import OF_THEIR_OWN, data_for, made
 from networks import Array, flat_of, narrowed
+from together import together
 
 import minigan
 from minigan import (
@@ -36,7 +37,9 @@ from minigan import (
     RMSprop,
     SpectralNorm,
     WeightNorm,
+    get_backend,
 )
+from minigan.backend import Backend
 from minigan.cli import main
 from minigan.game import Game
 from minigan.metrics import frechet_distance
@@ -408,6 +411,22 @@ def outcome(text: str, name: str = "gan") -> bytes:
         data = data._replace(inputs=np.stack([data.inputs] * options["channels"], axis=3))
     history = built.fit(data, 3, 8, labels=LABELS % options.get("classes", 10))
     return b"".join(values.tobytes() for values in history.values()) + made(built, 3, data=data).tobytes()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_any_number_of_processes_plays_the_same_game(name: str) -> None:
+    images, few = TINY.repeat(2, axis=1).repeat(2, axis=2), OF_THEIR_OWN.get(name, {})
+
+    def played(be: Backend) -> list[Array]:
+        game = get_recipe(name).build(images.shape[1:], **few, backend=be, dtype="float64")
+        game.fit(data_for(name, images), 3, 12, labels=LABELS)
+        return [net.backend.to_numpy(net.flat) for net in game.networks.values()]
+
+    whole, others = played(get_backend("numpy")), together(2, played)
+    for learned in others:
+        for ours, theirs, first in zip(learned, whole, others[0], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)  # Adam enlarges what is only rounding
+            np.testing.assert_array_equal(ours, first)
 
 
 @pytest.mark.parametrize("name", OF_THEIR_OWN)

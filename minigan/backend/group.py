@@ -101,15 +101,17 @@ class Group:
         """End all processes, with this exit code."""
         raise SystemExit(code)
 
-    def moments(self, mean: Array, var: Array, n: int) -> int:
-        """Over the means and (biased) variances of each process's n samples write those of all samples.
+    def moments(self, mean: Array, var: Array, n: int, both: Array) -> int:
+        """Over the means and (biased) variances (F,) of each process's n samples write those of all samples.
 
-        Returns how many these are. Each process adds up the same numbers in the same order:
+        both: (1, 2, F), to work in. Returns how many samples these are. Each process adds up the same numbers in the
+        same order:
 
             μ = Σ_r μ_r/R,   v = Σ_r (v_r + (μ_r − μ)²)/R
         """
         if self.size > 1:
-            parts = self.gathered(both_of(mean, var)[None])
+            both[0, 0], both[0, 1] = mean, var
+            parts = self.gathered(both)
             means, variances = parts[:, 0], parts[:, 1]
             mean[...] = means.mean(axis=0)
             variances += (means - mean) ** 2
@@ -124,10 +126,3 @@ def group_of(be: Any, stream: Stream) -> Group:
     """The processes whose samples are one batch with those of a pass: those of the backend, if it has a share."""
     group: Group = ALONE if stream.share is None else be.group
     return group
-
-
-def both_of(a: Array, b: Array) -> Array:
-    """Two arrays (F,) as one, (2, F), of whatever module they are."""
-    both = a[None].repeat(2, axis=0)
-    both[1] = b
-    return both

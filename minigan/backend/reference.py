@@ -20,7 +20,7 @@ import numpy as np
 from . import philox
 from .arena import Arena
 from .counter import Count, Counter, Rate
-from .group import Group, both_of
+from .group import Group
 from .philox import Stream
 
 Array = Any
@@ -335,7 +335,7 @@ class Backend:
         Returns how many samples those are.
         """
         self._moments(x, mean, var)
-        n = self.group.moments(mean, var, len(x))
+        n = self.group.moments(mean, var, len(x), self.empty((1, 2, *mean.shape), mean.dtype))
         self.inverse_std(var, eps, inv_std)
         self.normalize(x, gamma, beta, mean, inv_std, act, out)
         return n
@@ -359,7 +359,9 @@ class Backend:
         if act is not None:
             self.bias_act_grad(dy, y, act, out=dy)
         self._normalize_sums(dy, x, mean, inv_std, dgamma, dbeta)
-        sums = self.group.mean(both_of(dgamma, dbeta))
+        sums = self.empty((2, *mean.shape), mean.dtype)
+        sums[0], sums[1] = dgamma, dbeta
+        self.group.mean(sums)
         self._batchnorm_back(dy, x, gamma, mean, inv_std, sums[0], sums[1])
 
     def track(self, mean: Array, var: Array, n: int, momentum: float, running_mean: Array, running_var: Array) -> None:

@@ -118,7 +118,7 @@ class BatchNorm(Layer):
             return mean, var, n
         run.backend.fuse(False)
         means, variances = mean.copy(), var.copy()
-        return means, variances, run.group.moments(means, variances, n)
+        return means, variances, run.group.moments(means, variances, n, run.empty((1, 2, self.n_features)))
 
     def _one(self, run: Pass) -> Parameter:
         """γ = 1, whose gradient nobody wants."""
