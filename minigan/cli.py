@@ -13,11 +13,13 @@ import os
 import shutil
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import __version__, early
+from . import __version__, console, early
+from .backend import ALONE, mpi
 from .console import say
 from .names import did_you_mean
 
@@ -43,6 +45,8 @@ COMMANDS = {
     "info": "what minigan runs on here: versions, BLAS, cores, GPU",
     "completion": "print what lets a shell complete minigan's commands and flags",
 }
+
+SHARED = ("train",)  # what several processes do together
 
 _DESCRIPTION = """\
 Generative adversarial networks from scratch, on NumPy or CuPy.
@@ -73,7 +77,8 @@ def main(argv: Sequence[str] | None = None, run: Callable[[list[str]], int] | No
         with suppress(AttributeError, ValueError):  # there may be none, or another kind, or it is closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it talks about its caches
-    code = _guarded(run or _run, sys.argv[1:] if argv is None else list(argv))
+    words = sys.argv[1:] if argv is None else list(argv)
+    code = (_together if mpi.is_launched() else _guarded)(run or _run, words)
     return _guarded(_flush) or code  # what is still buffered can fail to be written, too
 
 
@@ -131,6 +136,32 @@ def _guarded(work: Any, *args: Any) -> int:
         return _fail(f"not enough memory: {error}", 1)
     except (OSError, ArithmeticError, RuntimeError, ImportError) as error:
         return _fail(_sentence(error), 1)
+
+
+def _together(work: Any, words: list[str]) -> int:
+    """The exit code of `work`, which several processes of mpiexec do at a time.
+
+    The first one speaks. If another fails where the first does not, it says why, and all of them are ended.
+    """
+    group, unsaid = ALONE, console.muted(mpi.rank() > 0)
+
+    def of_several(words: list[str]) -> int:
+        nonlocal group
+        group = mpi.world()
+        if words[:1] and words[0] in COMMANDS and words[0] not in SHARED:
+            raise ValueError(f"minigan {words[0]} is no work for several processes; call it without mpiexec")
+        return int(work(words))
+
+    with warnings.catch_warnings():
+        if mpi.rank() > 0:
+            warnings.simplefilter("ignore")
+        code = _guarded(of_several, words)
+    if not group.ended_alike():
+        console.muted(False)
+        if code and group.rank and unsaid:
+            _fail(f"process {group.rank} of {group.size}: {unsaid[-1].removeprefix('minigan: ')}", code)
+        group.abort(code or 1)
+    return code
 
 
 def _sentence(error: BaseException) -> str:

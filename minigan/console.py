@@ -21,6 +21,9 @@ __all__ = ["blocks", "columns", "is_terminal", "printable", "prose", "quoted", "
 
 def say(text: str = "", to: Literal["stdout", "stderr"] = "stdout") -> None:
     """A line of its own, at once. Raises OSError where the stream does: a full disk, a reader that has gone."""
+    if _unsaid is not None:
+        _unsaid.append(text)
+        return
     stream = getattr(sys, to)
     if stream is None or getattr(stream, "closed", False):  # a program without a console
         return
@@ -30,6 +33,17 @@ def say(text: str = "", to: Literal["stdout", "stderr"] = "stdout") -> None:
         stream.write(f"{printable(text, stream, 'ascii')}\n")
     if flush := getattr(stream, "flush", None):
         flush()
+
+
+_unsaid: list[str] | None = None
+
+
+def muted(on: bool) -> list[str]:
+    """From here on nothing is said, or it is again. Returns what is not said, a list that grows."""
+    global _unsaid
+    kept: list[str] = []
+    _unsaid = kept if on else None
+    return kept
 
 
 def printable(text: str, stream: Any, usual: str = "utf-8") -> str:

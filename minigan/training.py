@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Backend, get_backend
+from .backend import Backend, Group, get_backend
 from .console import quoted, say
 from .datasets import Dataset
 from .game import Game
@@ -41,7 +41,7 @@ from .runs.data import (
     slug_of,
     source_of,
 )
-from .runs.folder import RunFolder
+from .runs.folder import Bystander, RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
 
@@ -64,6 +64,8 @@ def train(
     dtype: str = "float32",
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    sync_batchnorm: bool = True,
+    group: Group | None = None,
     **game: Any,
 ) -> Path:
     """Train a new GAN and return the folder of the run.
@@ -79,10 +81,15 @@ def train(
     d_pretrain: D updates before the game, by default the recipe's, which are none as a rule.
     options: the recipe's own, by name; they may as well be given as arguments, as in `train("gan", lr=1e-4)`.
     quiet: print nothing.
+    group: processes that play this game together, each with its share of every batch, such as those of
+        `minigan.backend.mpi.world()`; all of them call this, and the first one alone writes and prints. Any number of
+        them plays the same game, but for rounding. sync_batchnorm: statistics of a batch are those of all processes;
+        False: each takes those of its own samples.
 
     Everything is checked before the folder is made: ValueError or TypeError for what cannot be used, ImportError or
     RuntimeError for a library or a GPU that is not there. Then NonFiniteError if training diverges, OSError if a file
-    cannot be written, and Interrupted (a KeyboardInterrupt) after Ctrl-C; the checkpoint outlives all of them.
+    cannot be written, and Interrupted (a KeyboardInterrupt) after Ctrl-C; the checkpoint outlives all of them. Of a
+    group, all raise the same; or ElsewhereError, where the first process has failed alone.
     """
     pictures.require()
     options = complete_options(recipe, _given(recipe, options, game, train))
@@ -91,7 +98,7 @@ def train(
     if labels:
         options["classes"] = len(labels["classes"])
     options |= of_the_data(dataset, options)
-    be = get_backend(backend)
+    be = _backend(backend, group, sync_batchnorm)
     config = Config(
         recipe=recipe,
         options=options,
@@ -108,14 +115,16 @@ def train(
         versions=_versions(be),
         size=size_of(size),
         labels=labels,
+        sync_batchnorm=bool(sync_batchnorm),
     )
     gan = _game(config, be)
     _rehearse(gan, dataset, config.batch)
-    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}", gan.metrics) as folder:
+    name = f"{recipe}-{slug_of(data)}"
+    with StopRequest() as stop, _folder(be.group, lambda: RunFolder.create(out, name, gan.metrics)) as folder:
         try:
             run = Run(folder, gan, dataset, config, stop, quiet)
             run.save()
-            folder.write_config(config)
+            be.group.first(lambda: folder.write_config(config))
         except BaseException:  # nothing to go on with: leave nothing in the way of the next start
             folder.discard()
             raise
@@ -139,13 +148,16 @@ def resume(
     dtype: str | None = None,
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    sync_batchnorm: bool | None = None,
+    group: Group | None = None,
     **game: Any,
 ) -> Path:
     """Go on with the run in `directory` up to `steps` in all (default: as planned); returns the folder.
 
-    What is None stays as it was. The backend, the intervals and options that say how long something lasts
-    (`decay_steps`, `noise_steps`) may change. Data that was moved, `synthetic` too, may be given again: the pixels
-    decide whether it is the same. All the rest is part of the run and can only be confirmed.
+    What is None stays as it was. The backend, the number of processes (group, as of `train`), the intervals and options
+    that say how long something lasts (`decay_steps`, `noise_steps`) may change. Data that was moved, `synthetic` too,
+    may be given again: the pixels decide whether it is the same. All the rest is part of the run and can only be
+    confirmed.
 
     A schedule that lasts "all" of the run follows the total: with another one, learning rates go on, from the next
     step, where those of a run of that length would be. The steps so far stay as they were played, so that such a run
@@ -155,7 +167,8 @@ def resume(
     belong together; RuntimeError if another process is training in this folder; otherwise as `train` does.
     """
     pictures.require()
-    with StopRequest() as stop, RunFolder.open(directory) as folder:
+    together = _backend("numpy", group).group
+    with StopRequest() as stop, _folder(together, lambda: RunFolder.open(directory)) as folder:
         old = folder.read_config()
         had = complete_options(old.recipe, old.options)
         plan = [name for name, option in recipe_options(old.recipe).items() if option.of_the_plan]
@@ -167,7 +180,7 @@ def resume(
         )
         dataset = paired(load_again(old, data), had | moved)
         asked = {"recipe": recipe, "batch": batch, "seed": seed, "d_pretrain": d_pretrain, "dtype": dtype,
-                 "size": size_of(size) or None}  # fmt: skip
+                 "size": size_of(size) or None, "sync_batchnorm": sync_batchnorm}  # fmt: skip
         differences = _differences({name: getattr(old, name) for name in asked} | {"size": old.size or "none"}, asked)
         if recipe in (None, old.recipe):
             given = _given(old.recipe, options, game, resume) | moved
@@ -185,7 +198,8 @@ def resume(
                 f"{folder.path} cannot go on with other settings: {'; '.join(differences)}; "
                 "leave them out, or begin a new run"
             )
-        gan = Game.load(folder.checkpoint, get_backend(old.backend if backend is None else backend))
+        be = _backend(old.backend if backend is None else backend, group, old.sync_batchnorm)
+        gan = Game.load(folder.checkpoint, be)
         noted = folder.noted()
         _require_one_run(folder, old, gan, noted.get("settings"))
         config = replace(
@@ -204,16 +218,36 @@ def resume(
             raise ValueError(
                 f"steps: the run has reached {gan.steps}, you asked for {config.steps}; steps is the total to reach"
             )
-        if config.steps == gan.steps and not quiet:
+        if config.steps == gan.steps and not quiet and together.rank == 0:
             say(
                 f"{folder.path} has already reached step {gan.steps}; to go further, give a larger total: "
                 f"minigan train --resume {quoted(folder.path)} --steps {2 * gan.steps}"
             )
         remark = _follow(gan, config)
-        folder.rewind(gan.steps, gan.metrics, noted.get("rows"))
-        folder.write_config(config)
+        together.any(False)  # all have read what is changed now
+        together.first(lambda: folder.rewind(gan.steps, gan.metrics, noted.get("rows")))
+        together.first(lambda: folder.write_config(config))
         Run(folder, gan, dataset, config, stop, quiet, remark).play()
         return folder.path
+
+
+def _backend(name: str | Backend, group: Group | None, syncs: bool = True) -> Backend:
+    be = get_backend(name, group=group)
+    if be.group.size > 1:
+        be.group.syncs = syncs
+    return be
+
+
+def _folder(group: Group, opened: Callable[[], RunFolder]) -> RunFolder:
+    """The folder, which the first process opens."""
+    folder = group.first(opened)
+    try:
+        path = Path(group.told_text("" if folder is None else str(folder.path)))
+    except BaseException:
+        if folder is not None:
+            folder.close()
+        raise
+    return Bystander(path) if folder is None else folder
 
 
 def _game(config: Config, be: Backend) -> Game:

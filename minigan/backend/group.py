@@ -71,6 +71,19 @@ class Group:
     def told(self, array: Array) -> None:
         """Write over each process's array that of the first."""
 
+    def told_text(self, text: str) -> str:
+        """The text of the first process."""
+        if self.size == 1:
+            return text
+        letters = np.frombuffer(text.encode(), np.uint8)
+        length = np.array([len(letters)], np.int64)
+        self.told(length)
+        room = np.zeros(int(length[0]), np.uint8)
+        if self.rank == 0:
+            room[:] = letters
+        self.told(room)
+        return room.tobytes().decode()
+
     def any(self, flag: bool) -> bool:
         """Whether it is true of any process."""
         return flag if self.size == 1 else bool(self.total(np.array([float(flag)]))[0])

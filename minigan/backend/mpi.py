@@ -6,6 +6,7 @@ adds the same numbers in the same order, or is sent what another has added. No o
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from typing import Any
@@ -16,7 +17,9 @@ from .group import ALONE, PATIENCE, Group
 
 Array = Any
 
-_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # what launchers tell their processes
+# what launchers tell their processes
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 
 
 class MPIGroup(Group):
@@ -66,7 +69,13 @@ def is_launched() -> bool:
     return any(os.environ.get(name, "1") not in ("", "0", "1") for name in _SIZES)
 
 
-def world(syncs: bool = True) -> Group:
+def rank() -> int:
+    """Which of them, as the launcher tells it."""
+    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, "").isdecimal()), 0)
+
+
+@functools.cache
+def world() -> Group:
     """The processes that `mpiexec` has begun together with this one; alone without it.
 
     Raises ImportError without mpi4py, RuntimeError where that belongs to another MPI than the launcher.
@@ -86,4 +95,4 @@ def world(syncs: bool = True) -> Group:
             f"mpiexec has begun {size} processes, but mpi4py sees one: it was built for another MPI ("
             f"{MPI.Get_library_version().splitlines()[0]}); use the mpiexec of that, or install mpi4py anew"
         )
-    return MPIGroup(MPI.COMM_WORLD, syncs)
+    return MPIGroup(MPI.COMM_WORLD)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..backend.mpi import world
 from ..console import quoted, say
 from ..names import did_you_mean
 from ..paths import expand
@@ -68,13 +69,13 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(args).items() if name != "command"}
     options = {name.removeprefix(_DEST): given.pop(name) for name in list(given) if name.startswith(_DEST)}
-    directory = given.pop("resume", None)
+    directory, group = given.pop("resume", None), world()
     if directory is None:
-        folder = train(**given, options=options)
+        folder = train(**given, options=options, group=group)
     elif "out" in given:
         raise ValueError(f"--resume goes on in its own folder, {directory}; leave out --out {given['out']}")
     else:
-        folder = resume(directory, **given, options=options)
+        folder = resume(directory, **given, options=options, group=group)
     if not given.get("quiet"):
         say(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
         recipe = args.recipe if "recipe" in args else _recipe_of_run(directory) if directory else DEFAULT
@@ -120,6 +121,9 @@ def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
             "--d-pretrain": {**count, "help": "updates of D alone, before the game "
                                               f"(default: {getattr(module, 'D_PRETRAIN', 0)})"},
             "--dtype": {"choices": ("float32", "float64"), "help": "of all arithmetic (default: float32)"},
+            "--sync-batchnorm": {"action": argparse.BooleanOptionalAction,
+                                 "help": "of several processes (mpiexec -n 4 minigan train): statistics of a batch "
+                                         "over all of them, or of each its own (default: --sync-batchnorm)"},
         },
     }  # fmt: skip
 
@@ -151,7 +155,7 @@ def _typed(option: Option) -> Any:
 
 def _recipe(argv: list[str]) -> str:
     """Which recipe the words are about. It decides which flags there are, so it is looked for before they are read."""
-    switches = {"-h", "--help", "--quiet"}  # flags that no value follows
+    switches = {"-h", "--help", "--quiet", "--sync-batchnorm", "--no-sync-batchnorm"}  # flags that no value follows
     for recipe in RECIPES:
         for option in recipe_options(recipe).values():
             if option.kind is bool:

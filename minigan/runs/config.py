@@ -24,7 +24,8 @@ class Config:
     options: all of the recipe's. data: a name or an absolute path. images: count, shape and SHA-256 of the pixels.
     versions: of minigan, Python and NumPy (and CuPy) that wrote it. size: what the images were scaled to, "WxH", or "".
     labels: names of the classes that a GAN with labels knows as 0, 1, ..., and SHA-256 of the labels; empty for others.
-    The last two may be missing: older runs know nothing of them.
+    sync_batchnorm: whether processes that share a batch normalise it as one.
+    The last three may be missing: older runs know nothing of them.
     """
 
     recipe: str
@@ -42,11 +43,12 @@ class Config:
     versions: dict[str, str]
     size: str = ""
     labels: dict[str, Any] = field(default_factory=dict)
+    sync_batchnorm: bool = True
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises ValueError for a file that is not whole or not one of ours."""
-        kinds = {"int": int, "str": str}
+        kinds = {"int": int, "str": str, "bool": bool}
         if path.exists() and not path.is_file():
             raise ValueError(f"{path} is no config.json of a run: it is no ordinary file")
         with open(path, "rb") as file:
@@ -55,7 +57,7 @@ class Config:
             if len(text) > _MOST:
                 raise ValueError(f"it is larger than {_MOST:,} bytes")
             data = json.loads(text)
-            later = {"size": "", "labels": {}}  # than the first runs
+            later = {"size": "", "labels": {}, "sync_batchnorm": True}  # than the first runs
             values = {part.name: (later | data)[part.name] for part in fields(cls)}
             for part in fields(cls):
                 if type(values[part.name]) is not kinds.get(str(part.type), dict):

@@ -230,6 +230,19 @@ class RunFolder:
         self.close()
 
 
+class Bystander(RunFolder):
+    """What stands for the folder in a process that plays along, and writes nothing: the first process does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.checkpoint = path, path / "checkpoint.npz"
+
+    def discard(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 _WRITTEN = (
     FILE, "metrics.csv", "notices.txt", "checkpoint.npz", "samples", "samples.png", "training.gif", "losses.png",
     "codes.png", "manifold.png", LOCK_FILE,

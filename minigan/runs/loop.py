@@ -86,14 +86,17 @@ class Run:
         remark: str | None = None,
     ) -> None:
         self.folder, self.gan, self.dataset, self.config, self.stop = folder, gan, dataset, config, stop
-        self.progress = Progress(gan.steps, config.steps, stop, gan.headline, quiet)
+        self.group = gan.backend.group  # of which the first process writes and speaks
+        self._writes = self.group.rank == 0
+        self.progress = Progress(gan.steps, config.steps, stop, gan.headline, quiet or not self._writes)
         self.saved = gan.steps  # the step that the checkpoint stands at
         self._settings = fixed_settings(config)
         self._begun = False  # from then on there is a config.json
         # a game may know labels that G is not asked for
         asked = isinstance(gan, Generating) and gan.in_turn(1) is not None
         self.classes: list[str] = config.labels.get("classes", []) if asked else []
-        self.diagnostics = Diagnostics(gan, dataset) if isinstance(gan, GAN) and gan.diagnosed else None
+        watched = self._writes and gan.diagnosed
+        self.diagnostics = Diagnostics(gan, dataset) if isinstance(gan, GAN) and watched else None
         self._remarks = [said for said in (remark, gan.rests(config.steps - gan.steps)) if said]
         if gan.steps and self.diagnostics and (state := folder.noted().get("diagnostics")) is not None:
             try:
@@ -113,10 +116,11 @@ class Run:
                 with self.progress, np.errstate(all="ignore"):  # overflow is found, and explained, by the GAN itself
                     self._learn()
             except NonFiniteError as error:
-                self.folder.metrics.flush()  # the way to it is worth seeing
-                self.folder.notices.append(f"step {error.step:,}: {error}")
-                self.folder.notices.flush()
-                self._draw_losses()
+                if self._writes:
+                    self.folder.metrics.flush()  # the way to it is worth seeing
+                    self.folder.notices.append(f"step {error.step:,}: {error}")
+                    self.folder.notices.flush()
+                    self._draw_losses()
                 lr = config.options.get("lr")
                 raise NonFiniteError(
                     error.step,
@@ -124,7 +128,7 @@ class Run:
                     f"{error}; the checkpoint in {folder} stands at step {self.saved}; "
                     "begin a new run with a smaller --lr" + (f" (it was {lr:g})" if lr else ""),
                 ) from error
-            self._draw()
+            self.group.first(self._draw)
         except OSError as error:
             what = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
             failure = OSError(
@@ -141,7 +145,7 @@ class Run:
             raise Interrupted(message, folder, self.saved)
 
     def _learn(self) -> None:
-        gan, config, stop = self.gan, self.config, self.stop
+        gan, config = self.gan, self.config
         if gan.steps < config.steps:
             self.progress.say(self._headline())
             for remark in self._remarks:
@@ -156,7 +160,7 @@ class Run:
             last = f"the last {config.d_pretrain:,} of D alone" if config.d_pretrain else "none of them of D alone"
             of = f"before the game, {last}" if before > config.d_pretrain else "of D alone"
             self.progress.say(f"first {before - pretrained:,} updates {of}")
-        while gan.steps == 0 and gan.begun < before and not stop.requested:
+        while gan.steps == 0 and gan.begun < before and not self._stops():
             play.begin(min(before, gan.begun + _PRETRAIN_CHUNK))
         if gan.begun > pretrained:
             self.save()
@@ -164,7 +168,7 @@ class Run:
         noted = gan.steps  # of the steps played, those that are written down
         late: dict[str, np.ndarray[Any, Any]] = {}  # metrics of those that are not, yet
         how = ""
-        while gan.steps < config.steps and not stop.requested:
+        while gan.steps < config.steps and not self._stops():
             pauses = (config.sample_every, config.checkpoint_every)
             count = min(config.steps - gan.steps, gan.backend.ahead, *(n - gan.steps % n for n in pauses))
             play.ask(count)
@@ -187,12 +191,16 @@ class Run:
         for sentence in self.diagnostics.remaining() if self.diagnostics else ():
             self.progress.say(f"still wrong {sentence}")
 
+    def _stops(self) -> bool:
+        """Whether any process was asked to."""
+        return self.group.any(self.stop.requested)
+
     def _note(self, played: dict[str, np.ndarray[Any, Any]], before: int) -> int:
         """Write down the metrics of the steps after `before`, and return the last of them."""
         if not played:
             return before
         count = len(played[self.gan.metrics[0]])
-        for i in range(count):
+        for i in range(count if self._writes else 0):
             metrics = {name: float(values[i]) for name, values in played.items()}
             step = before + 1 + i
             self.folder.metrics.append(step, metrics, self.gan.dtype)
@@ -201,11 +209,16 @@ class Run:
 
     def _say(self, notice: str) -> None:
         """For whoever looks on, and for whoever looks later."""
-        self.folder.notices.append(notice)
-        self.progress.say(notice)
+        if self._writes:
+            self.folder.notices.append(notice)
+            self.progress.say(notice)
 
     def save(self) -> None:
         """The rows so far, then the checkpoint that covers them. A GAN that is not finite replaces no good one."""
+        self.group.first(self._save)
+        self.saved = self.gan.steps
+
+    def _save(self) -> None:
         gan = self.gan
         require_finite(gan, {f"{name}'s parameters": net.flat for name, net in gan.networks.items()})
         if found := self.folder.metrics.no_number():
@@ -221,7 +234,6 @@ class Run:
             noted["classes"] = self.classes
         with self.folder.write(self.folder.checkpoint) as file:
             gan.save(file, noted)
-        self.saved = gan.steps
         if self._begun and not self.folder.is_whole:  # somebody has cleared up; without it nobody can go on
             self.folder.write_config(self.config)
 
@@ -240,6 +252,9 @@ class Run:
         return picture_of(images, self.classes, columns)
 
     def _save_sample(self) -> None:
+        self.group.first(self._write_sample)
+
+    def _write_sample(self) -> None:
         with self.folder.write(self.folder.sample_file(self.gan.steps)) as file:
             pictures.save_png(file, self._grid(_GRID))
 
