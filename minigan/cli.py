@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from . import __version__, console, early
-from .backend import ALONE, mpi
+from .backend import ALONE, ElsewhereError, mpi
 from .console import say
 from .names import did_you_mean
 
@@ -150,7 +150,10 @@ def _together(work: Any, words: list[str]) -> int:
         group = mpi.world()
         if words[:1] and words[0] in COMMANDS and words[0] not in SHARED:
             raise ValueError(f"minigan {words[0]} is no work for several processes; call it without mpiexec")
-        return int(work(words))
+        try:
+            return int(work(words))
+        except ElsewhereError:
+            return 0  # the first process says why, and with which code
 
     with warnings.catch_warnings():
         if mpi.rank() > 0:

@@ -154,6 +154,27 @@ def test_they_need_fewer_sums_so() -> None:
     assert together(2, sums, syncs=False)[0] < together(2, sums)[0]
 
 
+def test_what_is_exchanged_in_a_turn() -> None:
+    """Gradients, losses, metrics; of a batch normalisation μ and v on each way up, and dγ and dβ on each way back."""
+
+    def exchanged(be: Backend) -> tuple[int, int, GAN]:
+        game = mixing(be)
+        play = Play(game, X, 8)
+        play.play(1)
+        group: Any = be.group
+        sums, bytes_ = group.sums, group.bytes
+        play.play(1)
+        return group.sums - sums, group.bytes - bytes_, game
+
+    sums, bytes_, game = together(2, exchanged)[0]
+    up_norm = back_norm = 2 * 6  # numbers, of 6 features; G goes up for D and for itself, and back for itself
+    up_deviation, back_deviation = 2 * 6, 1  # D, on real samples, on fakes, and for G
+    gradients = game.G.size + 1 + game.D.size + 1
+    layers = 2 * up_norm + back_norm + 3 * (up_deviation + back_deviation)
+    assert bytes_ == 8 * (gradients + layers + len(game.metrics))
+    assert sums == 4 + (2 + 1) + 3 * (2 + 1) + 1
+
+
 # --- what is not finite ----------------------------------------------------------------------------------------
 
 

@@ -21,11 +21,11 @@ class ThreadGroup(Group):
     def __init__(self, rank: int, table: list[Any], barrier: threading.Barrier, syncs: bool = True) -> None:
         self.rank, self.size, self.here, self.rank_here, self.syncs = rank, len(table), len(table), rank, syncs
         self._table, self._barrier = table, barrier
-        self.sums = 0  # and other exchanges, so far
+        self.sums, self.bytes = 0, 0  # exchanges so far, and what each process has shown in them
 
     def _all(self, array: Array) -> list[Array]:
         """What each has shown in this exchange, in the order of ranks."""
-        self.sums += 1
+        self.sums, self.bytes = self.sums + 1, self.bytes + array.nbytes
         self._table[self.rank] = array.copy()
         self._barrier.wait(PATIENCE)
         seen = list(self._table)
