@@ -3,11 +3,11 @@
     python benchmarks/processes.py                    1 and 2 processes, one thread each, on this machine
     python benchmarks/processes.py --processes 1 2 4
 
-Needs the extra [mpi]: `mpiexec` begins this program anew with so many processes. Each plays steps of the recipe `gan` at
-several batches, which they share, and times them, and of them the time between asking for a sum and having it, which
-includes waiting for the others. Then arrays of several sizes are summed with nothing else to do: a line through these
-times, latency and a rate, is the model of a sum. The model of a step is that of one process with its share of the batch,
-and its sums. A process alone with as many threads is the rival on one machine.
+Needs the extra [mpi]: `mpiexec` begins this program anew with so many processes. They play steps of the recipe `gan`
+at several batches, which they share, and are timed, as is what of a step is between asking for a sum and having it,
+waiting for the others included. Then arrays of several sizes are summed with nothing else to do: a line through these
+times, by a latency and a rate, is the model of a sum; a step of one process with its share of the batch, and the sums,
+that of a step. One process with as many threads is the rival on one machine.
 
 Last, the same model far beyond it: GPUs with the step of a GPU as `minigan bench` has measured it, and with latencies
 and rates as makers of GPUs and networks publish them (NETWORK below). Nothing of that table is measured.

@@ -209,7 +209,7 @@ def test_a_mistake_is_explained_in_one_sentence(
 
 
 def test_what_this_machine_lacks_is_a_failure(say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def absent(name: str) -> Any:
+    def absent(name: str, **_: Any) -> Any:
         raise ImportError(f"the {name} backend is not there")
 
     with monkeypatch.context() as patch:
@@ -274,22 +274,22 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
     assert asked == {"args": (), "options": {}}  # what is not given is left to Python's default
     help_text = " ".join(say("train --help")[1].split())
     for name, parameter in inspect.signature(train).parameters.items():
-        if name not in ("recipe", "options", "quiet", "game"):
+        if name not in ("recipe", "options", "quiet", "game", "group"):
             assert f"--{name.replace('_', '-')} " in help_text, name
-            if parameter.default is not None:
+            if parameter.default is not None and name != "sync_batchnorm":
                 assert f"(default: {parameter.default})" in help_text, name
     line = (
         "train classic --data mnist --steps 5 --batch 6 --backend numpy --seed 7 --size 32 --out there "
-        "--sample-every 8 --checkpoint-every 9 --d-pretrain 10 --dtype float64 --quiet"
+        "--sample-every 8 --checkpoint-every 9 --d-pretrain 10 --dtype float64 --no-sync-batchnorm --quiet"
     )
     code, out, _ = say(line)
     assert (code, out) == (0, "")
     assert asked == {
         "args": (), "recipe": "classic", "data": "mnist", "steps": 5, "batch": 6, "backend": "numpy", "seed": 7,
         "size": "32", "out": "there", "sample_every": 8, "checkpoint_every": 9, "d_pretrain": 10, "dtype": "float64",
-        "quiet": True, "options": {},
+        "sync_batchnorm": False, "quiet": True, "options": {},
     }  # fmt: skip
-    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters) - {"game"}
+    assert asked.keys() - {"args"} == set(inspect.signature(train).parameters) - {"game", "group"}
     assert set(inspect.signature(resume).parameters) == set(inspect.signature(train).parameters) - {"out"} | {
         "directory"
     }

@@ -246,9 +246,9 @@ def test_a_graph_of_three_players_that_halts_says_what_the_cpu_says(
     """In the update of any of them: those that the graph has made in its turn are gone through without learning."""
     ends, drawn, stream = [], list[tuple[str, int, Any]](), Update.stream
 
-    def noted(self: Update, purpose: int) -> Any:
+    def noted(self: Update, purpose: int, *parts: Any) -> Any:
         drawn.append((self.player.name, purpose, stream(self, purpose).step))
-        return stream(self, purpose)
+        return stream(self, purpose, *parts)
 
     monkeypatch.setattr(Update, "stream", noted)
     for backend in (cupy(), "numpy"):

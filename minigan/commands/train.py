@@ -70,12 +70,14 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(args).items() if name != "command"}
     options = {name.removeprefix(_DEST): given.pop(name) for name in list(given) if name.startswith(_DEST)}
     directory, group = given.pop("resume", None), world()
+    if group.size > 1:
+        given["group"] = group
     if directory is None:
-        folder = train(**given, options=options, group=group)
+        folder = train(**given, options=options)
     elif "out" in given:
         raise ValueError(f"--resume goes on in its own folder, {directory}; leave out --out {given['out']}")
     else:
-        folder = resume(directory, **given, options=options, group=group)
+        folder = resume(directory, **given, options=options)
     if not given.get("quiet"):
         say(f"pictures: {', '.join(str(folder / name) for name in ('samples.png', 'training.gif', 'losses.png'))}")
         recipe = args.recipe if "recipe" in args else _recipe_of_run(directory) if directory else DEFAULT
@@ -122,8 +124,7 @@ def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
                                               f"(default: {getattr(module, 'D_PRETRAIN', 0)})"},
             "--dtype": {"choices": ("float32", "float64"), "help": "of all arithmetic (default: float32)"},
             "--sync-batchnorm": {"action": argparse.BooleanOptionalAction,
-                                 "help": "of several processes (mpiexec -n 4 minigan train): statistics of a batch "
-                                         "over all of them, or of each its own (default: --sync-batchnorm)"},
+                                 "help": "by mpiexec: batch statistics of all processes, or of each its own"},
         },
     }  # fmt: skip
 
