@@ -526,6 +526,45 @@ class FakeCublas:
         return 0
 
 
+class FakeNccl:
+    """NCCL between two devices of which the other always holds the same numbers: a sum is a doubling."""
+
+    NCCL_FLOAT32, NCCL_FLOAT64, NCCL_SUM = 7, 8, 0
+
+    def get_unique_id(self) -> tuple[int, ...]:
+        return tuple(range(-64, 64))
+
+    def NcclCommunicator(self, size: int, key: tuple[int, ...], rank: int) -> FakeNccl:
+        assert (size, key) == (2, self.get_unique_id())
+        return self
+
+    def allReduce(self, source: int, target: int, count: int, kind: int, operation: int, stream: int) -> None:
+        assert operation == self.NCCL_SUM
+        self._do("allReduce", source, [target], count, kind, stream, 2)
+
+    def allGather(self, source: int, target: int, count: int, kind: int, stream: int) -> None:
+        places = [target, target + count * ctypes.sizeof(self._real(kind))]
+        self._do("allGather", source, places, count, kind, stream, 1)
+
+    def broadcast(self, source: int, target: int, count: int, kind: int, root: int, stream: int) -> None:
+        assert root == 0
+        self._do("broadcast", source, [target], count, kind, stream, 1)
+
+    def _do(self, what: str, source: int, targets: list[int], count: int, kind: int, stream: int, times: int) -> None:
+        assert stream == Stream.current.ptr, "the sum would run on another stream"
+        given, *found = (_columns(place, count, 1, count, self._real(kind)) for place in (source, *targets))
+
+        def work() -> None:
+            numbers = times * given
+            for place in found:
+                place[...] = numbers
+
+        device.do(what, (given, *found), work, found)
+
+    def _real(self, kind: int) -> Any:
+        return {self.NCCL_FLOAT32: ctypes.c_float, self.NCCL_FLOAT64: ctypes.c_double}[kind]
+
+
 def _columns(address: int, rows: int, cols: int, distance: int, real: Any) -> np.ndarray[Any, Any]:
     """The array (rows, cols) that begins at an address, its columns `distance` apart."""
     flat = np.ctypeslib.as_array((real * (distance * (cols - 1) + rows)).from_address(address))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -275,7 +276,7 @@ def test_every_argument_of_train_is_a_flag_of_the_same_name_and_default(say: Say
     help_text = " ".join(say("train --help")[1].split())
     for name, parameter in inspect.signature(train).parameters.items():
         if name not in ("recipe", "options", "quiet", "game", "group"):
-            assert f"--{name.replace('_', '-')} " in help_text, name
+            assert re.search(rf"--{name.replace('_', '-')}[ ,]", help_text), name
             if parameter.default is not None and name != "sync_batchnorm":
                 assert f"(default: {parameter.default})" in help_text, name
     line = (

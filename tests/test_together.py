@@ -13,6 +13,7 @@ from together import ThreadGroup, together
 from minigan import GAN, R1, SGD, BatchNorm, Dense, LeakyReLU, MinibatchStdDev, NonFiniteError, Sequential, Tanh
 from minigan.backend import Backend, absent
 from minigan.backend.cupy_backend import CupyBackend
+from minigan.backend.nccl import NCCLGroup
 from minigan.game import Play
 
 Array = np.ndarray[Any, Any]
@@ -69,13 +70,15 @@ def test_a_graph_has_the_sums_in_it(name: str, monkeypatch: pytest.MonkeyPatch) 
 
     def play(graphs: bool) -> tuple[dict[str, Array], dict[str, Array], Play]:
         be = CupyBackend(graph=graphs)
-        be.group = Mirrored()
+        be.xp.cuda.nccl = fake_cupy.FakeNccl()
+        be.group = NCCLGroup(Mirrored(), be.xp)
         game = CASES[name].game(be)
         play = Play(game, CASES[name].data, 8, CASES[name].labels)
         return play.play(6), state(game), play
 
     (history, learned, graph), (expected, by_calls, _) = play(True), play(False)
     assert graph._turn.recorded
+    assert {what for what, _ in fake_cupy.device.log} >= {"allReduce"}
     assert_same(history, expected)
     assert_same(learned, by_calls)
 
@@ -88,6 +91,17 @@ class Mirrored(ThreadGroup):
 
     def _all(self, array: Array) -> list[Array]:
         return [array.copy(), array.copy()]
+
+
+def test_all_begin_as_the_first() -> None:
+    def play(be: Backend) -> dict[str, Array]:
+        game = mixing(be)
+        game.G.flat += be.group.rank  # of another machine, with another library
+        game.fit(X, 2, batch=8)
+        return state(game)
+
+    first, second = together(2, play)
+    assert_same(second, first)
 
 
 # --- what cannot be shared ----------------------------------------------------------------------------------------

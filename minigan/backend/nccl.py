@@ -25,7 +25,7 @@ class NCCLGroup(Group):
         nccl = xp.cuda.nccl
         self._types = {"f": nccl.NCCL_FLOAT32, "d": nccl.NCCL_FLOAT64}
         self._sum = nccl.NCCL_SUM
-        key = np.frombuffer(bytes(nccl.get_unique_id()), np.int8).copy()
+        key = np.array(nccl.get_unique_id(), np.int64)
         hosts.told(key)
         self._comm = nccl.NcclCommunicator(self.size, tuple(key.tolist()), self.rank)
 

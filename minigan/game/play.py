@@ -14,6 +14,7 @@ import numpy as np
 from ..atomic import Atomic
 from ..backend import Backend
 from ..spec import integer
+from . import saved
 from .feed import Feed
 from .player import Player
 from .update import NonFiniteError
@@ -81,6 +82,8 @@ class Play:
             if game.steps == 0 and game.begun == 0:
                 with game._atomic:
                     game.meet(self.feed)
+            if be.group.size > 1:
+                saved.tell(game)  # of which each process has made its own
 
     def begin(self, updates: int) -> None:
         """What the game does before its first turn, so many updates of it; nothing if it has begun."""

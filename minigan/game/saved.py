@@ -150,6 +150,18 @@ def taken_down(game: Game) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
         return states, {"game": game.describe(), "updates": counts}
 
 
+def tell(game: Game) -> None:
+    """Let every process of a group have what the first has learned and keeps."""
+    group = game.backend.group
+    for part in parts(game).values():
+        state = part.state_dict()
+        for array in state.values():
+            group.told(array)
+        part.load_state_dict(state)
+    for array in game.state().values():
+        group.told(array)
+
+
 def load(cls: Any, path: StrPath, backend: Backend) -> Game:
     """The game in a file, if it is one of `cls`; raises as `Game.load` does."""
     looked = look(path)
