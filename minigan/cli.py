@@ -26,6 +26,7 @@ __all__ = ["main"]
 # Each is a module of `commands` with arguments(parser, argv) and run(args) -> exit code, imported when it is called.
 COMMANDS = {
     "train": "train a GAN, or go on with a run",
+    "sweep": "train many GANs side by side, seeds and settings, in one table",
     "sample": "make images with a trained GAN",
     "translate": "make pictures of pictures, with a trained pix2pix",
     "refine": "make drawings look real, with a trained simgan",
@@ -50,6 +51,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train                          a GAN learns digits; pictures in runs/
   minigan train classic --data mnist     another recipe, other data
   minigan train --resume DIR             go on with a run, or further
+  minigan sweep --seeds 1-10 --out DIR   many games side by side, one table
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan translate DIR FILES --out DIR  pictures made of pictures
   minigan refine DIR FILES --out DIR     drawings made to look real

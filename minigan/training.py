@@ -45,7 +45,7 @@ from .runs.folder import RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
 
-__all__ = ["Interrupted", "resume", "train"]
+__all__ = ["Interrupted", "prepare", "rehearse", "resume", "train"]
 
 
 def train(
@@ -85,7 +85,44 @@ def train(
     cannot be written, and Interrupted (a KeyboardInterrupt) after Ctrl-C; the checkpoint outlives all of them.
     """
     pictures.require()
-    options = complete_options(recipe, _given(recipe, options, game, train))
+    config, gan, dataset = prepare(
+        recipe, data, steps=steps, batch=batch, backend=backend, seed=seed, size=size, sample_every=sample_every,
+        checkpoint_every=checkpoint_every, d_pretrain=d_pretrain, dtype=dtype,
+        options=_given(recipe, options, game, train),
+    )  # fmt: skip
+    rehearse(gan, dataset, config.batch)
+    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}", gan.metrics) as folder:
+        try:
+            run = Run(folder, gan, dataset, config, stop, quiet)
+            run.save()
+            folder.write_config(config)
+        except BaseException:  # nothing to go on with: leave nothing in the way of the next start
+            folder.discard()
+            raise
+        run.play()
+        return folder.path
+
+
+def prepare(
+    recipe: str = DEFAULT,
+    data: StrPath = "digits",
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    backend: str | Backend = "auto",
+    seed: int = 0,
+    size: int | str | None = None,
+    sample_every: int | None = None,
+    checkpoint_every: int = 1000,
+    d_pretrain: int | None = None,
+    dtype: str = "float32",
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Config, Game, Dataset]:
+    """What a run with these arguments of `train` would begin with: its settings, its game and its data.
+
+    Nothing is written. Raises as `train` does for what cannot be used; `rehearse` finds sizes that do not fit.
+    """
+    options = complete_options(recipe, options or {})
     module = get_recipe(recipe)
     dataset, labels = numbered(paired(load_data(data, size=size), options), recipe, options)
     if labels:
@@ -109,18 +146,13 @@ def train(
         size=size_of(size),
         labels=labels,
     )
-    gan = _game(config, be)
-    _rehearse(gan, dataset, config.batch)
-    with StopRequest() as stop, RunFolder.create(out, f"{recipe}-{slug_of(data)}", gan.metrics) as folder:
-        try:
-            run = Run(folder, gan, dataset, config, stop, quiet)
-            run.save()
-            folder.write_config(config)
-        except BaseException:  # nothing to go on with: leave nothing in the way of the next start
-            folder.discard()
-            raise
-        run.play()
-        return folder.path
+    return config, _game(config, be), dataset
+
+
+def rehearse(gan: Game, dataset: Dataset, batch: int) -> None:
+    """One step of a game of the same kind, so that sizes that do not fit are found before anything is written."""
+    with np.errstate(all="ignore"), suppress(NonFiniteError):  # divergence is for the run itself to report
+        type(gan).build(gan.describe(), gan.backend).fit(dataset, 1, batch)
 
 
 def resume(
@@ -283,12 +315,6 @@ def _given(
                 f"minigan recipes {recipe} lists them"
             )
     return {**(options or {}), **game}
-
-
-def _rehearse(gan: Game, dataset: Dataset, batch: int) -> None:
-    """One step of a GAN of the same kind, so that sizes that do not fit are found before anything is written."""
-    with np.errstate(all="ignore"), suppress(NonFiniteError):  # divergence is for the run itself to report
-        type(gan).build(gan.describe(), gan.backend).fit(dataset, 1, batch)
 
 
 def _integer(name: str, value: Any, least: int = 1) -> int:
