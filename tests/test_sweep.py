@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scripts import script
 
 import minigan
 from minigan import archive, files
 from minigan.cli import main
 from minigan.metrics import mean_interval
+from minigan.runs.config import Config
 from minigan.runs.interrupt import StopRequest
 from minigan.runs.lines import MetricsTable
 from minigan.runs.lock import FolderLock
@@ -531,6 +533,59 @@ def test_a_run_whose_process_says_why_is_named_and_the_others_go_on(
     here.clear()
     assert begin(seeds=(1, 2, 3)).not_over == []
     assert here == ["_train seed=1"]
+
+
+# --- the benchmarks --------------------------------------------------------------------------------------------
+
+
+def test_a_benchmark_keeps_rows_as_they_come_and_makes_none_again(
+    here: list[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = script("trials")
+    monkeypatch.setattr(trials, "RESULTS", tmp_path)
+    rows = {"plain": 2, "wide": 1}
+
+    def figures(row: str, seed: int, args: Any) -> Any:
+        options = [
+            "--seed",
+            str(seed),
+            "--batch",
+            "4",
+            "--latent",
+            "4",
+            *(["--d-width", "16"] if row == "wide" else []),
+        ]
+        about, judged = trials.played(args.out / f"{row}-{seed}", "gan", options, args, n=20)
+        return {"row": row, "seed": seed, **about, "frechet": judged["rows"][-1]["frechet"]}
+
+    def main(*words: str) -> Any:
+        argv = ["trials", "--data", str(data), "--out", str(tmp_path / "runs"), "--steps", "3", "--backend", "numpy"]
+        monkeypatch.setattr(sys, "argv", [*argv, *words])
+        trials.main("about", "found.json", "seed", rows, figures, lambda found: f"{len(found)} rows", "a note")
+        return json.loads((tmp_path / "found.json").read_text("utf-8"))
+
+    assert [(row["row"], row["seed"]) for row in main("plain", "--seeds", "2")["runs"]] == [("plain", 2)]
+    found = main()
+    assert [(row["row"], row["seed"], row["steps"]) for row in found["runs"]] == [
+        ("plain", 1, 3), ("plain", 2, 3), ("wide", 1, 3)
+    ]  # fmt: skip
+    assert (found["table"], found["note"], found["backend"]) == ("3 rows", "a note", "numpy")
+    assert sorted(here) == [
+        f"{work} {run}" for work in ("_judge", "_train") for run in ("plain-1", "plain-2", "wide-1")
+    ]
+    assert Config.read(tmp_path / "runs" / "wide-1" / "config.json").options["d_width"] == 16
+    rows["plain"] = 3
+    monkeypatch.setattr(outcome, "call", lambda *_: (_ for _ in ()).throw(Died(-9, "my last words")))
+    with pytest.raises(RuntimeError, match="plain-3 failed: the process ended with signal SIGKILL: my last words"):
+        main()
+
+
+@POSIX
+def test_a_command_of_a_benchmark_says_why_it_failed() -> None:
+    trials = script("trials")
+    trials.minigan("info")
+    with pytest.raises(Died, match=r"ended with code 2: minigan: unknown recipe 'gann': .*did you mean gan"):
+        trials.minigan("train", "gann")
 
 
 # --- the command -----------------------------------------------------------------------------------------------

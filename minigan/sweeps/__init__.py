@@ -32,7 +32,7 @@ from .processes import Died, call, side_by_side
 from .progress import SweepProgress
 from .report import Row, SweepReport, row_of
 
-__all__ = ["Died", "Played", "SweepReport", "call", "played", "side_by_side", "sweep"]
+__all__ = ["FINISHED", "Died", "Played", "SweepReport", "call", "played", "side_by_side", "sweep"]
 
 REPORT, PICTURE = "sweep.json", "sweep.png"
 
