@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,7 +68,9 @@ def begin(data: Path, tmp_path: Path) -> Callable[..., SweepReport]:
 
     def run(out: str = "sweep", seeds: Any = (1, 2), **arguments: Any) -> SweepReport:
         usual = {"steps": 20, "batch": 4, "backend": "numpy", "checkpoint_every": 10, "options": {"latent": 4}}
-        return sweep("gan", data, out=tmp_path / out, seeds=seeds, **{"quiet": True, **usual, **arguments})
+        report = sweep("gan", data, out=tmp_path / out, seeds=seeds, **{"quiet": True, **usual, **arguments})
+        assert report is not None
+        return report
 
     return run
 
@@ -533,6 +536,43 @@ def test_a_run_whose_process_says_why_is_named_and_the_others_go_on(
     here.clear()
     assert begin(seeds=(1, 2, 3)).not_over == []
     assert here == ["_train seed=1"]
+
+
+# --- MPI -------------------------------------------------------------------------------------------------------
+
+
+def test_without_mpi4py_a_sentence(
+    begin: Callable[..., SweepReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PMI_SIZE", "4")
+    monkeypatch.setitem(sys.modules, "mpi4py.futures", None)
+    with pytest.raises(ImportError, match="a sweep over MPI needs mpi4py, which is not here; "):
+        begin()
+    assert os.listdir(tmp_path) == ["tiny.npz"]
+
+
+def test_ranks_play_and_the_first_has_the_table(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mpi4py", reason="needs mpi4py")
+    mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if mpiexec is None:
+        pytest.skip("needs mpiexec")
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        usual = ["--data", str(data), "--out", str(tmp_path / "sweep"), "--batch", "4", "--backend", "numpy"]
+        python = [sys.executable, "-m", "minigan", "sweep", "gan", "--seeds", "1-3"]
+        return subprocess.run(
+            [mpiexec, "-n", "3", *python, *usual, *words], capture_output=True, text=True, timeout=PATIENCE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+        )  # fmt: skip
+
+    done = command("--steps", "3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("finished") == 3
+    assert done.stdout.count("| seeds |") == 1
+    assert sorted(path.name for path in (tmp_path / "sweep").glob("seed=*")) == ["seed=1", "seed=2", "seed=3"]
+    refused = command("--steps", "4")
+    assert refused.returncode != 0
+    assert refused.stderr.count("steps: the sweep has 3, you asked for 4") == 1
 
 
 # --- the benchmarks --------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ intervals over the seeds (sweep.json), and one picture shows the way there
                     --vary lr=1e-4,2e-4,4e-4 --vary d-steps=1,2
   minigan sweep dcgan --data photos/ --size 32 --out runs/photos --seeds 1-3
                       --evaluate 1000
+  mpiexec -n 5 minigan sweep ...        the same, played by four ranks of MPI
 """
 _USAGE = "minigan sweep [RECIPE] --out DIR --seeds 1-10 [--vary X=A,B] [option]..."
 _NOT_SHARED = ("--seed", "--out", "--resume")  # of the flags of `minigan train`
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         vary[name] = values
     out = given["out"]
     report = sweep(**{"recipe": DEFAULT, **given}, vary=vary, options=options)
+    if report is None:  # this is a rank of MPI that has played, and another one has the table
+        return 0
     say(report.text(columns()))
     if not given.get("quiet"):
         say(f"all figures: {out}/{REPORT}; the way there: {out}/{PICTURE}")

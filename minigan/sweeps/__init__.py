@@ -30,6 +30,7 @@ from .picture import plot_sweep
 from .plan import Plan, SweepRun, differences, named, read_description
 from .processes import Died, call, side_by_side
 from .progress import SweepProgress
+from .ranks import HandOut, handing_out
 from .report import Row, SweepReport, row_of
 
 __all__ = ["FINISHED", "Died", "Played", "SweepReport", "call", "played", "side_by_side", "sweep"]
@@ -49,8 +50,8 @@ def sweep(
     evaluate: int | None = None,
     quiet: bool = False,
     **shared: Any,
-) -> SweepReport:
-    """Play every setting with every seed, and return the table of all.
+) -> SweepReport | None:
+    """Play every setting with every seed, and return the table of all; None on the ranks of MPI that only play.
 
     out: the folder, with a run folder for each in it, `sweep.json` and `sweep.png`; new, empty, or that of the same
     sweep, which goes on then. seeds: of the runs; to those of an earlier call more may be added. vary: values of
@@ -72,7 +73,12 @@ def sweep(
         raise ValueError(f"processes takes a whole number from 1, got {processes!r}")
     if evaluate is not None:
         integer("evaluate", evaluate, least=K + 1)
-    runs, folder = list(plan.runs()), Path(expand(out))
+    with handing_out(processes) as hand_out:
+        return None if hand_out is None else _sweep(plan, Path(expand(out)), hand_out, evaluate, quiet)
+
+
+def _sweep(plan: Plan, folder: Path, hand_out: HandOut, evaluate: int | None, quiet: bool) -> SweepReport:
+    runs = list(plan.runs())
     config, game, dataset = prepare(**plan.arguments(runs[0].setting, runs[0].seed))
     about = plan.description(config)
     _require_same(folder, about)
@@ -87,14 +93,14 @@ def sweep(
     folder.mkdir(parents=True, exist_ok=True)
     lock = FolderLock(folder)
     try:
-        return _play(plan, runs, folder, about, headline, processes, evaluate, quiet)
+        return _play(plan, runs, folder, about, headline, hand_out, evaluate, quiet)
     finally:
         lock.release()
 
 
 def _play(
     plan: Plan, runs: list[SweepRun], folder: Path, about: dict[str, Any], headline: Mapping[str, str],
-    processes: int | None, evaluate: int | None, quiet: bool,
+    hand_out: HandOut, evaluate: int | None, quiet: bool,
 ) -> SweepReport:  # fmt: skip
     judging = None
     if evaluate is not None:
@@ -111,7 +117,7 @@ def _play(
     with (
         StopRequest() as stop,
         SweepProgress(len(runs), quiet) as progress,
-        closing(side_by_side(work, runs, processes, stop)) as ended,
+        closing(hand_out(work, runs, stop=stop)) as ended,
     ):
         for row in ended:
             rows[row.name] = row

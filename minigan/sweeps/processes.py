@@ -4,8 +4,7 @@ A small game does not fill two cores, as its products are too small to be cut; t
 that ends with the one that has begun it, however that ends: it waits for the end of its parent, and then asks itself
 to stop (SIGTERM), so that a training saves. One that is killed takes nobody with it, and its last words are kept.
 
-`side_by_side(work, jobs, ...)` is also what a sweep takes to have its runs played elsewhere (ranks.py): `work` is then
-called there with one job after the other.
+Who calls `work` is a matter of the pool: threads of this process, or the ranks of MPI (ranks.py).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import connection
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from ..runs.interrupt import StopRequest
 __all__ = ["ONE_THREAD", "Died", "call", "side_by_side"]
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+_OF_MPI = ("PMI_", "PMIX_", "OMPI_")  # how the names of variables begin that tell a process its rank
 _REFRESH = 0.2  # seconds between two looks at whether to stop
 _LAST = 4096  # bytes of what a process has said that are looked at for its last words
 
@@ -110,20 +110,32 @@ def side_by_side(
     """
     ending = _Ending()
     with ThreadPoolExecutor(processes or usable_cores(), initializer=_obey, initargs=(ending,)) as pool:
-        waiting: set[Future[Result]] = {pool.submit(work, job) for job in jobs}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, _REFRESH, FIRST_COMPLETED)
-                if stop and stop.requested:
-                    ending.asked = True
-                    waiting = {future for future in waiting if not future.cancel()}
-                for future in done:
-                    yield future.result()
-        except BaseException:
-            ending.now, ending.asked = ending.asked, True  # a second Ctrl-C waits for nobody
-            for future in waiting:
-                future.cancel()
-            raise
+        yield from as_they_come(pool, work, jobs, stop, ending)
+
+
+def as_they_come(
+    pool: Executor,
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    stop: StopRequest | None = None,
+    ending: _Ending | None = None,
+) -> Generator[Result]:
+    """The same, by the workers of a pool. ending: what those look at who are to stop."""
+    ending = ending or _Ending()
+    waiting: set[Future[Result]] = {pool.submit(work, job) for job in jobs}
+    try:
+        while waiting:
+            done, waiting = wait(waiting, _REFRESH, FIRST_COMPLETED)
+            if stop and stop.requested:
+                ending.asked = True
+                waiting = {future for future in waiting if not future.cancel()}
+            for future in done:
+                yield future.result()
+    except BaseException:
+        ending.now, ending.asked = ending.asked, True  # a second Ctrl-C waits for nobody
+        for future in waiting:
+            future.cancel()
+        raise
 
 
 def _obey(ending: _Ending) -> None:
@@ -135,15 +147,18 @@ def _obey(ending: _Ending) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """An environment in which processes begin that compute with one thread."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    """An environment in which processes begin that compute with one thread, and that have no part in MPI."""
+    foreign = [name for name in os.environ if name.startswith(_OF_MPI)]
+    before = {name: os.environ.get(name) for name in (*ONE_THREAD, *foreign)}
     os.environ.update(ONE_THREAD)
+    for name in foreign:
+        del os.environ[name]
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 
