@@ -85,9 +85,12 @@ def _sweep(plan: Plan, folder: Path, hand_out: HandOut, evaluate: int | None, qu
     begun = {run.name for run in runs if (folder / run.name / FILE).exists()}
     for setting in plan.settings():
         if any(run.setting == setting and run.name not in begun for run in runs):
-            if setting != runs[0].setting:
-                config, game, dataset = prepare(**plan.arguments(setting, runs[0].seed))
-            rehearse(game, dataset, config.batch)
+            try:
+                if setting != runs[0].setting:
+                    config, game, dataset = prepare(**plan.arguments(setting, runs[0].seed))
+                rehearse(game, dataset, config.batch)
+            except ValueError as error:
+                raise ValueError(f"{named(setting)}: {error}" if setting else str(error)) from error
     headline = game.headline
     del game, dataset
     folder.mkdir(parents=True, exist_ok=True)
