@@ -35,6 +35,7 @@ from minigan.sweeps.report import figures_of, without_paths
 
 ROOT = Path(minigan.__file__).parents[1]
 PATIENCE = 300.0  # seconds for what takes a few, on a busy machine
+pytestmark = pytest.mark.usefixtures("usual_signals")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 
 # Loaded by every process: a run that has saved at the step in the file HOLD says who it is, and waits for a stop or
