@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ from minigan.diagnostics import Diagnostics
 from minigan.game import Play
 from minigan.gan import GAN
 from minigan.recipes import get_recipe
+from minigan.sweeps import call, side_by_side
 from minigan.theory.d_wins import FAILURE as D_WINS
 from minigan.theory.failures import Game, modes_covered, play, widened
 from minigan.theory.mode_collapse import COMPLETE, PARTIAL
@@ -115,16 +113,19 @@ def main() -> None:
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--jobs", type=int, default=environment.usable_cores(), help="games at a time, a thread each")
     args = parser.parse_args()
-    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"  # of the processes that are started
-    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
-        runs = range(len(_TOYS) + len(_DIGITS))
-        watching = [pool.submit(healthy, run, seed, args.backend) for run, seed in zip(runs, args.seeds, strict=False)]
-        playing = [
-            pool.submit(failed, which, name, seed, args.backend)
-            for seed, (which, failure) in product(args.seeds, enumerate(FAILURES))
-            for name in failure.games
-        ]
-        games, quiet = ([future.result() for future in futures] for futures in (playing, watching))
+    runs = range(len(_TOYS) + len(_DIGITS))
+    jobs: list[tuple[Any, ...]] = [
+        (healthy, run, seed, args.backend) for run, seed in zip(runs, args.seeds, strict=False)
+    ]
+    watching = len(jobs)
+    jobs += [
+        (failed, which, name, seed, args.backend)
+        for seed, (which, failure) in product(args.seeds, enumerate(FAILURES))
+        for name in failure.games
+    ]
+    found = dict(side_by_side(lambda i: (i, call(*jobs[i])), range(len(jobs)), args.jobs))
+    rows = [found[i] for i in range(len(jobs))]
+    quiet, games = rows[:watching], rows[watching:]
     shown = table(games, quiet)
     about = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,

@@ -15,19 +15,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from minigan import console, environment
 from minigan.archive import write_atomically
 from minigan.datasets.toys import get_toy
+from minigan.sweeps import call, side_by_side
 from minigan.theory.plane import METHODS, N, game, look, play
 
 RESULTS = Path(__file__).resolve().parent / "results" / "mode-coverage.json"
@@ -75,7 +73,6 @@ def main() -> None:
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--jobs", type=int, default=environment.usable_cores(), help="games at a time, a thread each")
     args = parser.parse_args()
-    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"  # of the processes that are started
     rows: list[Figures] = json.loads(RESULTS.read_text("utf-8"))["rows"] if RESULTS.exists() else []
     known = {(row["method"], row["toy"], row["seed"], row.get("updates")) for row in rows}
     rows += [oracle(t, s) for t, s in product(args.toys, args.seeds) if ("the data itself", t, s, None) not in known]
@@ -84,11 +81,10 @@ def main() -> None:
         for seed, toy, method in product(args.seeds, args.toys, args.methods)
         if (method, toy, seed, args.updates) not in known
     ]
-    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(trained, *what) for what in wanted]):
-            rows.append(done.result())
-            print(rows[-1], flush=True)
-            keep(rows, args.backend)
+    for row in side_by_side(lambda what: call(trained, *what), wanted, args.jobs):
+        rows.append(row)
+        print(row, flush=True)
+        keep(rows, args.backend)
     keep(rows, args.backend)
 
 

@@ -122,6 +122,24 @@ def _between(images: Pixels, down: Floats, right: Floats) -> Floats:
 # --- the program -------------------------------------------------------------------------------------------------
 
 
+def rightly(data: str, test: str, seed: int, backend: str, keep: Path | None = None, steps: int = STEPS) -> float:
+    """The share of the images of `test` that are named rightly by who has learned `data`. keep: a file of the
+    classifier, which is used again if it is there."""
+    if keep is not None and keep.exists():
+        net = classifier(seed, backend)
+        net.load_state_dict(archive.load(keep)[0])
+    else:
+        learning = datasets.load(data)
+        net = learned(learning.images, np.asarray(learning.labels), seed, steps, backend)
+        if keep is not None:
+            archive.save(keep, net.state_dict())
+    try:
+        reading = datasets.load(test, "test")
+    except MissingSplit:
+        reading = datasets.load(test)
+    return float((read(net, reading.images) == reading.labels).mean())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="what is learned")
@@ -131,19 +149,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--keep", type=Path, help="file of the classifier, which is used again if it is there")
     args = parser.parse_args()
-    if args.keep is not None and args.keep.exists():
-        net = classifier(args.seed, args.backend)
-        net.load_state_dict(archive.load(args.keep)[0])
-    else:
-        data = datasets.load(args.data)
-        net = learned(data.images, np.asarray(data.labels), args.seed, args.steps, args.backend)
-        if args.keep is not None:
-            archive.save(args.keep, net.state_dict())
-    try:
-        test = datasets.load(args.test, "test")
-    except MissingSplit:
-        test = datasets.load(args.test)
-    print(float((read(net, test.images) == test.labels).mean()))
+    print(rightly(args.data, args.test, args.seed, args.backend, args.keep, args.steps))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ BATCHES = (32, 128, 512, 4096)  # what the pages show of a sweep
 OTHERS = (  # how the names of other results begin
     "recipes", "critic", "conv", "dcgan", "unet", "gpu", "failures", "diagnostics", "mode", "fuzz", "simultaneous",
     "few", "autoencoders", "molecules", "translation", "lab", "refinement", "words", "features",
-    "projection", "processes",
+    "projection", "processes", "sweep",
 )  # fmt: skip
 PROVED = {  # a phase of first_gpu.py: what it is about
     "kernels": "kernels against the reference, on odd, tall and narrow shapes",
@@ -191,6 +191,7 @@ SECTIONS: dict[str, Callable[[Path], list[str] | None]] = {  # in benchmarks/REA
     "features": told("features"),
     "projection": told("projection"),
     "processes": told("processes"),
+    "sweep": told("sweep"),
     "lab": told("lab"),
 }  # fmt: skip
 

@@ -16,10 +16,7 @@ go to benchmarks/results/refinement.json as they come.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -27,11 +24,12 @@ from pathlib import Path
 
 import numpy as np
 import trials
-from reading import augmented
+from reading import augmented, rightly
 
 from minigan import archive, console
 from minigan.datasets.glyphs import glyphs
 from minigan.datasets.mnist import as_mnist
+from minigan.sweeps import call
 
 PLAIN, MANY = "drawings", "drawings, augmented"
 ROWS: dict[str, tuple[str, list[str] | None]] = {  # what is refined or read as it is, and options of the recipe
@@ -78,12 +76,9 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
 
 def reads(learned: Path | str, test: Path | str, seed: int, args: argparse.Namespace, keep: bool = False) -> float:
     """The share of test images that the classifier names rightly. keep: it is used again."""
-    words = [str(learned), "--test", str(test), "--seed", str(seed), "--backend", args.backend]
-    words += ["--keep", str(args.out / "judge.npz")] if keep else []
-    program = [sys.executable, str(Path(__file__).with_name("reading.py")), *words]
+    kept = args.out / "judge.npz" if keep else None
     with PREPARING if keep else nullcontext():
-        done = subprocess.run(program, check=True, env=os.environ | trials.ONE_THREAD, capture_output=True, text=True)
-    return float(done.stdout)
+        return call(rightly, str(learned), str(test), seed, args.backend, kept)
 
 
 def drawings(what: str, args: argparse.Namespace) -> Path:

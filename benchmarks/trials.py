@@ -1,30 +1,28 @@
-"""Many runs, some side by side with one thread each, and what `minigan evaluate` says of them; kept as they come.
+"""Many runs side by side, and what `minigan evaluate` says of them, as rows of a table; kept as they come.
 
-What few_labels.py, autoencoders.py, translation.py and refinement.py share. A run that is finished is not made again,
-so that a benchmark can be stopped and called again.
+What few_labels.py, autoencoders.py, translation.py, words.py, refinement.py, features.py and projection.py share. They
+are played by `minigan.sweeps`: a run that is finished is not made again, and one that was stopped is resumed, so that a
+benchmark can be stopped and called again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from minigan import environment
+from minigan import cli, environment, sweeps
 from minigan.archive import write_atomically
+from minigan.commands.train import taken_apart
 from minigan.runs.config import Config
 
 RESULTS = Path(__file__).resolve().parent / "results"
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+JUDGED = "evaluation.json"  # in the folder of a run
 WRITING = threading.Lock()
 Row = dict[str, Any]
 
@@ -33,25 +31,26 @@ def played(
     folder: Path, recipe: str, options: Sequence[str], args: argparse.Namespace, n: int = 1000
 ) -> tuple[Row, Row]:
     """What is known of a run, which is made if there is none, and what `minigan evaluate --n` says of it."""
-    note, judged = folder / "training.json", folder / "evaluation.json"
-    if not note.exists():
-        began = time.perf_counter()
-        words = ["--data", args.data, "--backend", args.backend, "--out", str(folder)]
-        words += ["--steps", str(args.steps)] if args.steps else []
-        minigan("train", recipe, *options, *words)
-        note.write_text(json.dumps({"seconds": round(time.perf_counter() - began)}), encoding="utf-8")
-    if not judged.exists():
-        words = ["--n", str(n), "--data", args.data, "--json", str(judged)]
-        minigan("evaluate", str(folder), *words)
+    words = ["train", recipe, *options, "--data", args.data, "--backend", args.backend]
+    words += ["--steps", str(args.steps)] if args.steps else []
+    given, of_the_recipe = taken_apart(cli.parser_for(words, ["train"])[0].parse_args(words))
+    run = sweeps.played(folder, {**given, "options": of_the_recipe}, JUDGED, {"data": args.data, "n": n})
+    if run.outcome != sweeps.FINISHED:
+        raise RuntimeError(f"{folder.name} {run.outcome}: {run.said}")
     steps = Config.read(folder / "config.json").steps
-    about = {"data": Path(args.data).name, "steps": steps, **json.loads(note.read_text("utf-8"))}
-    return about, json.loads(judged.read_text("utf-8"))
+    about = {"data": Path(args.data).name, "steps": steps, "seconds": round(run.seconds or 0)}  # 0: not known
+    return about, json.loads((folder / JUDGED).read_text("utf-8"))
 
 
 def minigan(*words: str) -> None:
     """A command of minigan, with one thread."""
-    env = os.environ | ONE_THREAD
-    subprocess.run([sys.executable, "-m", "minigan", *words], check=True, env=env, stdout=subprocess.DEVNULL)
+    sweeps.call(command, words)
+
+
+def command(words: Sequence[str]) -> None:
+    """The same, in this process."""
+    if code := cli.main(words):
+        sys.exit(code)
 
 
 def keep(file: str, row: Row, number: str, rows: Sequence[str], table: Callable[[list[Row]], str], about: Row) -> None:
@@ -102,10 +101,10 @@ def main(
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     args.out.mkdir(parents=True, exist_ok=True)
 
-    def one(row: str, n: int) -> None:
+    def one(asked: tuple[str, int]) -> None:
+        row, n = asked
         keep(file, figures(row, n, args), number, list(rows), table, {"backend": args.backend, "note": note})
 
     asked = [(row, n) for row in args.rows or known for n in args.numbers or range(1, rows[row] + 1)]
-    with ThreadPoolExecutor(args.processes) as pool:
-        for done in [pool.submit(one, row, n) for row, n in asked]:
-            done.result()  # the first that fails ends it
+    for _ in sweeps.side_by_side(one, asked, args.processes):
+        pass  # the first that fails ends it

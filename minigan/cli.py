@@ -28,6 +28,7 @@ __all__ = ["main"]
 # Each is a module of `commands` with arguments(parser, argv) and run(args) -> exit code, imported when it is called.
 COMMANDS = {
     "train": "train a GAN, or go on with a run",
+    "sweep": "train many GANs side by side, seeds and settings, in one table",
     "sample": "make images with a trained GAN",
     "translate": "make pictures of pictures, with a trained pix2pix",
     "refine": "make drawings look real, with a trained simgan",
@@ -46,7 +47,7 @@ COMMANDS = {
     "completion": "print what lets a shell complete minigan's commands and flags",
 }
 
-SHARED = ("train",)  # what several processes do together
+SHARED = ("train", "sweep")  # what several processes of mpiexec do together
 
 _DESCRIPTION = """\
 Generative adversarial networks from scratch, on NumPy or CuPy.
@@ -54,6 +55,7 @@ Generative adversarial networks from scratch, on NumPy or CuPy.
   minigan train                          a GAN learns digits; pictures in runs/
   minigan train classic --data mnist     another recipe, other data
   minigan train --resume DIR             go on with a run, or further
+  minigan sweep --seeds 1-10 --out DIR   many games side by side, one table
   minigan sample DIR --n 100 --out FILE  images from what it has learned
   minigan translate DIR FILES --out DIR  pictures made of pictures
   minigan refine DIR FILES --out DIR     drawings made to look real
@@ -143,23 +145,24 @@ def _together(work: Any, words: list[str]) -> int:
 
     The first one speaks. If another fails where the first does not, it says why, and all of them are ended.
     """
-    group, unsaid = ALONE, console.muted(mpi.rank() > 0)
+    group, failed, unsaid = ALONE, False, console.muted(mpi.rank() > 0)
 
     def of_several(words: list[str]) -> int:
-        nonlocal group
+        nonlocal group, failed
         group = mpi.world()
         if words[:1] and words[0] in COMMANDS and words[0] not in SHARED:
             raise ValueError(f"minigan {words[0]} is no work for several processes; call it without mpiexec")
         try:
             return int(work(words))
         except ElsewhereError:
+            failed = True
             return 0  # the first process says why, and with which code
 
     with warnings.catch_warnings():
         if mpi.rank() > 0:
             warnings.simplefilter("ignore")
         code = _guarded(of_several, words)
-    if not group.ended_alike():
+    if (code or failed) and words[:1] != ["sweep"] and not group.ended_alike():  # runs of a sweep fail one by one
         console.muted(False)
         if code and group.rank and unsaid:
             _fail(f"process {group.rank} of {group.size}: {unsaid[-1].removeprefix('minigan: ')}", code)

@@ -45,7 +45,7 @@ from .runs.folder import Bystander, RunFolder
 from .runs.interrupt import Interrupted, StopRequest
 from .runs.loop import Run, fixed_settings
 
-__all__ = ["Interrupted", "resume", "train"]
+__all__ = ["Interrupted", "prepare", "rehearse", "resume", "train"]
 
 
 def train(
@@ -92,7 +92,47 @@ def train(
     group, all raise the same; or ElsewhereError, where the first process has failed alone.
     """
     pictures.require()
-    options = complete_options(recipe, _given(recipe, options, game, train))
+    config, gan, dataset = prepare(
+        recipe, data, steps=steps, batch=batch, backend=backend, seed=seed, size=size, sample_every=sample_every,
+        checkpoint_every=checkpoint_every, d_pretrain=d_pretrain, dtype=dtype, sync_batchnorm=sync_batchnorm,
+        group=group, options=_given(recipe, options, game, train),
+    )  # fmt: skip
+    rehearse(gan, dataset, config.batch)
+    name, together = f"{recipe}-{slug_of(data)}", gan.backend.group
+    with StopRequest() as stop, _folder(together, lambda: RunFolder.create(out, name, gan.metrics)) as folder:
+        try:
+            run = Run(folder, gan, dataset, config, stop, quiet)
+            run.save()
+            together.first(lambda: folder.write_config(config))
+        except BaseException:  # nothing to go on with: leave nothing in the way of the next start
+            folder.discard()
+            raise
+        run.play()
+        return folder.path
+
+
+def prepare(
+    recipe: str = DEFAULT,
+    data: StrPath = "digits",
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    backend: str | Backend = "auto",
+    seed: int = 0,
+    size: int | str | None = None,
+    sample_every: int | None = None,
+    checkpoint_every: int = 1000,
+    d_pretrain: int | None = None,
+    dtype: str = "float32",
+    sync_batchnorm: bool = True,
+    group: Group | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Config, Game, Dataset]:
+    """What a run with these arguments of `train` would begin with: its settings, its game and its data.
+
+    Nothing is written. Raises as `train` does for what cannot be used; `rehearse` finds sizes that do not fit.
+    """
+    options = complete_options(recipe, options or {})
     module = get_recipe(recipe)
     dataset, labels = numbered(paired(load_data(data, size=size), options), recipe, options)
     if labels:
@@ -117,19 +157,13 @@ def train(
         labels=labels,
         sync_batchnorm=bool(sync_batchnorm),
     )
-    gan = _game(config, be)
-    _rehearse(gan, dataset, config.batch)
-    name = f"{recipe}-{slug_of(data)}"
-    with StopRequest() as stop, _folder(be.group, lambda: RunFolder.create(out, name, gan.metrics)) as folder:
-        try:
-            run = Run(folder, gan, dataset, config, stop, quiet)
-            run.save()
-            be.group.first(lambda: folder.write_config(config))
-        except BaseException:  # nothing to go on with: leave nothing in the way of the next start
-            folder.discard()
-            raise
-        run.play()
-        return folder.path
+    return config, _game(config, be), dataset
+
+
+def rehearse(gan: Game, dataset: Dataset, batch: int) -> None:
+    """One step of a game of the same kind, so that sizes that do not fit are found before anything is written."""
+    with np.errstate(all="ignore"), suppress(NonFiniteError):  # divergence is for the run itself to report
+        type(gan).build(gan.describe(), gan.backend).fit(dataset, 1, batch)
 
 
 def resume(
@@ -317,12 +351,6 @@ def _given(
                 f"minigan recipes {recipe} lists them"
             )
     return {**(options or {}), **game}
-
-
-def _rehearse(gan: Game, dataset: Dataset, batch: int) -> None:
-    """One step of a GAN of the same kind, so that sizes that do not fit are found before anything is written."""
-    with np.errstate(all="ignore"), suppress(NonFiniteError):  # divergence is for the run itself to report
-        type(gan).build(gan.describe(), gan.backend).fit(dataset, 1, batch)
 
 
 def _integer(name: str, value: Any, least: int = 1) -> int:

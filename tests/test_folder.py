@@ -37,7 +37,9 @@ from minigan.runs.progress import Progress
 from minigan.training import resume, train
 
 data, begin, quick_plots = test_train.data, test_train.begin, test_train.quick_plots
-small_networks, usual_signals = test_train.small_networks, test_train.usual_signals
+small_networks = test_train.small_networks
+
+pytestmark = pytest.mark.usefixtures("usual_signals")
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and signals of POSIX")
 Begin = Callable[..., Path]

@@ -32,7 +32,7 @@ FLOORS = [  # each stands only on those above it in this list, and on its neighb
     ("games", "samples", "inversion"),
     ("recipes", "gradient_checks", "theory", "diagnostics"),
     ("training", "runs"),
-    ("evaluation", "studies", "bench", "lab"),
+    ("evaluation", "studies", "bench", "lab", "sweeps"),
     ("cli", "commands", "__main__"),
 ]
 PARTS = [  # each of one object, and named apart to be read apart

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(
 
 OPTIONS = {"latent": 4, "lr": 2e-4}
 
+pytestmark = pytest.mark.usefixtures("usual_signals")
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -50,20 +52,6 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def real_plots() -> None:
     """For the tests that look at `losses.png`, which is slow to draw."""
-
-
-@pytest.fixture(autouse=True)
-def usual_signals() -> Iterator[None]:
-    """As in a shell, also where the tests run in the background or under nohup."""
-    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
-    before = {
-        number: signal.signal(number, handler)
-        for name, handler in usual.items()
-        if (number := getattr(signal, name, None)) is not None
-    }
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

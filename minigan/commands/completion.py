@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             flag = action.option_strings[0] if action.option_strings else ""
             if action.dest == "recipe":
                 action.choices = list(RECIPES)
-            elif name == "train" and options.get(flag):
+            elif name in ("train", "sweep") and options.get(flag):
                 action.choices = options[flag]
             elif (how := _completer(shtab, name, action.dest)) is not None:
                 action.complete = how  # type: ignore[attr-defined]

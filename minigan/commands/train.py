@@ -43,17 +43,23 @@ _WIDEST = 40  # characters of a list of choices that stands in place of a flag's
 
 
 def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
-    recipe = _recipe(argv)
-    module, options = get_recipe(recipe), recipe_options(recipe)
+    recipe = recipe_among(argv)
+    module = get_recipe(recipe)
     parser.description = _DESCRIPTION
     parser.usage = _USAGE
     # What was not given stays away, so that a resumed run can tell what it is asked to confirm.
-    for title, flags in _flags(module).items():
+    for title, flags in flags_of(module).items():
         group = parser.add_argument_group(title)
         for name, settings in flags.items():
             group.add_argument(name, default=argparse.SUPPRESS, **settings)
         if title == "where":
             add_import(group)
+    add_options(parser, argv, recipe)
+
+
+def add_options(parser: argparse.ArgumentParser, argv: list[str], recipe: str) -> None:
+    """The flags of a recipe's options; the help shows the first of them."""
+    options = recipe_options(recipe)
     group = parser.add_argument_group(
         f"the game of the recipe {recipe}, {len(_FIRST)} of its {len(options)} options",
         f"All of them: minigan recipes {recipe}. Every recipe: minigan recipes",
@@ -66,9 +72,14 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         group.add_argument(option.flag, dest=_DEST + option.name, default=argparse.SUPPRESS, **about)
 
 
-def run(args: argparse.Namespace) -> int:
+def taken_apart(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was given on the command line: arguments of the run, and options of its recipe."""
     given = {name: value for name, value in vars(args).items() if name != "command"}
-    options = {name.removeprefix(_DEST): given.pop(name) for name in list(given) if name.startswith(_DEST)}
+    return given, {name.removeprefix(_DEST): given.pop(name) for name in list(given) if name.startswith(_DEST)}
+
+
+def run(args: argparse.Namespace) -> int:
+    given, options = taken_apart(args)
     directory, group = given.pop("resume", None), world()
     if group.size > 1:
         given["group"] = group
@@ -93,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 _DEST = "option "  # before the names of a recipe's options, so that they cannot meet the run's own
 
 
-def _flags(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
+def flags_of(module: ModuleType) -> dict[str, dict[str, dict[str, Any]]]:
     """The arguments of `train`, those first that a newcomer asks for, and what argparse should know of each."""
     count = {"type": an_integer, "metavar": "N"}
     return {
@@ -140,10 +151,12 @@ def argument_of(option: Option) -> dict[str, Any]:
         metavar = words if option.words and not among else None
     else:
         metavar = "|".join(["N" if option.kind is int else "X", *option.choices])
-    return {"type": _typed(option), "metavar": metavar or option.name.upper(), "help": text}
+    return {"type": typed(option), "metavar": metavar or option.name.upper(), "help": text}
 
 
-def _typed(option: Option) -> Any:
+def typed(option: Option) -> Any:
+    """What reads a value of an option, for argparse."""
+
     def parse(text: str) -> Any:
         try:
             return option.parse(text)
@@ -154,7 +167,7 @@ def _typed(option: Option) -> Any:
     return parse
 
 
-def _recipe(argv: list[str]) -> str:
+def recipe_among(argv: list[str]) -> str:
     """Which recipe the words are about. It decides which flags there are, so it is looked for before they are read."""
     switches = {"-h", "--help", "--quiet", "--sync-batchnorm", "--no-sync-batchnorm"}  # flags that no value follows
     for recipe in RECIPES:

@@ -10,6 +10,7 @@ that P(|T| ≤ √ν tan φ) is an integral from 0 to φ over that from 0 to π/
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -44,6 +45,7 @@ def mean_interval(figures: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(float(given.mean()), student(len(given) - 1, level) * spread, len(given))
 
 
+@functools.cache
 def student(freedom: int, level: float = 0.95) -> float:
     """t with P(|T| ≤ t) = level, for Student's T of so many degrees of freedom.
 
