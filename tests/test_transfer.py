@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -429,7 +430,7 @@ def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, mo
     monkeypatch.setattr(program.Config, "read", lambda file: argparse.Namespace(steps=7))
     monkeypatch.setattr(program, "minigan", lambda *words: main(list(words)))
     args = argparse.Namespace(
-        data=str(folder), out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy", draws=1
+        data=str(folder), on=None, out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy", draws=1
     )
     monkeypatch.setattr(program, "LABELS", {"6 labels": 6})
     monkeypatch.setattr(program, "TABLES", {**program.TABLES, "6 labels": program.of_labels})
@@ -441,6 +442,70 @@ def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, mo
     assert text.count("| unplayed D") == 5  # of labels, and of retrieval with both kinds of statistics, twice
     assert text.count("| D: 7.LeakyReLU") == 1
     assert [one["layer"] for one in rows[2]["found"]] == ["1.LeakyReLU", "4.LeakyReLU", "7.LeakyReLU"]
+    assert rows[3]["found"][0]["last"]["layers"] == ["7.LeakyReLU"]
     monkeypatch.setattr(program, "minigan", None)  # all is there by now
     monkeypatch.setattr(program.embeddings, "principal_components", None)
     assert [program.figures(name, 1, args) for name in names] == rows
+
+
+def test_the_benchmark_compares_ds_on_the_same_pictures() -> None:
+    program = script("features")
+
+    def row(name: str, data: str, on: str, D: float) -> dict[str, Any]:
+        about = {"row": name, "data": data, "on": on, "recipe": "dcgan", "steps": 7, "seed": 1}
+        if name == program.RETRIEVAL:
+            shares = {"pixels": 0.3, "unplayed D": 0.2, "D": 0.9, "unplayed D: 8.ReLU": 0.4, "D: 8.ReLU": D}
+            return about | {"found": [{"name": n, "columns": 3, "mean_average_precision": share, "precision": 0.5}
+                                      for n, share in shares.items()]}  # fmt: skip
+        of = {"pixels": ("probe",), "unplayed D": ("probe", "tuned"), "D": ("probe", "tuned")}
+        share = {"pixels": 0.3, "unplayed D": 0.4, "D": D}
+        return about | {"found": {"rows": [
+            {"name": n, "columns": 3, "intervals": {w: {"mean": share[n], "half": 0.01, "n": 9} for w in ways}}
+            for n, ways in of.items()
+        ]}}  # fmt: skip
+
+    own = [row(name, data, data, 0.5) for data in ("mnist", "fashion") for name in ("100 labels", "retrieval")]
+    foreign = [row(name, "mnist", "fashion", 0.7) for name in ("100 labels", "retrieval")]
+    cut = [line.replace(" ", "") for line in program.table([*own, *foreign]).splitlines()]
+    assert sum("seed1" in line for line in cut) == 4  # what D was not played for stands below alone
+    probe, tuned, precision = (cut.index(title) for title in (
+        "linearprobeafter100labels,%", "fine-tunedafter100labels,%", "retrievalbythelasthiddenlayer,mAP,%"
+    ))  # fmt: skip
+    assert cut[probe + 2] == "|pictures|pixels|unplayedD|Doffashion|Dofmnist|"
+    assert cut[probe + 4] == "|fashion|30.00±1.00|40.00±1.00|50.00±1.00|70.00±1.00|"
+    assert cut[tuned + 4] == "|fashion|40.00±1.00|50.00±1.00|70.00±1.00|"
+    assert cut[precision + 2] == "|pictures|pixels|unplayedD|Doffashion|Dofmnist|"
+    assert cut[precision + 4] == "|fashion|30.0|40.0|50.0|70.0|"
+    assert not any(line.startswith("|mnist|") for line in cut)  # one D alone is in its own table
+
+
+def test_the_benchmark_judges_d_on_other_pictures(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, run = script("features"), saved(tmp_path / "run")
+    (run / "config.json").write_text("{}", "utf-8")
+    (run / "metrics.csv").write_text("step,d_accuracy_real,d_accuracy_fake\n1,1,0.5\n2,0.5,0.5\n", "utf-8")
+    monkeypatch.setattr(program.Config, "read", lambda file: argparse.Namespace(steps=7))
+    monkeypatch.setattr(program, "minigan", lambda *words: main(list(words)))
+    args = argparse.Namespace(
+        data="elsewhere/dots", on=str(folder), out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy",
+        draws=1,
+    )  # fmt: skip
+    monkeypatch.setattr(program, "MANY", 12)
+    found = program.figures(program.LAYERS, 1, args)
+    assert (found["data"], found["on"], found["found"][0]["labels"]) == ("dots", "bars", 12)
+    program.figures(program.RETRIEVAL, 1, args)
+    assert all(file.name.startswith("on-bars-") for file in run.glob("*.json") if file.name != "config.json")
+    assert program.right(run, 2) == 0.625
+    assert program.right(run, 500) is None
+
+
+def test_foreign_digits_are_brought_to_the_size_of_mnist() -> None:
+    ring = np.zeros((8, 8))
+    ring[1:7, 2:6] = 16
+    ring[3:5, 3:5] = 0
+    images, labels = script("handwriting_npz").digits(np.append(ring.ravel(), 7)[None])
+    assert (images.shape, labels.tolist()) == ((1, 28, 28), [7])
+    assert np.flatnonzero(images[0].any(axis=1))[[0, -1]].tolist() == [4, 23]  # six pixels are twenty now
+    assert np.ptp(np.flatnonzero(images[0].any(axis=0))) == 12  # and four are thirteen
+    assert images[0, 14, 14] < 60 < 200 < images[0, 6].max()
