@@ -509,3 +509,27 @@ def test_foreign_digits_are_brought_to_the_size_of_mnist() -> None:
     assert np.flatnonzero(images[0].any(axis=1))[[0, -1]].tolist() == [4, 23]  # six pixels are twenty now
     assert np.ptp(np.flatnonzero(images[0].any(axis=0))) == 12  # and four are thirteen
     assert images[0, 14, 14] < 60 < 200 < images[0, 6].max()
+
+
+def test_the_course_of_what_d_has_learned_is_drawn() -> None:
+    program = script("features_picture")
+
+    def probed(D: float, **more: Any) -> dict[str, Any]:
+        shares = {"pixels": 0.5, "unplayed D": 0.6, "D": D}
+        return more | {"rows": [{"name": name, "columns": 4, "intervals": {"probe": {"mean": share, "half": 0.01}}}
+                                for name, share in shares.items()]}  # fmt: skip
+
+    about = {"data": "mnist", "on": "mnist", "recipe": "dcgan", "steps": 90}
+    layers = about | {"row": "layers", "found": [probed(0.7, layer="1.ReLU"), probed(0.9, layer="3.ReLU")]}
+    course = [probed(D, step=step, right=0.8, last=probed(D + 0.05)) for D, step in ((0.6, 10), (0.8, 90))]
+    game = about | {"row": "along the game", "found": course}
+    figure = program.draw([layers, game, {**game, "on": "uci"}, {**layers, "data": "fashion-mnist"}])
+    (part,) = figure.subfigs  # of the data set whose two rows are there
+    left, right, below = part.axes
+    drawn = {label: means for means, label in zip(*left.get_legend_handles_labels(), strict=True)}
+    assert list(drawn) == ["pixels", "D", "a D that never played"]
+    assert drawn["D"][0].get_ydata().tolist() == pytest.approx([70, 90])
+    drawn = {label: means for means, label in zip(*right.get_legend_handles_labels(), strict=True)}
+    assert drawn["D, last hidden layer"][0].get_ydata().tolist() == pytest.approx([65, 85])
+    assert drawn["D, all convolutions"][0].get_xdata().tolist() == [10, 90]
+    assert below.lines[0].get_ydata().tolist() == [80, 80]

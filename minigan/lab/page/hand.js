@@ -12,7 +12,7 @@ import * as wire from "./wire.js";
 const byId = (id) => document.getElementById(id);
 /** @type {HTMLCanvasElement} */
 const sheet = byId("sheet");
-const ever = [5, 12, 30]; // steps of the answers to the same strokes: quickly, then better; more of them leave what G knows
+const ever = [3, 10, 30]; // steps of the answers to the same strokes: quickly, then better; many more spoil pictures
 const [little, much] = [0.04, 0.16]; // what an arrow key goes, without and with Shift
 const gap = 0.01; // between two places of a stroke
 const [mostStrokes, mostPlaces] = [100, 2000]; // as the server takes them
