@@ -22,7 +22,7 @@ from minigan.lab.server import Lab, Server
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SIZE, WIDTH, COLOURS = {"width": 1280, "height": 800}, 800, 128  # of the window; of the animation
 AT = 450  # the step at which it begins; D wins is said at 500
-SAMPLE = "3"  # that is painted on
+SAMPLE = "17"  # a one, that is painted on
 EVERY, BEFORE, AFTER = 40, 6, 26  # steps from one picture to the next; pictures before the button is pressed, and after
 
 
@@ -70,7 +70,7 @@ def paint(page: Any) -> None:
     page.select_option("#subject", SAMPLE)
     page.wait_for_timeout(1_000)
     box = page.locator("#sheet").bounding_box()
-    across = [(box["x"] + share * box["width"], box["y"] + box["height"] / 2) for share in (0.2, 0.8)]
+    across = [(box["x"] + share * box["width"], box["y"] + box["height"] / 2) for share in (0.25, 0.75)]
     page.mouse.move(*across[0])
     page.mouse.down()
     page.mouse.move(*across[1], steps=8)

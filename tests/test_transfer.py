@@ -504,11 +504,16 @@ def test_foreign_digits_are_brought_to_the_size_of_mnist() -> None:
     ring = np.zeros((8, 8))
     ring[1:7, 2:6] = 16
     ring[3:5, 3:5] = 0
-    images, labels = script("handwriting_npz").digits(np.append(ring.ravel(), 7)[None])
+    program = script("handwriting_npz")
+    images, labels = program.digits(np.append(ring.ravel(), 7)[None])
     assert (images.shape, labels.tolist()) == ((1, 28, 28), [7])
     assert np.flatnonzero(images[0].any(axis=1))[[0, -1]].tolist() == [4, 23]  # six pixels are twenty now
     assert np.ptp(np.flatnonzero(images[0].any(axis=0))) == 12  # and four are thirteen
     assert images[0, 14, 14] < 60 < 200 < images[0, 6].max()
+    square = np.zeros((28, 28), np.uint8)
+    square[4:24, 9:19] = 255  # twice as high as wide: 32 x 16 pixels of a bitmap
+    levels = program.coarse(square).reshape(8, 8)
+    assert levels.tolist() == [[0, 0, 16, 16, 16, 16, 0, 0]] * 8
 
 
 def test_the_course_of_what_d_has_learned_is_drawn() -> None:
