@@ -325,6 +325,8 @@ def test_who_does_not_paint_asks_for_nothing(lab: Page) -> None:
     page.click("#paint")
     page.wait_for_timeout(200)
     asked.clear()
+    page.focus("#across")
+    page.keyboard.press("ArrowRight")  # another place on the pad, which would be a clean sheet
     step = lab.step
     lab.until(lambda: lab.step > step + 3)
     assert "frame" in asked
