@@ -15,6 +15,7 @@ already (--run) is taken as it is. Then, each beside pixels, their principal com
     layers                      the probe with 1,000 labels on the output of each activation alone
     along the game              the same on D at the steps that were kept, by all convolutions and by the last hidden
                                 layer alone; and how often D was right about real pictures and fakes just before
+    by class                    which test images are named wrongly after fine-tuning with 1,000 labels, class by class
 
 By default D is judged on the pictures that it has played for. --on takes others, of which it has never seen one, with
 training images and labels of their own; handwriting_npz.py makes some.
@@ -47,12 +48,13 @@ from minigan.runs.lines import MetricsTable
 
 LABELS = {"100 labels": 100, "1,000 labels": 1000}
 MANY = 1000  # labels, where layers and steps of the game are compared
-RETRIEVAL, LAYERS, GAME = "retrieval", "layers", "along the game"
+RETRIEVAL, LAYERS, GAME, CLASSES = "retrieval", "layers", "along the game", "by class"
 JUST = 100  # steps before a D was kept, in which it is asked how often it was right
-ROWS = dict.fromkeys([*LABELS, RETRIEVAL, LAYERS, GAME], 1)  # and one seed of each
+ROWS = dict.fromkeys([*LABELS, RETRIEVAL, LAYERS, GAME, CLASSES], 1)  # and one seed of each
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the game, after which D is kept
 STEPS = 10_000
 AT = 10  # of the precision
+FEW = 3  # draws of labels, class by class
 NOTE = "All test images; mean and 95 % interval over the draws of labels; rows side by side, one thread each."
 PREPARING = threading.Lock()
 WAYS = ("probe", "neighbour", "tuned")
@@ -71,6 +73,8 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
         return about | {"found": judged(folder, folder / "checkpoint.npz", LABELS[row], args)}
     if row == RETRIEVAL:
         return about | {"found": retrieval(folder, seed, args)}
+    if row == CLASSES:
+        return about | {"found": by_class(folder, seed, args)}
 
     def probed(file: Path, name: str, layer: str | None = None) -> trials.Row:
         chosen = [] if layer is None else ["--layers", layer]
@@ -154,6 +158,37 @@ def activations(folder: Path) -> list[str]:
     D = embeddings.open_subject(folder, backend="numpy").net
     places = [(place, layer) for place, layer in D.chain.everything() if isinstance(layer, Activation)]
     return [f"{place}.{type(layer).__name__}" for place, layer in places if layer is not D.layers[-1]]
+
+
+def by_class(folder: Path, seed: int, args: argparse.Namespace) -> list[trials.Row]:
+    """The share of each class's test images that are named wrongly: from scratch, and by D fine-tuned."""
+    target = folder / named(CLASSES.replace(" ", "-"), args)
+    if target.exists():
+        kept: list[trials.Row] = json.loads(target.read_text("utf-8"))
+        return kept
+    subject = embeddings.open_subject(folder, backend=args.backend)
+    train, test, _ = few_labels.splits(subject, judged_on(args))
+    classes, known = np.unique(np.asarray(train.labels), return_inverse=True)
+    answers = np.searchsorted(classes, np.asarray(test.labels))
+    each = MANY // len(classes)
+    wrong = np.zeros((2, len(classes)))
+    for draw in range(FEW):
+        rng = np.random.default_rng((seed, draw))
+        rows = np.concatenate(
+            [rng.choice(np.flatnonzero(known == i), each, replace=False) for i in range(len(classes))]
+        )
+        for fresh in (True, False):
+            net = fine_tuning.classifier_of(subject.net, subject.shape, len(classes), draw, fresh)
+            fine_tuning.fine_tune(net, train.images[rows], known[rows], few_labels.STEPS, seed=draw)
+            missed = fine_tuning.classify(net, test.images) != answers
+            wrong[int(not fresh)] += [missed[answers == i].mean() / FEW for i in range(len(classes))]
+    found: list[trials.Row] = [
+        {"class": name, "scratch": float(scratch), "D": float(D)}
+        for name, scratch, D in zip(train.classes.values(), *wrong, strict=True)
+    ]
+    with write_atomically(target) as file:
+        file.write(json.dumps(found, indent=1).encode())
+    return found
 
 
 def retrieval(folder: Path, seed: int, args: argparse.Namespace) -> list[trials.Row]:
@@ -264,6 +299,16 @@ def of_game(found: list[trials.Row]) -> str:
     )
 
 
+def of_classes(found: list[trials.Row]) -> str:
+    def cells(name: str, rows: list[trials.Row]) -> list[str]:
+        scratch, D = (float(np.mean([row[way] for row in rows])) for way in ("scratch", "D"))
+        return [name, f"{100 * scratch:.1f}", f"{100 * D:.1f}", f"{100 * (1 - D / scratch):.0f}" if scratch else "–"]
+
+    lines = [cells(row["class"], [row]) for row in sorted(found, key=lambda row: row["scratch"])]
+    heads = ["class", "wrong from scratch, %", "D fine-tuned, %", "fewer, %"]
+    return console.table(heads, [*lines, cells("all", found)], left=(0,))
+
+
 def probes(one: trials.Row) -> list[str]:
     """Of the last two rows: an unplayed D, and D."""
     return [percent(row, "probe") for row in one["rows"][-2:]]
@@ -274,7 +319,13 @@ def percent(row: trials.Row, way: str) -> str:
     return few_labels.shown(None if interval is None else metrics.Interval(**interval))
 
 
-TABLES = {**dict.fromkeys(LABELS, of_labels), RETRIEVAL: of_retrieval, LAYERS: of_layers, GAME: of_game}
+TABLES = {
+    **dict.fromkeys(LABELS, of_labels),
+    RETRIEVAL: of_retrieval,
+    LAYERS: of_layers,
+    GAME: of_game,
+    CLASSES: of_classes,
+}
 
 
 def more(parser: argparse.ArgumentParser) -> None:

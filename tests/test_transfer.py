@@ -435,7 +435,8 @@ def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, mo
     monkeypatch.setattr(program, "LABELS", {"6 labels": 6})
     monkeypatch.setattr(program, "TABLES", {**program.TABLES, "6 labels": program.of_labels})
     monkeypatch.setattr(program, "MANY", 12)
-    names = ["6 labels", program.RETRIEVAL, program.LAYERS, program.GAME]
+    monkeypatch.setattr(program.few_labels, "STEPS", 3)
+    names = ["6 labels", program.RETRIEVAL, program.LAYERS, program.GAME, program.CLASSES]
     rows = [program.figures(name, 1, args) for name in names]
     text = program.table(rows)
     assert all(f"bars, dcgan, 7 steps, seed 1: {name}\n" in text for name in names)
@@ -443,8 +444,11 @@ def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, mo
     assert text.count("| D: 7.LeakyReLU") == 1
     assert [one["layer"] for one in rows[2]["found"]] == ["1.LeakyReLU", "4.LeakyReLU", "7.LeakyReLU"]
     assert rows[3]["found"][0]["last"]["layers"] == ["7.LeakyReLU"]
+    assert [one["class"] for one in rows[4]["found"]] == ["a", "b", "c"]
+    assert all(0 <= one[way] <= 1 for one in rows[4]["found"] for way in ("scratch", "D"))
     monkeypatch.setattr(program, "minigan", None)  # all is there by now
     monkeypatch.setattr(program.embeddings, "principal_components", None)
+    monkeypatch.setattr(program.fine_tuning, "fine_tune", None)
     assert [program.figures(name, 1, args) for name in names] == rows
 
 
@@ -477,6 +481,32 @@ def test_the_benchmark_compares_ds_on_the_same_pictures() -> None:
     assert cut[precision + 2] == "|pictures|pixels|unplayedD|Doffashion|Dofmnist|"
     assert cut[precision + 4] == "|fashion|30.0|40.0|50.0|70.0|"
     assert not any(line.startswith("|mnist|") for line in cut)  # one D alone is in its own table
+
+
+def test_the_benchmark_says_which_classes_d_helps_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A D that is right about everything but class 2, and a network from scratch that is half right about class 1."""
+    program, (images, labels) = script("features"), bars(60)
+    data = Dataset(images, labels, "bars", {0: "left", 1: "middle", 2: "right"})
+    monkeypatch.setattr(
+        program.embeddings, "open_subject", lambda folder, backend: argparse.Namespace(net=0, shape=(8, 8))
+    )
+    monkeypatch.setattr(program.few_labels, "splits", lambda subject, name: (data, data, False))
+    monkeypatch.setattr(program.fine_tuning, "classifier_of", lambda net, shape, classes, seed, fresh: fresh)
+    monkeypatch.setattr(program.fine_tuning, "fine_tune", lambda net, images, labels, steps, seed: None)
+    half = np.where((labels == 1) & (np.arange(60) < 30), 0, labels)
+    monkeypatch.setattr(
+        program.fine_tuning, "classify", lambda fresh, images: half if fresh else np.where(labels == 2, 0, labels)
+    )
+    monkeypatch.setattr(program, "MANY", 12)
+    found = program.by_class(tmp_path, 1, argparse.Namespace(data="bars", on=None, backend="numpy"))
+    assert [tuple(one.values()) for one in found] == [
+        ("left", 0, 0),
+        ("middle", 0.5, 0),
+        ("right", 0, pytest.approx(1)),
+    ]
+    text = program.of_classes(found).replace(" ", "")
+    assert "|middle|50.0|0.0|100|" in text
+    assert "|all|16.7|33.3|-100|" in text
 
 
 def test_the_benchmark_judges_d_on_other_pictures(
