@@ -69,7 +69,7 @@ def along(ax: Axes, below: Axes, found: Sequence[trials.Row]) -> None:
     level(ax, of("pixels", found)[0], PIXELS, "pixels")
     below.plot(steps, [100 * one["right"] for one in found], color=D, marker="o", linewidth=2, markersize=5)
     below.axhline(50, color="black", linewidth=1, linestyle=":")
-    below.text(steps[0], 52, "equilibrium", fontsize=9, va="bottom")
+    below.text(steps[-1], 52, "equilibrium", fontsize=9, ha="right", va="bottom")
     below.set(xscale="log", ylim=(45, 102), ylabel="D is right, %", xlabel="steps of the game")
     ax.set_xscale("log")
     ax.set_xticks(steps)
