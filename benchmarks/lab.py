@@ -5,8 +5,8 @@
 
 For each preset: steps a second of `GAN.fit` in a process of its own; then the lab in a process, the page in Chromium
 without a window, and for as long the steps and the frames that came. And the time from the command to the first frame
-of a game that has moved, for somebody who pulls it as the page does; and the memory of an hour of frames. Figures go to
-benchmarks/results/lab.json.
+of a game that has moved, for somebody who pulls it as the page does; the memory of an hour of frames; and how soon
+strokes are answered, on digits that go on playing. Figures go to benchmarks/results/lab.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from datetime import UTC, datetime
@@ -31,8 +32,11 @@ from minigan.lab.server import Lab
 from minigan.lab.worlds import world_for
 
 RESULTS = Path(__file__).parent / "results" / "lab.json"
+PARTS = ("speed", "memory", "strokes")
 PRESETS = ("ring", "grid", "figure-1", "digits")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+STROKE = {"light": True, "size": 0.09, "places": [[0.2, 0.5], [0.8, 0.5]]}
+ANSWERS, STROKES = (3, 30), 20  # steps of the first answer and of the best, as the page asks; how often it is asked
 SETTLE = 2.0  # seconds before anything is counted
 
 
@@ -121,20 +125,46 @@ def hour(frames: int) -> list[float]:
     return found
 
 
+def strokes() -> list[float]:
+    """Seconds until a stroke has its first answer, and until it has the best, medians; the page pulls meanwhile."""
+    lab, ended = Lab(Session.of("digits")), threading.Event()
+
+    def pull() -> None:
+        while not ended.is_set():
+            lab.frame({"tab": "a", "ms": 40}).encode()
+
+    page = threading.Thread(target=pull)
+    page.start()
+    asked, found = {"of": {"sample": 3}, "strokes": [STROKE]}, []
+    lab.hand({**asked, "steps": 1, "anew": True})
+    for _ in range(STROKES):
+        began, times = time.perf_counter(), []
+        for steps in ANSWERS:
+            lab.hand({**asked, "steps": steps}).encode()
+            times.append(time.perf_counter() - began)
+        found.append(times)
+    ended.set()
+    page.join()
+    lab.close()
+    return [statistics.median(times) for times in zip(*found, strict=True)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="both", choices=("speed", "memory", "both"), help="default: both")
+    parser.add_argument("part", nargs="?", default="all", choices=(*PARTS, "all"), help="default: all")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement (default: 6)")
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turn (default: 3)")
     parser.add_argument("--frames", type=int, default=54_000, help="of an hour without a page (default: 54000)")
     args = parser.parse_args()
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     found |= {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
-    if args.part != "memory":
+    if args.part in ("speed", "all"):
         found |= {"rows": [row(preset, args.rounds, args.seconds) for preset in PRESETS], "rounds": args.rounds}
         found |= {"seconds": args.seconds, "first_frame": [first_frame() for _ in range(5)]}
-    if args.part != "speed":
+    if args.part in ("memory", "all"):
         found |= {"memory": hour(args.frames), "frames": args.frames}
+    if args.part in ("strokes", "all"):
+        found |= {"strokes": strokes()}
     found["table"], found["note"] = table(found["rows"]), note(found)
     with write_atomically(RESULTS) as file:
         file.write(json.dumps(found, indent=1).encode() + b"\n")
@@ -161,6 +191,11 @@ def note(found: dict[str, Any]) -> str:
         told += (
             f" Memory after a tenth, a half and all of {found['frames']:,} frames, an hour of them: {course} MiB; no "
             "file is written."
+        )
+    if "strokes" in found:
+        first, best = (1000 * seconds for seconds in found["strokes"])
+        told += (
+            f" A stroke on digits that play on has its first answer after {first:.0f} ms, its best after {best:.0f}."
         )
     return told
 

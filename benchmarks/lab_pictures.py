@@ -2,7 +2,8 @@
 
     python benchmarks/lab_pictures.py     needs Chromium and the extra [browser]; writes benchmarks/pictures/lab*
 
-The animation is of the preset d-wins: D wins, the sentence comes, its first button is pressed, and the fakes set off.
+On the digits a stroke is painted. The animation is of the preset d-wins: D wins, the sentence comes, its first button
+is pressed, and the fakes set off.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from minigan.lab.server import Lab, Server
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SIZE, WIDTH, COLOURS = {"width": 1280, "height": 800}, 800, 128  # of the window; of the animation
 AT = 450  # the step at which it begins; D wins is said at 500
+SAMPLE = "17"  # a one, that is painted on
 EVERY, BEFORE, AFTER = 40, 6, 26  # steps from one picture to the next; pictures before the button is pressed, and after
 
 
@@ -39,6 +41,9 @@ def main() -> None:
             page, lab = opened(browser, preset)
             look(page, lab, step)
             page.screenshot(path=PICTURES / name)
+            if preset == "digits":
+                paint(page)
+                page.screenshot(path=PICTURES / "lab-hand.png")
             page.close()
         page, lab = opened(browser, "d-wins")
         frames = []
@@ -57,6 +62,20 @@ def main() -> None:
     first, *rest = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
     seen = [300] * BEFORE + [150] * (AFTER - 1) + [2_000]  # milliseconds
     first.save(PICTURES / "lab.gif", save_all=True, append_images=rest, duration=seen, loop=0)
+
+
+def paint(page: Any) -> None:
+    """A bar across one of the samples; until G has given its best answer."""
+    page.click("#paint")
+    page.select_option("#subject", SAMPLE)
+    page.wait_for_timeout(1_000)
+    box = page.locator("#sheet").bounding_box()
+    across = [(box["x"] + share * box["width"], box["y"] + box["height"] / 2) for share in (0.25, 0.75)]
+    page.mouse.move(*across[0])
+    page.mouse.down()
+    page.mouse.move(*across[1], steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(3_000)
 
 
 def opened(browser: Any, preset: str) -> tuple[Any, Lab]:

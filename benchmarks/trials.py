@@ -58,9 +58,12 @@ def keep(file: str, row: Row, number: str, rows: Sequence[str], table: Callable[
     path = RESULTS / file
     with WRITING:
         old = json.loads(path.read_text("utf-8"))["runs"] if path.exists() else []
-        key = ("data", "row", number)
-        others = [other for other in old if [other[k] for k in key] != [row[k] for k in key]]
-        runs = sorted([*others, row], key=lambda r: (r["data"] != "mnist", r["data"], rows.index(r["row"]), r[number]))
+        key = ("data", "on", "row", number)  # on: what it was judged on, where that may be something else
+        others = [other for other in old if [other.get(k) for k in key] != [row.get(k) for k in key]]
+        runs = sorted(
+            [*others, row],
+            key=lambda r: (r["data"] != "mnist", r["data"], rows.index(r["row"]), r[number], r.get("on", "")),
+        )
         when = {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
         with write_atomically(path) as out:
             out.write(json.dumps(when | about | {"table": table(runs), "runs": runs}, indent=1).encode() + b"\n")

@@ -25,6 +25,7 @@ from minigan.diagnostics.states import STATES
 from minigan.lab import Engine, Session
 from minigan.lab.engine import carry_over
 from minigan.lab.frame import Frame
+from minigan.lab.hand import LONGEST, MOST_PLACES, MOST_STEPS, MOST_STROKES, THINNEST, WIDEST, Hand, painted
 from minigan.lab.history import MOST, History
 from minigan.lab.runs import OpenedRun
 from minigan.lab.server import Lab, Server, gif
@@ -34,6 +35,7 @@ from minigan.lab.take import checkpoint, python
 from minigan.lab.take import command as taken_command
 from minigan.lab.tries import turned
 from minigan.lab.worlds import DATA, world_for
+from minigan.lab.worlds.pictures import Gallery
 from minigan.lab.worlds.push import push, said
 
 WORLDS = {"plane": "ring", "line": "figure-1", "dirac": "dirac"}
@@ -459,6 +461,179 @@ def test_a_run_is_opened_to_be_looked_at(tmp_path: Path) -> None:
         OpenedRun(tmp_path / "checkpoint.npz")
 
 
+# --- a hand on G -----------------------------------------------------------------------------------------------
+
+SMALL = "preset=digits&width=4&batch=8&average=0.0&lr=0.02"
+BAR = {"light": True, "size": 0.1, "places": [[0.2, 0.5], [0.8, 0.5]]}
+
+
+def linear(side: int = 6, colours: int = 0, **more: Any) -> minigan.GAN:
+    """A G that can make any picture of some numbers of pixels; from its weights one can tell what it makes."""
+    pixels = side * side * max(colours, 1)
+    G = minigan.Sequential(minigan.Dense(4, pixels, init="he"), minigan.Tanh(), seed=1)
+    return minigan.GAN(G, minigan.Sequential(minigan.Dense(pixels, 1), seed=2), **more)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4),
+    st.floats(1e-3, WIDEST), st.integers(1, 12), st.integers(1, 12),
+)  # fmt: skip
+def test_a_brush_covers_the_middles_of_pixels_near_its_way(
+    places: list[tuple[float, float]], size: float, height: int, width: int
+) -> None:
+    """By points, close together along the way."""
+    stroke = {"light": False, "size": size, "places": [list(place) for place in places]}
+    colours, mask = painted([stroke], (height, width))
+    at = np.minimum(np.array(places) * [width, height], [width - 1e-6, height - 1e-6])
+    way = np.concatenate([np.linspace(a, b, 400) for a, b in zip(at, [*at[1:], at[-1]], strict=True)])
+    y, x = np.mgrid[:height, :width] + 0.5
+    far = np.sqrt(((way[:, None, None] - np.stack([x, y], axis=-1)) ** 2).sum(axis=-1)).min(axis=0)
+    radius = max(size * width / 2, THINNEST)
+    assert mask[far < radius - 0.05].all()
+    assert not mask[far > radius + 1e-6].any()
+    assert mask[np.floor(at[:, 1]).astype(int), np.floor(at[:, 0]).astype(int)].all()
+    assert (colours == np.where(mask, -1, 0)).all()
+
+
+def test_later_strokes_lie_over_earlier_ones_in_all_channels() -> None:
+    down = {"light": False, "size": 0.1, "places": [[0.5, 0.1], [0.5, 0.9]]}
+    colours, mask = painted([BAR, down], (9, 9, 3))
+    assert colours.shape == mask.shape == (9, 9, 3)
+    assert (colours[4, 4] == -1).all()
+    assert (colours[4, 2] == 1).all()
+    assert (mask == (colours != 0)).all()
+    assert not painted([], (9, 9))[1].any()
+
+
+@pytest.mark.parametrize("colours", [0, 3])
+def test_the_latent_moves_to_the_strokes_and_more_steps_come_nearer(colours: int) -> None:
+    shape = (6, 6, 3) if colours else (6, 6)
+    game = linear(colours=colours)
+    hand = Hand(game, Gallery(shape))
+    asked = {"of": {"sample": 3}, "strokes": [BAR]}
+    answers = [hand.answer({**asked, "steps": steps}) for steps in (2, 10, 100)]
+    shares = [answer.header["agreed"] for answer in answers]
+    assert 0 < shares[0] < shares[1] < shares[2] < 1
+    was, made = (answers[2].arrays[name][0].astype(float) for name in ("was", "made"))
+    under = painted([BAR], shape)[1].reshape(was.shape)
+    before, after = ((255 - picture[under]) ** 2 for picture in (was, made))
+    assert shares[2] == pytest.approx(1 - after.mean() / before.mean(), abs=0.02)  # bytes are rounded
+    assert np.allclose(was, game.sample(25)[3].reshape(was.shape) * 127.5 + 127.5, atol=1)
+    way = answers[2].arrays["way"]
+    assert np.array_equal(way[0], answers[2].arrays["was"][0])
+    assert np.array_equal(way[-1], answers[2].arrays["made"][0])
+    again = hand.answer({**asked, "steps": 10})
+    assert np.array_equal(again.arrays["made"], answers[1].arrays["made"])  # whatever was asked before
+
+
+def test_a_sheet_without_strokes_is_the_picture_wherever_it_is_from() -> None:
+    game, gallery = linear(), Gallery((6, 6))
+    hand, pad = Hand(game, gallery), {"pad": [0.5, -1.0], "seed": 3}
+    answer = hand.answer({"of": pad, "strokes": []})
+    assert (answer.header["agreed"], answer.header["steps"]) == (None, 0)
+    assert np.array_equal(answer.arrays["made"], gallery.frame(game, pad)[1]["picked"])
+    assert np.array_equal(
+        hand.answer({"of": {"sample": 24}, "strokes": []}).arrays["was"][0], gallery.frame(game, {})[1]["samples"][24]
+    )
+
+
+def test_an_answer_that_would_take_too_long_makes_fewer_steps() -> None:
+    hand = Hand(linear(), Gallery((6, 6)))
+    assert hand.answer({"of": {"sample": 0}, "strokes": [BAR], "steps": 50}).header["steps"] == 50
+    hand._step = LONGEST / 7.5
+    assert hand.answer({"of": {"sample": 0}, "strokes": [BAR], "steps": 50}).header["steps"] == 7
+    hand._step = 100 * LONGEST
+    assert hand.answer({"of": {"sample": 0}, "strokes": [BAR], "steps": 50}).header["steps"] == 1
+
+
+WRONG = {
+    "no picture": {"of": None},
+    "a picture that is not there": {"of": {"sample": 25}},
+    "half a picture": {"of": {"sample": 1.5}},
+    "no strokes": {"strokes": None},
+    "too many strokes": {"strokes": [BAR] * (MOST_STROKES + 1)},
+    "too many places": {"strokes": [{**BAR, "places": [[0.5, 0.5]] * (MOST_PLACES + 1)}]},
+    "too many places together": {"strokes": [{**BAR, "places": [[0.5, 0.5]] * (MOST_PLACES // 2 + 1)}] * 2},
+    "a stroke of nothing": {"strokes": [{**BAR, "places": []}]},
+    "a stroke beyond": {"strokes": [{**BAR, "places": [[0.5, 1.1]]}]},
+    "a stroke nowhere": {"strokes": [{**BAR, "places": [[0.5, float("nan")]]}]},
+    "a stroke of words": {"strokes": [{**BAR, "places": [["a", "b"]]}]},
+    "a stroke in one dimension": {"strokes": [{**BAR, "places": [[0.5]]}]},
+    "a stroke that is none": {"strokes": ["stroke"]},
+    "a brush of no colour": {"strokes": [{**BAR, "light": 1}]},
+    "a brush of no size": {"strokes": [{**BAR, "size": 0}]},
+    "too wide a brush": {"strokes": [{**BAR, "size": 0.51}]},
+    "no steps": {"steps": 0},
+    "too many steps": {"steps": MOST_STEPS + 1},
+    "steps that are none": {"steps": True},
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_whatever_is_painted_is_checked(what: str) -> None:
+    hand = Hand(linear(), Gallery((6, 6)))
+    with pytest.raises(ValueError, match=r"sample|strokes|steps|stroke|brush|of says"):
+        hand.answer({"of": {"sample": 0}, "strokes": [BAR], "steps": 2, **WRONG[what]})
+
+
+def _is_free(lab: Lab) -> bool:
+    """Whether somebody else may play meanwhile."""
+    done = threading.Event()
+
+    def play() -> None:
+        with lab._turns.mine(), lab.engine.gan._atomic:
+            done.set()
+
+    threading.Thread(target=play, daemon=True).start()
+    return done.wait(timeout=30)
+
+
+def test_the_game_goes_on_while_somebody_paints_on_a_G_that_is_held_still() -> None:
+    lab = Lab(Session.parse(SMALL)[0])
+    assert lab._hand is None  # of whom nobody paints nothing is kept
+    lab.engine.play_to(2)
+    asked = {"of": {"sample": 7}, "strokes": [BAR], "steps": 3}
+    first = lab.hand({**asked, "anew": True})
+    flat = lab.engine.gan.G.flat.copy()
+    lab.engine.play_to(12)
+    assert not np.array_equal(lab.engine.gan.G.flat, flat)
+    again = lab.hand(asked)
+    assert (first.header["step"], again.header["step"]) == (2, 2)
+    assert np.array_equal(first.arrays["made"], again.arrays["made"])
+    newest = lab.hand({**asked, "anew": True})
+    assert newest.header["step"] == 12
+    assert not np.array_equal(first.arrays["was"], newest.arrays["was"])
+    assert np.array_equal(newest.arrays["was"][0], lab.engine.frame().arrays["samples"][7])
+    held, free = lab._hand[1], []  # type: ignore[index]
+    answer = held.answer
+    held.answer = lambda given: (free.append(_is_free(lab)), answer(given))[1]  # type: ignore[method-assign]
+    lab.hand(asked)
+    assert free == [True]  # the game is not held up by the descent
+    assert held.game is not lab.engine.gan
+    other, plain = played(SMALL, 12), lab.engine
+    assert same(plain, other)  # nobody has touched the game
+    lab.do({"tab": "a", "do": "restart"})
+    assert lab.hand(asked).header["step"] == 0  # a new game has a new G
+    lab.close()
+
+
+def test_what_cannot_be_painted_on_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no pictures to paint on"):
+        Lab(Session.of("ring", width=4)).hand({"of": {"sample": 0}, "strokes": []})
+    folder = minigan.train("gan", steps=1, batch=8, out=tmp_path / "asked", quiet=True, label="given", latent=8)
+    lab = Lab(run=OpenedRun(folder))
+    assert lab.frame({"tab": "a"}).header["paints"] is False
+    with pytest.raises(ValueError, match="numbers beside its noise"):
+        lab.hand({"of": {"sample": 0}, "strokes": [BAR]})
+    folder = minigan.train("gan", steps=1, batch=8, out=tmp_path / "run", quiet=True, latent=8)
+    lab = Lab(run=OpenedRun(folder))
+    header, arrays = lab.frame({"tab": "a"})
+    assert header["paints"] is True
+    answer = lab.hand({"of": {"sample": 4}, "strokes": [BAR], "steps": 3})
+    assert np.array_equal(answer.arrays["was"][0], arrays["samples"][4])
+
+
 # --- over HTTP -------------------------------------------------------------------------------------------------
 
 
@@ -658,6 +833,22 @@ def test_settings_that_do_not_go_together_are_refused_and_the_old_game_stays(ser
     assert not answer["ok"]
     assert "multiple" in answer["complaints"][""]
     assert frame(server, ms=0).header["step"] == step
+
+
+def test_strokes_come_over_the_wire_and_wrong_ones_are_refused(server: Server) -> None:
+    do(server, "take over")
+    do(server, "begin", session="preset=digits&width=4&batch=8")
+    status, data, _ = ask(server, "/secret/hand", {"of": {"sample": 2}, "strokes": [BAR], "steps": 2})
+    assert status == 200
+    header, arrays = Frame.decode(data)
+    assert (header["step"], header["steps"], arrays["made"].shape) == (0, 2, (1, 28, 28, 1))
+    for wrong in ({}, {"of": {"sample": 2}, "strokes": [{"light": True}]}, {"of": [], "strokes": []}):
+        status, data, _ = ask(server, "/secret/hand", wrong)
+        assert status == 400
+        assert data.decode().strip()
+    do(server, "begin", session="preset=ring&width=8")
+    status, data, _ = ask(server, "/secret/hand", {"of": {"sample": 2}, "strokes": [BAR]})
+    assert (status, b"no pictures to paint on" in data) == (400, True)
 
 
 def test_own_points_and_files_become_the_data(server: Server) -> None:

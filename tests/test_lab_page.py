@@ -187,6 +187,11 @@ def test_it_fits_and_can_be_read_by_all(lab: Page) -> None:
     page.fill("#knob-lr", "77")
     page.keyboard.press("Enter")
     lab.until(lambda: "from 1e-06 to 1" in page.text_content("#knobs"))
+    require_readable(page)
+
+
+def require_readable(page: Any) -> None:
+    """Nothing is cut off, and axe has no serious complaint."""
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe")
     script = next(file for file in resources.files(axe).iterdir() if file.name.startswith("axe.min"))
@@ -263,3 +268,71 @@ def test_a_run_that_was_trained_is_shown(browser: Any, tmp_path: Any) -> None:
     )
     page.close()
     assert page.wrong == []
+
+
+@pytest.mark.parametrize("lab", [{"viewport": {"width": 390, "height": 844}}, {"color_scheme": "dark"}], indirect=True)
+def test_strokes_are_answered_and_taken_back(lab: Page) -> None:
+    page = lab.open("preset=digits&width=4&batch=8")
+    lab.until(lambda: lab.step >= 3)
+    made = "() => document.querySelector('#answer').toDataURL()"
+    assert lab.lab._hand is None
+    page.click("#paint")
+    lab.until(lambda: "step" in page.text_content("#painted"))
+    stage = page.locator("#plane").bounding_box()
+    page.locator("#plane").click(position={"x": 0.5 * stage["width"], "y": 0.3 * stage["height"]})
+    assert page.input_value("#subject") == "7"  # the third of the second row, of five
+    lab.until(lambda: lab.lab._hand is not None and not page.is_enabled("#take-back"))
+    page.wait_for_timeout(300)
+    before = page.evaluate(made)
+    sheet = page.locator("#sheet")
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    at = [box["x"] + box["width"] / 4, box["y"] + box["height"] / 2]
+    page.mouse.move(*at)
+    page.mouse.down()
+    page.mouse.move(at[0] + box["width"] / 2, at[1], steps=5)
+    page.mouse.up()
+    lab.until(lambda: "of the way" in page.text_content("#agreed"))
+    lab.until(lambda: page.evaluate(made) != before)
+    lab.until(lambda: "of the way" in page.text_content("#live"), "a screen reader is told")
+    step = lab.step
+    lab.until(lambda: lab.step > step, "the game goes on")
+    require_readable(page)
+    page.click("#take-back")
+    lab.until(lambda: page.evaluate(made) == before)
+    # the same by keyboard alone, in black
+    page.focus("#dark")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("#dark", "aria-pressed") == "true"
+    page.focus("#sheet")
+    for key in ("Enter", "ArrowRight", "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    lab.until(lambda: page.is_enabled("#take-back") and "of the way" in page.text_content("#agreed"))
+    page.keyboard.press("Backspace")
+    lab.until(lambda: page.evaluate(made) == before)
+    page.keyboard.press("Escape")
+    assert page.get_attribute("#paint", "aria-expanded") == "false"
+    assert page.evaluate("() => document.activeElement.id") == "paint"
+
+
+def test_who_does_not_paint_asks_for_nothing(lab: Page) -> None:
+    asked: list[str] = []
+    lab.page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page = lab.open("preset=digits&width=4&batch=8")
+    lab.until(lambda: lab.step >= 3)
+    page.click("#paint")
+    lab.until(lambda: "hand" in asked)
+    page.click("#paint")
+    page.wait_for_timeout(200)
+    asked.clear()
+    page.focus("#across")
+    page.keyboard.press("ArrowRight")  # another place on the pad, which would be a clean sheet
+    step = lab.step
+    lab.until(lambda: lab.step > step + 3)
+    assert "frame" in asked
+    assert "hand" not in asked
+    page.click("#plane")  # which chooses a sample only while somebody paints
+    page.select_option("#preset", "ring")
+    lab.until(lambda: "ring" in page.evaluate("() => location.hash"))
+    assert page.is_hidden("#hand")
+    assert "hand" not in asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -429,18 +430,141 @@ def test_the_benchmark_has_a_table_for_each_row(tmp_path: Path, folder: Path, mo
     monkeypatch.setattr(program.Config, "read", lambda file: argparse.Namespace(steps=7))
     monkeypatch.setattr(program, "minigan", lambda *words: main(list(words)))
     args = argparse.Namespace(
-        data=str(folder), out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy", draws=1
+        data=str(folder), on=None, out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy", draws=1
     )
     monkeypatch.setattr(program, "LABELS", {"6 labels": 6})
     monkeypatch.setattr(program, "TABLES", {**program.TABLES, "6 labels": program.of_labels})
     monkeypatch.setattr(program, "MANY", 12)
-    names = ["6 labels", program.RETRIEVAL, program.LAYERS, program.GAME]
+    monkeypatch.setattr(program.few_labels, "STEPS", 3)
+    names = ["6 labels", program.RETRIEVAL, program.LAYERS, program.GAME, program.CLASSES]
     rows = [program.figures(name, 1, args) for name in names]
     text = program.table(rows)
     assert all(f"bars, dcgan, 7 steps, seed 1: {name}\n" in text for name in names)
     assert text.count("| unplayed D") == 5  # of labels, and of retrieval with both kinds of statistics, twice
     assert text.count("| D: 7.LeakyReLU") == 1
     assert [one["layer"] for one in rows[2]["found"]] == ["1.LeakyReLU", "4.LeakyReLU", "7.LeakyReLU"]
+    assert rows[3]["found"][0]["last"]["layers"] == ["7.LeakyReLU"]
+    assert [one["class"] for one in rows[4]["found"]] == ["a", "b", "c"]
+    assert all(0 <= one[way] <= 1 for one in rows[4]["found"] for way in ("scratch", "D"))
     monkeypatch.setattr(program, "minigan", None)  # all is there by now
     monkeypatch.setattr(program.embeddings, "principal_components", None)
+    monkeypatch.setattr(program.fine_tuning, "fine_tune", None)
     assert [program.figures(name, 1, args) for name in names] == rows
+
+
+def test_the_benchmark_compares_ds_on_the_same_pictures() -> None:
+    program = script("features")
+
+    def row(name: str, data: str, on: str, D: float) -> dict[str, Any]:
+        about = {"row": name, "data": data, "on": on, "recipe": "dcgan", "steps": 7, "seed": 1}
+        if name == program.RETRIEVAL:
+            shares = {"pixels": 0.3, "unplayed D": 0.2, "D": 0.9, "unplayed D: 8.ReLU": 0.4, "D: 8.ReLU": D}
+            return about | {"found": [{"name": n, "columns": 3, "mean_average_precision": share, "precision": 0.5}
+                                      for n, share in shares.items()]}  # fmt: skip
+        of = {"pixels": ("probe",), "unplayed D": ("probe", "tuned"), "D": ("probe", "tuned")}
+        share = {"pixels": 0.3, "unplayed D": 0.4, "D": D}
+        return about | {"found": {"rows": [
+            {"name": n, "columns": 3, "intervals": {w: {"mean": share[n], "half": 0.01, "n": 9} for w in ways}}
+            for n, ways in of.items()
+        ]}}  # fmt: skip
+
+    own = [row(name, data, data, 0.5) for data in ("mnist", "fashion") for name in ("100 labels", "retrieval")]
+    foreign = [row(name, "mnist", "fashion", 0.7) for name in ("100 labels", "retrieval")]
+    cut = [line.replace(" ", "") for line in program.table([*own, *foreign]).splitlines()]
+    assert sum("seed1" in line for line in cut) == 4  # what D was not played for stands below alone
+    probe, tuned, precision = (cut.index(title) for title in (
+        "linearprobeafter100labels,%", "fine-tunedafter100labels,%", "retrievalbythelasthiddenlayer,mAP,%"
+    ))  # fmt: skip
+    assert cut[probe + 2] == "|pictures|pixels|unplayedD|Doffashion|Dofmnist|"
+    assert cut[probe + 4] == "|fashion|30.00±1.00|40.00±1.00|50.00±1.00|70.00±1.00|"
+    assert cut[tuned + 4] == "|fashion|40.00±1.00|50.00±1.00|70.00±1.00|"
+    assert cut[precision + 2] == "|pictures|pixels|unplayedD|Doffashion|Dofmnist|"
+    assert cut[precision + 4] == "|fashion|30.0|40.0|50.0|70.0|"
+    assert not any(line.startswith("|mnist|") for line in cut)  # one D alone is in its own table
+
+
+def test_the_benchmark_says_which_classes_d_helps_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A D that is right about everything but class 2, and a network from scratch that is half right about class 1."""
+    program, (images, labels) = script("features"), bars(60)
+    data = Dataset(images, labels, "bars", {0: "left", 1: "middle", 2: "right"})
+    monkeypatch.setattr(
+        program.embeddings, "open_subject", lambda folder, backend: argparse.Namespace(net=0, shape=(8, 8))
+    )
+    monkeypatch.setattr(program.few_labels, "splits", lambda subject, name: (data, data, False))
+    monkeypatch.setattr(program.fine_tuning, "classifier_of", lambda net, shape, classes, seed, fresh: fresh)
+    monkeypatch.setattr(program.fine_tuning, "fine_tune", lambda net, images, labels, steps, seed: None)
+    half = np.where((labels == 1) & (np.arange(60) < 30), 0, labels)
+    monkeypatch.setattr(
+        program.fine_tuning, "classify", lambda fresh, images: half if fresh else np.where(labels == 2, 0, labels)
+    )
+    monkeypatch.setattr(program, "MANY", 12)
+    found = program.by_class(tmp_path, 1, argparse.Namespace(data="bars", on=None, backend="numpy"))
+    assert [tuple(one.values()) for one in found] == [
+        ("left", 0, 0),
+        ("middle", 0.5, 0),
+        ("right", 0, pytest.approx(1)),
+    ]
+    text = program.of_classes(found).replace(" ", "")
+    assert "|middle|50.0|0.0|100|" in text
+    assert "|all|16.7|33.3|-100|" in text
+
+
+def test_the_benchmark_judges_d_on_other_pictures(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, run = script("features"), saved(tmp_path / "run")
+    (run / "config.json").write_text("{}", "utf-8")
+    (run / "metrics.csv").write_text("step,d_accuracy_real,d_accuracy_fake\n1,1,0.5\n2,0.5,0.5\n", "utf-8")
+    monkeypatch.setattr(program.Config, "read", lambda file: argparse.Namespace(steps=7))
+    monkeypatch.setattr(program, "minigan", lambda *words: main(list(words)))
+    args = argparse.Namespace(
+        data="elsewhere/dots", on=str(folder), out=tmp_path, run=run, recipe="dcgan", steps=None, backend="numpy",
+        draws=1,
+    )  # fmt: skip
+    monkeypatch.setattr(program, "MANY", 12)
+    found = program.figures(program.LAYERS, 1, args)
+    assert (found["data"], found["on"], found["found"][0]["labels"]) == ("dots", "bars", 12)
+    program.figures(program.RETRIEVAL, 1, args)
+    assert all(file.name.startswith("on-bars-") for file in run.glob("*.json") if file.name != "config.json")
+    assert program.right(run, 2) == 0.625
+    assert program.right(run, 500) is None
+
+
+def test_foreign_digits_are_brought_to_the_size_of_mnist() -> None:
+    ring = np.zeros((8, 8))
+    ring[1:7, 2:6] = 16
+    ring[3:5, 3:5] = 0
+    program = script("handwriting_npz")
+    images, labels = program.digits(np.append(ring.ravel(), 7)[None])
+    assert (images.shape, labels.tolist()) == ((1, 28, 28), [7])
+    assert np.flatnonzero(images[0].any(axis=1))[[0, -1]].tolist() == [4, 23]  # six pixels are twenty now
+    assert np.ptp(np.flatnonzero(images[0].any(axis=0))) == 12  # and four are thirteen
+    assert images[0, 14, 14] < 60 < 200 < images[0, 6].max()
+    square = np.zeros((28, 28), np.uint8)
+    square[4:24, 9:19] = 255  # twice as high as wide: 32 x 16 pixels of a bitmap
+    levels = program.coarse(square).reshape(8, 8)
+    assert levels.tolist() == [[0, 0, 16, 16, 16, 16, 0, 0]] * 8
+
+
+def test_the_course_of_what_d_has_learned_is_drawn() -> None:
+    program = script("features_picture")
+
+    def probed(D: float, **more: Any) -> dict[str, Any]:
+        shares = {"pixels": 0.5, "unplayed D": 0.6, "D": D}
+        return more | {"rows": [{"name": name, "columns": 4, "intervals": {"probe": {"mean": share, "half": 0.01}}}
+                                for name, share in shares.items()]}  # fmt: skip
+
+    about = {"data": "mnist", "on": "mnist", "recipe": "dcgan", "steps": 90}
+    layers = about | {"row": "layers", "found": [probed(0.7, layer="1.ReLU"), probed(0.9, layer="3.ReLU")]}
+    course = [probed(D, step=step, right=0.8, last=probed(D + 0.05)) for D, step in ((0.6, 10), (0.8, 90))]
+    game = about | {"row": "along the game", "found": course}
+    figure = program.draw([layers, game, {**game, "on": "uci"}, {**layers, "data": "fashion-mnist"}])
+    (part,) = figure.subfigs  # of the data set whose two rows are there
+    left, right, below = part.axes
+    drawn = {label: means for means, label in zip(*left.get_legend_handles_labels(), strict=True)}
+    assert list(drawn) == ["pixels", "D", "a D that never played"]
+    assert drawn["D"][0].get_ydata().tolist() == pytest.approx([70, 90])
+    drawn = {label: means for means, label in zip(*right.get_legend_handles_labels(), strict=True)}
+    assert drawn["D, last hidden layer"][0].get_ydata().tolist() == pytest.approx([65, 85])
+    assert drawn["D, all convolutions"][0].get_xdata().tolist() == [10, 90]
+    assert below.lines[0].get_ydata().tolist() == [80, 80]

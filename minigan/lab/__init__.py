@@ -5,6 +5,7 @@
     engine.py      the game itself, which advances for so many milliseconds and gives frames; no input, no output
     worlds/        what it is played for, and what there is to see: points in the plane, on a line, the Dirac game
     runs.py        what a run folder has learned, to walk about in
+    hand.py        strokes on a picture, and what G makes of them
     take.py        the Python, the command and the checkpoint of what is on the screen
     server.py      all this over HTTP, for the page in page/, which pulls frame after frame
     turns.py       who may touch the game: a request, or the one who plays on between two of them

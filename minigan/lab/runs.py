@@ -39,13 +39,13 @@ class OpenedRun:
             )
         self.game, self.name = game, checkpoint.resolve().parent.name
         shape, classes = shape_and_classes(checkpoint, game)
-        self._gallery = Gallery(shape, classes, _images(checkpoint.parent, shape))
+        self.gallery = Gallery(shape, classes, _images(checkpoint.parent, shape))
         self._columns, self._rows = _metrics(checkpoint.parent, game)
         self._recipe = _recipe(checkpoint.parent)
 
     def frame(self, view: Mapping[str, Any]) -> Frame:
         """What it has learned, seen from `view`, as of `Gallery.frame`."""
-        facts, arrays = self._gallery.frame(self.game, view)
+        facts, arrays = self.gallery.frame(self.game, view)
         header = {
             "world": "pictures", "game": 0, "step": self.game.steps, "d_updates": 0, "begun": [0, 0], "session": "",
             "failed": None, "can_go_back": False, "settings": {}, "metrics": {}, "run": self.name,

@@ -4,6 +4,7 @@
     GET  /TOKEN/about       what can be set, and the presets, as JSON
     POST /TOKEN/frame       {tab, ms | steps, view}: the game plays for so long, and a frame comes back (frame.py)
     POST /TOKEN/do          {tab, do, ...}: something is turned, begun, stepped; complaints come back
+    POST /TOKEN/hand        {of, strokes, steps, anew}: what G makes of strokes on a picture, as a frame (hand.py)
     GET  /TOKEN/python, command, checkpoint.npz        to take along; POST /TOKEN/gif makes one of pictures
 
 The game plays only while somebody pulls: after a frame it goes on for a little while, until the next pull comes
@@ -25,6 +26,7 @@ import json
 import math
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -37,15 +39,19 @@ import numpy as np
 from .. import __version__
 from ..datasets.csv import parse
 from ..datasets.toys import Points
+from ..game.saved import restored, taken_down
+from ..game.update import NonFiniteError
+from ..gan import GAN
 from ..names import did_you_mean
 from . import take
 from .engine import Engine
 from .frame import Frame, finite
+from .hand import Hand
 from .runs import OpenedRun
 from .session import MOST_POINTS, Session, packed, unpacked
 from .settings import KNOBS, PRESETS
 from .turns import Turns
-from .worlds import DATA, YOURS
+from .worlds import DATA, YOURS, PicturesWorld
 
 __all__ = ["Lab", "Server"]
 
@@ -71,6 +77,8 @@ class Lab:
         self._turns = Turns(self._some)
         self._player, self._heard = "", 0.0
         self._left = self.engine.world.pace or 1  # steps of the next frame, in a world that has a pace
+        self._hand: tuple[int, Hand] | None = None  # and in which game it is; there is none until somebody paints
+        self._painting = threading.Lock()
         self._verbs: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
             "begin": self._begin, "preset": self._preset, "set": self._set, "try": self._try, "play": self._play,
             "points": self._points, "csv": self._csv, "back": self._back, "restart": self._restart,
@@ -139,6 +147,31 @@ class Lab:
                 return _answer(error.args[0], error.args[1])
             except (ValueError, TypeError, KeyError) as error:
                 return _answer({"": str(error)[:400]})
+
+    def hand(self, asked: Mapping[str, Any]) -> Frame:
+        """What G makes of strokes, as of `Hand.answer`; of several who paint, one after the other.
+
+        anew: by G as it is now; else by the one that was painted on last, if that is of this game. Raises ValueError or
+        TypeError for what cannot be painted, NonFiniteError for a G that has failed.
+        """
+        with self._painting:
+            return self._held(asked.get("anew") is True).answer(asked)
+
+    def _held(self, anew: bool) -> Hand:
+        """A G that is held still. The game waits while that is written down, and for no longer."""
+        if self.run is not None:
+            self._hand = self._hand or (0, Hand(self.run.game, self.run.gallery))
+            return self._hand[1]
+        with self._turns.mine():
+            engine = self.engine
+            if self._hand is not None and self._hand[0] == engine.games and not anew:
+                return self._hand[1]
+            if not isinstance(engine.world, PicturesWorld):
+                raise ValueError("there are no pictures to paint on in this game; take the digits, or open a run")
+            games, gallery, backend = engine.games, engine.world.gallery, engine.gan.backend
+            states, header = taken_down(engine.gan)
+        self._hand = games, Hand(restored(GAN, states, header, backend), gallery)
+        return self._hand[1]
 
     def python(self) -> str:
         with self._turns.mine():
@@ -318,6 +351,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(lab.frame(asked).encode(), "application/octet-stream")
             case "do":
                 self._json(lab.do(asked))
+            case "hand":
+                try:
+                    self._send(lab.hand(asked).encode(), "application/octet-stream")
+                except (ValueError, TypeError, NonFiniteError) as error:
+                    self._refuse(HTTPStatus.BAD_REQUEST, str(error)[:400])
             case "gif":
                 try:
                     self._send(gif(asked.get("frames"), asked.get("ms")), "image/gif")

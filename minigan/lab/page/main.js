@@ -3,6 +3,7 @@ import { Charts } from "./charts.js";
 import { whenColoursChange } from "./colours.js";
 import { Drawing } from "./drawing.js";
 import { element, grouped } from "./elements.js";
+import { Hand } from "./hand.js";
 import { Knobs } from "./knobs.js";
 import { buttons, Sentences } from "./sentences.js";
 import * as stage from "./stage.js";
@@ -47,6 +48,7 @@ const walk = new Walk(() => {
   state.due = true;
   next();
 });
+const hand = new Hand(() => walk.view());
 const charts = new Charts(byId("charts"), byId("trail"));
 const sentences = new Sentences(byId("sentences"), (remedy) => act("try", { text: remedy.text }), tell);
 
@@ -126,6 +128,7 @@ function show() {
   byId("speed").textContent = pace(header);
   stage.draw({ header, arrays }, changed);
   walk.show({ header, arrays });
+  hand.show({ header, arrays });
   charts.update({ header, arrays });
   sentences.update(header, header.playing);
   showFigures(header.figures ?? []);

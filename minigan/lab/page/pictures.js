@@ -2,6 +2,32 @@
 
 const sheet = document.createElement("canvas"); // images one below the other, one pixel a pixel
 
+/** How n images are arranged in a room: how often they are enlarged, from one to the next, and where the first is. */
+function arranged({ width, height }, [n, h, w], columns) {
+  const rows = Math.ceil(n / columns);
+  const gap = columns > 1 ? Math.max(2, Math.round(width / (40 * columns))) : 0;
+  const times = Math.min((width - gap * (columns - 1)) / (columns * w), (height - gap * (rows - 1)) / (rows * h));
+  const [dx, dy] = [times * w + gap, times * h + gap];
+  return { times, dx, dy, left: (width - columns * dx + gap) / 2, top: (height - rows * dy + gap) / 2 };
+}
+
+/** @param {number} n @returns {number} columns of samples: as many as rows */
+const square = (n) => Math.ceil(Math.sqrt(n));
+
+/**
+ * @param {{width: number, height: number}} size of the room of the samples
+ * @param {number[]} shape theirs
+ * @param {number[]} at in the room
+ * @returns {number | null} which sample is there
+ */
+export function cellAt(size, shape, [x, y]) {
+  const columns = square(shape[0]);
+  const { dx, dy, left, top } = arranged(size, shape, columns);
+  const [column, row] = [Math.floor((x - left) / dx), Math.floor((y - top) / dy)];
+  const i = row * columns + column;
+  return column >= 0 && column < columns && row >= 0 && i < shape[0] ? i : null;
+}
+
 /**
  * Images side by side, as large as the room allows and in its middle. Pixels stay squares with hard edges.
  * @param {CanvasRenderingContext2D} ctx
@@ -19,11 +45,7 @@ export function tiles(ctx, { width, height }, { data, shape: [n, h, w, channels]
   }
   brush.putImageData(image, 0, 0);
 
-  const rows = Math.ceil(n / columns);
-  const gap = columns > 1 ? Math.max(2, Math.round(width / (40 * columns))) : 0;
-  const times = Math.min((width - gap * (columns - 1)) / (columns * w), (height - gap * (rows - 1)) / (rows * h));
-  const [dx, dy] = [times * w + gap, times * h + gap];
-  const [left, top] = [(width - columns * dx + gap) / 2, (height - rows * dy + gap) / 2];
+  const { times, dx, dy, left, top } = arranged({ width, height }, [n, h, w], columns);
   const ratio = ctx.getTransform().a;
   const snap = (v) => Math.round(v * ratio) / ratio; // to a pixel of the screen: an edge between two is blurred
   ctx.imageSmoothingEnabled = times * ratio < 1; // only what is made smaller
@@ -40,7 +62,7 @@ export const pictures = {
   layers: [],
 
   draw(ctx, size, { arrays: { samples } }) {
-    if (samples) tiles(ctx, size, samples, Math.ceil(Math.sqrt(samples.shape[0])));
+    if (samples) tiles(ctx, size, samples, square(samples.shape[0]));
   },
 
   caption: ({ header, arrays: { samples } }) => (

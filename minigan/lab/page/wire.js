@@ -68,6 +68,13 @@ export const pull = async (wish) => unpack(await read((await ask("frame", { tab,
 /** @param {string} what @param {Object} [more] @returns {Promise<Answer>} */
 export const act = async (what, more) => read((await ask("do", { tab, do: what, ...more })).json());
 
+/**
+ * What G makes of strokes on a picture.
+ * @param {{of: Object, strokes: Object[], steps: number, anew: boolean}} wish
+ * @returns {Promise<Frame>}
+ */
+export const hand = async (wish) => unpack(await read((await ask("hand", wish)).arrayBuffer()));
+
 /** @param {string} name "python" or "command" @returns {Promise<string>} */
 export const text = async (name) => read((await ask(name)).text());
 

@@ -23,7 +23,7 @@ from .pictures import PicturesWorld
 from .plane import PlaneWorld
 from .world import World
 
-__all__ = ["DATA", "YOURS", "World", "toy", "world_for"]
+__all__ = ["DATA", "YOURS", "PicturesWorld", "World", "toy", "world_for"]
 
 YOURS, POINT, DIGITS = "yours", "point", "digits"
 DATA = {  # by name, with what the page calls them

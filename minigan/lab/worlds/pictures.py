@@ -48,25 +48,42 @@ class Gallery:
 
     def frame(self, gan: Generating, view: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:
         """view: {pad: [x, y], seed, label}, as far as somebody has asked for it."""
-        label, seed, (x, y) = self._label(gan, view), _seed(view), _pad(view)
-        a, b, c = gan.latents(3, seed, label)
-        # codes are those of the first corner: between two classes there is none
+        label = self._label(gan, view)
+        a, b, _ = gan.latents(3, _seed(view), label)
         noise = slice(gan.latent)
-        here = np.repeat(a[None], 1 + PATH, axis=0)
-        here[0, noise] = _kept((a + x * b + y * c)[noise] / np.sqrt(1 + x * x + y * y), gan)
+        way = np.repeat(a[None], PATH, axis=0)  # codes stay as they are: between two classes there is none
         for i, t in enumerate(np.linspace(0, np.pi / 2, PATH)):
-            here[1 + i, noise] = _kept(np.cos(t) * a[noise] + np.sin(t) * b[noise], gan)
-        made = images_of(gan, here, self.shape)
-        samples = images_of(gan, gan.latents(SAMPLES, gan.seed, self._labels(gan, label)), self.shape)
+            way[i, noise] = _kept(np.cos(t) * a[noise] + np.sin(t) * b[noise], gan)
+        made = images_of(gan, np.concatenate([self.latent(gan, view), way]), self.shape)
+        samples = images_of(gan, self._samples(gan, label), self.shape)
         arrays = {
-            "samples": _with_channels(samples),
-            "picked": _with_channels(made[:1]),
-            "strip": _with_channels(made[1:]),
+            "samples": with_channels(samples),
+            "picked": with_channels(made[:1]),
+            "strip": with_channels(made[1:]),
         }
         if self._images is not None:
-            arrays["neighbours"] = _with_channels(self._nearest(made[0]))
-        facts = {"labels": self._names(gan), "reach": REACH, "shape": list(self.shape), "of": self._of()}
+            arrays["neighbours"] = with_channels(self._nearest(made[0]))
+        facts = {"labels": self._names(gan), "reach": REACH, "shape": list(self.shape), "of": self._of(),
+                 "paints": not gan._codes.width}  # fmt: skip
         return facts, arrays
+
+    def latent(self, gan: Generating, view: Mapping[str, Any]) -> Array:
+        """The latent (1, ...) of one of the samples, {sample: i}, or of a place on the pad, {pad: [x, y], seed}; either
+        may have a label. Raises ValueError for a sample that is not shown."""
+        label = self._label(gan, view)
+        if "sample" in view:
+            i = view["sample"]
+            if not isinstance(i, int) or isinstance(i, bool) or not 0 <= i < SAMPLES:
+                raise ValueError(f"sample is {i!r:.40}, but a whole number from 0 to {SAMPLES - 1} was expected")
+            return self._samples(gan, label)[i : i + 1]
+        x, y = _pad(view)
+        a, b, c = gan.latents(3, _seed(view), label)
+        here, noise = a[None].copy(), slice(gan.latent)
+        here[0, noise] = _kept((a + x * b + y * c)[noise] / np.sqrt(1 + x * x + y * y), gan)
+        return here
+
+    def _samples(self, gan: Generating, label: int | None) -> Array:
+        return gan.latents(SAMPLES, gan.seed, gan.in_turn(SAMPLES) if label is None else label)
 
     def _names(self, gan: Generating) -> list[str]:
         """Of what it can be asked for."""
@@ -80,9 +97,6 @@ class Gallery:
     def _label(self, gan: Generating, view: Mapping[str, Any]) -> int | None:
         label = view.get("label")
         return label if isinstance(label, int) and 0 <= label < len(self._names(gan)) else None
-
-    def _labels(self, gan: Generating, label: int | None) -> Any:
-        return gan.in_turn(SAMPLES) if label is None else label
 
     def _nearest(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         assert self._images is not None
@@ -119,7 +133,7 @@ def _kept(noise: Array, gan: Generating) -> Array:
     return noise if isinstance(gan.noise_prior, Normal) else np.clip(noise, -1, 1)
 
 
-def _with_channels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def with_channels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, H, W, C), with one channel for grey ones."""
     return images if images.ndim == 4 else images[..., None]
 
