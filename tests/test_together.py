@@ -10,7 +10,19 @@ import pytest
 from family import CASES, DRAWN, X, assert_same, refinement, state, words
 from together import ThreadGroup, together
 
-from minigan import GAN, R1, SGD, BatchNorm, Dense, LeakyReLU, MinibatchStdDev, NonFiniteError, Sequential, Tanh
+from minigan import (
+    GAN,
+    R1,
+    SGD,
+    BatchNorm,
+    Dense,
+    LeakyReLU,
+    MinibatchStdDev,
+    NonFiniteError,
+    NonSaturating,
+    Sequential,
+    Tanh,
+)
 from minigan.backend import Backend, absent
 from minigan.backend.cupy_backend import CupyBackend
 from minigan.backend.nccl import NCCLGroup
@@ -51,6 +63,17 @@ def test_any_number_of_processes_plays_the_same_game(name: str, size: int) -> No
         assert_same(ours, history, tolerance)
         assert_same(theirs, learned, tolerance)
         assert_same(theirs, all_of_them[0][1])  # bit for bit
+
+
+def test_several_descents_of_an_update_have_a_share_of_each() -> None:
+    def play(be: Backend) -> dict[str, Array]:
+        game = refinement(be, "float64", g_steps=2)
+        game.fit(DRAWN, 4, batch=8)
+        return state(game)
+
+    whole = play(Backend())
+    for learned in together(2, play):
+        assert_same(learned, whole, tolerance=1e-12)
 
 
 @pytest.mark.parametrize("backend", [name for name in ("numba", "reference") if name not in absent()])
@@ -211,3 +234,22 @@ def test_a_number_that_is_not_finite_in_one_process_ends_all_of_them_alike() -> 
         assert_same(learned, state(alone), tolerance=1e-12)
     assert said == [str(expected.value)] * 4
     assert "1 of 40 elements" in said[0]
+
+
+class Odd(NonSaturating):
+    """A loss that is no number in the second process, though its gradient is."""
+
+    def fool(self, logits: Array, grad: Array, be: Backend) -> Any:
+        loss = super().fool(logits, grad, be)
+        return loss * np.nan if be.group.rank == 1 else loss
+
+
+def test_nor_does_a_loss_that_is_no_number_part_them() -> None:
+    def play(be: Backend) -> str:
+        with pytest.raises(NonFiniteError) as error:
+            mixing(be, objective=Odd()).fit(X, 3, batch=8)
+        return str(error.value)
+
+    assert together(2, play) == ["the loss of G is not finite at step 1, in the update of G: NaN in 1 of 1 elements; "
+                                 "the update was not made. Usual causes: a learning rate that is too high, or data "
+                                 "that is not finite"] * 2  # fmt: skip

@@ -223,7 +223,8 @@ class Update:
     def _explanation(self) -> NonFiniteError:
         step, player = self._game.steps + 1, self.player.name
         unknown = f"the norm of {player}'s gradient", "overflow"
-        name, what = first_nonfinite(self._arrays(), self.backend, self.backend.group) or unknown
+        looked = (first_nonfinite([(name, array)], self.backend, group) for name, array, group in self._arrays())
+        name, what = next(filter(None, looked), unknown)
         return NonFiniteError(
             step,
             name,
@@ -231,20 +232,24 @@ class Update:
             "Usual causes: a learning rate that is too high, or data that is not finite",
         )
 
-    def _arrays(self) -> Iterator[tuple[str, Array]]:
-        """Every array of the update, in the order in which it came to be; activations are computed again."""
-        names = {id(net): name for name, net in self._game.networks.items()}
+    def _arrays(self) -> Iterator[tuple[str, Array, Group]]:
+        """Every array of the update, in the order in which it came to be, and the processes that each have rows of it.
+
+        Activations are computed again. Parameters, loss and gradients are the same in each process.
+        """
+        names, group = {id(net): name for name, net in self._game.networks.items()}, self.backend.group
         for prefix, net in self._game.networks.items():
             for name, parameter in net.parameters.items():
-                yield f"{prefix}.{name}", parameter.data
-        yield from self.batches
+                yield f"{prefix}.{name}", parameter.data, ALONE
+        for name, batch in self.batches:
+            yield name, batch, group
         for net, x, on, train, stream, condition in self.passes:
             for name, y in net.activations(x, train=train, stream=stream, condition=condition):
-                yield f"the output of {names[id(net)]}.{name}" + (f" on {on}" if on else ""), y
-        yield f"the loss of {self.player.name}", self.loss
+                yield f"the output of {names[id(net)]}.{name}" + (f" on {on}" if on else ""), y, group
+        yield f"the loss of {self.player.name}", self.loss, ALONE
         for net in self.player.nets:
             for name, parameter in reversed(net.parameters.items()):
-                yield f"the gradient of {names[id(net)]}.{name}", parameter.grad
+                yield f"the gradient of {names[id(net)]}.{name}", parameter.grad, ALONE
 
 
 def first_nonfinite(arrays: Iterable[tuple[str, Array]], be: Backend, group: Group = ALONE) -> tuple[str, str] | None:
