@@ -22,17 +22,17 @@ from minigan.inversion import edit, kept_encoder, project
 from minigan.runs import pictures
 
 Pixels = np.ndarray[Any, Any]
-SCALE, STEPS = 2, 60
+SCALE = 2
 WHITE, BLACK = 1.0, -1.0
-STROKES = [  # for each of the digits: colour, and the corners of a line of (row, column)
-    (WHITE, [(14, 8), (14, 19)]), (BLACK, [(22, 12), (22, 27)]), (WHITE, [(5, 7), (5, 15)]),
-    (WHITE, [(13, 9), (13, 19)]), (WHITE, [(5, 7), (5, 17)]), (WHITE, [(22, 9), (22, 19)]),
-    (WHITE, [(6, 8), (6, 18)]), (WHITE, [(21, 6), (21, 14)]), (WHITE, [(13, 7), (21, 9)]),
-    (BLACK, [(8, 19), (14, 19)]),
+STROKES = [  # on each of the digits: colour, and the corners of a line of (row, column)
+    (WHITE, [(14, 9), (14, 19)]), (BLACK, [(22, 8), (22, 25)]), (WHITE, [(9, 9), (5, 14)]),
+    (WHITE, [(19, 9), (8, 18)]), (WHITE, [(6, 9), (6, 18)]), (WHITE, [(22, 10), (22, 19)]),
+    (WHITE, [(6, 9), (6, 17)]), (WHITE, [(20, 9), (23, 18)]), (WHITE, [(13, 8), (20, 8)]),
+    (BLACK, [(7, 17), (14, 21)]),
 ]  # fmt: skip
 
 
-def painted(shape: tuple[int, int], corners: list[tuple[int, int]], reach: float = 1.0) -> Pixels:
+def painted(shape: tuple[int, int], corners: list[tuple[int, int]], reach: float = 0.9) -> Pixels:
     """The pixels (H, W), bool, that are no further than that from the line."""
     rows, columns = np.indices(shape)
     mask = np.zeros(shape, bool)
@@ -74,7 +74,7 @@ def main() -> None:
     coloured = np.repeat(to_uint8(before).reshape(*mask.shape, 1), 3, axis=3)
     coloured[mask & (wishes > 0)] = 235, 80, 60
     coloured[mask & (wishes < 0)] = 70, 130, 235
-    _, after = edit(game, both, wishes, mask, steps=STEPS)
+    _, after = edit(game, both, wishes, mask, steps=300, outside=3.0)
     found |= {"painted on: white in red, black in blue": coloured, "after the edit": after}
     pictures.save_png(args.out, np.concatenate([pictures.written(row(part), name) for name, part in found.items()]))
 
