@@ -13,7 +13,8 @@ Plays the recipe `dcgan` (or another, --recipe); a folder of a run that is there
                      picture, and as many principal components of these as a latent has numbers
     strokes          a window of each test picture takes what the next one has there: the mean square under the mask
                      before and after the edit, and the change outside, which is held back or free
-    latency          milliseconds for one picture: what the encoder says, a descent of 30 steps, and an edit of 30
+    latency          milliseconds for one picture: what the encoder says, a descent of 30 steps by least squares and by
+                     Adam, and an edit of 30
 
 by an encoder alone, that has learned from G, or from training pictures as well; by descent from a random latent; and by
 descent from where the encoder guesses, by least squares, or by 500 steps of Adam. `--processes` rows are made side by
@@ -53,7 +54,7 @@ ROWS = dict.fromkeys([OWN, PICTURES, STROKES, LATENCY], 1)  # and one seed of ea
 FOUND = 1e-3  # a mean square below it is the same
 REPEATS = 20  # of what is timed
 ADAM_STEPS = 500
-NOTE = "One thread; rows side by side but for the latency."
+NOTE = "In brackets: --n. One thread; rows side by side but for the latency."
 PREPARING = threading.Lock()
 Pixels = np.ndarray[Any, Any]
 
@@ -208,7 +209,8 @@ def latency(hand: Hand, args: argparse.Namespace) -> list[trials.Row]:
     z, mask = encoder(image), np.ones((1, *image.shape[1:3]), bool)
     done: dict[str, Callable[[], Any]] = {
         "first answer of the encoder": lambda: game.generate(encoder(image)),
-        f"descent of {editing.STEPS} steps": lambda: project(game, image, encoder, steps=editing.STEPS),
+        f"{editing.STEPS} steps of least squares": lambda: project(game, image, encoder, steps=editing.STEPS),
+        f"{editing.STEPS} steps of Adam": lambda: project(game, image, encoder, method=ADAM, steps=editing.STEPS),
         f"edit of {editing.STEPS} steps": lambda: editing.edit(game, z, image, mask),
     }
     found = list[trials.Row]()
@@ -229,10 +231,10 @@ FIGURES: dict[str, Callable[[Hand, argparse.Namespace], list[trials.Row]]] = {
 COLUMNS: dict[str, dict[str, Callable[[trials.Row], str]]] = {
     OWN: {
         "G's own samples": lambda one: one["name"],
-        "mean square error": lambda one: f"{one['error']:.4f}",
+        "mean square error": lambda one: f"{one['error']:.1e}",
         "pixels found, %": lambda one: f"{100 * one['pixels']:.1f}",
         "latents found, %": lambda one: f"{100 * one['latents']:.1f}",
-        "latents off by, median": lambda one: f"{one['off']:.3f}",
+        "latents off by, median": lambda one: f"{one['off']:.1e}",
     },
     PICTURES: {
         "test pictures": lambda one: one["name"],

@@ -706,7 +706,7 @@ def test_the_benchmark_has_a_table_for_each_row(run: Path, tmp_path: Path, monke
     assert len(named) == 4
     assert all(one["after"] < one["before"] for one in strokes)
     assert strokes[0]["outside"] < strokes[1]["outside"]
-    assert len(latency) == 3
+    assert len(latency) == 4
     assert len(list(run.glob("encoder-*.npz"))) == 2
     monkeypatch.setattr(program, "opened", None)  # all is there by now
     assert [program.figures(name, 1, args) for name in program.ROWS] == rows
