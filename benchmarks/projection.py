@@ -13,12 +13,13 @@ Plays the recipe `dcgan` (or another, --recipe); a folder of a run that is there
                      picture, and as many principal components of these as a latent has numbers
     strokes          a window of each test picture takes what the next one has there: the mean square under the mask
                      before and after the edit, and the change outside, which is held back or free
-    latency          milliseconds for one picture: what the encoder says, a descent of 30 steps, and an edit of 30
+    latency          milliseconds for one picture: what the encoder says, a descent of 30 steps by least squares and by
+                     Adam, and an edit of 30
 
-by an encoder alone, that has learned from G, or from training pictures as well; by descent from random latents; and by
-descent from where the encoder guesses. `--processes` rows are made side by side, with one BLAS thread each: time
-`latency` by itself. What is finished is not made again: it lies in the folder of the run. Figures go to
-benchmarks/results/projection.json as they come (trials.py).
+by an encoder alone, that has learned from G, or from training pictures as well; by descent from a random latent; and by
+descent from where the encoder guesses, by least squares, or by 500 steps of Adam. `--processes` rows are made side by
+side, with one BLAS thread each: time `latency` by itself. What is finished is not made again: it lies in the folder of
+the run. Figures go to benchmarks/results/projection.json as they come (trials.py).
 """
 
 from __future__ import annotations
@@ -44,13 +45,16 @@ from minigan.evaluation.embeddings import Subject
 from minigan.game.generating import Generating
 from minigan.inversion import Encoder, editing, kept_encoder, project
 from minigan.inversion.given import samples_of
+from minigan.inversion.projection import ADAM, LEAST_SQUARES, PULL
+from minigan.inversion.projection import STEPS as DESCENT
 from minigan.runs.noted import shape_and_classes
 
 OWN, PICTURES, STROKES, LATENCY = "own samples", "test pictures", "strokes", "latency"
 ROWS = dict.fromkeys([OWN, PICTURES, STROKES, LATENCY], 1)  # and one seed of each
 FOUND = 1e-3  # a mean square below it is the same
 REPEATS = 20  # of what is timed
-NOTE = "One thread; rows side by side but for the latency."
+ADAM_STEPS = 500
+NOTE = "In brackets: --n. One thread; rows side by side but for the latency."
 PREPARING = threading.Lock()
 Pixels = np.ndarray[Any, Any]
 
@@ -76,7 +80,7 @@ def figures(row: str, seed: int, args: argparse.Namespace) -> trials.Row:
     target = folder / f"projection-{row.replace(' ', '-')}-{args.n}-{args.descent}-{args.encoder_steps}.json"
     if not target.exists():
         with PREPARING:
-            hand = opened(folder, args)
+            hand = opened(folder, args, row)
         found = FIGURES[row](hand, args)
         with write_atomically(target) as file:
             file.write(json.dumps(found, indent=1).encode())
@@ -93,29 +97,33 @@ def played(seed: int, args: argparse.Namespace) -> Path:
     return folder
 
 
-def opened(folder: Path, args: argparse.Namespace) -> Hand:
-    """The game, and encoders that are learned if they are not there."""
+def opened(folder: Path, args: argparse.Namespace, row: str = PICTURES) -> Hand:
+    """The game, and the encoders of a row, which are learned if they are not there."""
     checkpoint = folder / "checkpoint.npz"
     game = Game.load(checkpoint, args.backend)
     assert isinstance(game, Generating)
     subject = Subject(checkpoint, game.G, shape_and_classes(checkpoint, game)[0], "G", game.steps)
     train, test, _ = few_labels.splits(subject, args.data)
+    learned = {"encoder": None} | ({"encoder, training pictures too": train.images} if row == PICTURES else {})
     encoders = {
-        name: kept_encoder(game, folder, pictures, steps=args.encoder_steps)
-        for name, pictures in {"encoder": None, "encoder, training pictures too": train.images}.items()
+        name: kept_encoder(game, folder, pictures, steps=args.encoder_steps) for name, pictures in learned.items()
     }
     return Hand(folder, game, subject, train, test.of(np.arange(min(args.n, len(test)))), encoders)
 
 
-def ways(hand: Hand, steps: int) -> dict[str, Callable[[Pixels], Any]]:
+def ways(hand: Hand, steps: int, pull: float) -> dict[str, Callable[[Pixels], Any]]:
     """How latents of pictures are found, by name."""
     alone = {name: lambda x, e=encoder: project(hand.game, x, e, steps=0) for name, encoder in hand.encoders.items()}
     both = {
-        f"{name}, then descent": lambda x, e=encoder: project(hand.game, x, e, steps=steps)
+        f"{name}, then descent": lambda x, e=encoder: project(hand.game, x, e, steps=steps, pull=pull)
         for name, encoder in hand.encoders.items()
     }
-    random = {f"descent, best of {n}": lambda x, n=n: project(hand.game, x, steps=steps, starts=n) for n in (1, 4)}
-    return {**alone, **random, **both}
+    first = next(iter(hand.encoders.values()))
+    others = {
+        "descent alone": lambda x: project(hand.game, x, steps=steps, starts=1, pull=pull),
+        "encoder, then Adam": lambda x: project(hand.game, x, first, method=ADAM, steps=ADAM_STEPS, pull=pull),
+    }
+    return {**alone, **others, **both}
 
 
 def own_samples(hand: Hand, args: argparse.Namespace) -> list[trials.Row]:
@@ -123,7 +131,7 @@ def own_samples(hand: Hand, args: argparse.Namespace) -> list[trials.Row]:
     seed = hand.game.seed + 1  # other latents than those at which descents begin
     z = hand.game.latents(args.n, seed)
     x, found = hand.game.generate(z), list[trials.Row]()
-    for name, way in ways(hand, args.descent).items():
+    for name, way in ways(hand, args.descent, 0.0).items():
         latents, errors = way(x)
         off = np.mean((latents - z) ** 2, axis=1)
         found.append({
@@ -151,7 +159,7 @@ def test_pictures(hand: Hand, args: argparse.Namespace) -> list[trials.Row]:
         judged("nearest training picture", to_float(hand.train.images[nearest])),
         judged(f"{hand.game.latent} principal components", in_components(hand.train.images, x, hand.game.latent)),
     ]
-    for name, way in ways(hand, args.descent).items():
+    for name, way in ways(hand, args.descent, PULL).items():
         found.append(judged(name, hand.game.generate(way(images).latents)))
     return found
 
@@ -201,7 +209,8 @@ def latency(hand: Hand, args: argparse.Namespace) -> list[trials.Row]:
     z, mask = encoder(image), np.ones((1, *image.shape[1:3]), bool)
     done: dict[str, Callable[[], Any]] = {
         "first answer of the encoder": lambda: game.generate(encoder(image)),
-        f"descent of {editing.STEPS} steps": lambda: project(game, image, encoder, steps=editing.STEPS),
+        f"{editing.STEPS} steps of least squares": lambda: project(game, image, encoder, steps=editing.STEPS),
+        f"{editing.STEPS} steps of Adam": lambda: project(game, image, encoder, method=ADAM, steps=editing.STEPS),
         f"edit of {editing.STEPS} steps": lambda: editing.edit(game, z, image, mask),
     }
     found = list[trials.Row]()
@@ -222,10 +231,10 @@ FIGURES: dict[str, Callable[[Hand, argparse.Namespace], list[trials.Row]]] = {
 COLUMNS: dict[str, dict[str, Callable[[trials.Row], str]]] = {
     OWN: {
         "G's own samples": lambda one: one["name"],
-        "mean square error": lambda one: f"{one['error']:.4f}",
+        "mean square error": lambda one: f"{one['error']:.1e}",
         "pixels found, %": lambda one: f"{100 * one['pixels']:.1f}",
         "latents found, %": lambda one: f"{100 * one['latents']:.1f}",
-        "latents off by, median": lambda one: f"{one['off']:.3f}",
+        "latents off by, median": lambda one: f"{one['off']:.1e}",
     },
     PICTURES: {
         "test pictures": lambda one: one["name"],
@@ -254,7 +263,8 @@ def table(rows: Sequence[trials.Row]) -> str:
         columns = COLUMNS[row["row"]]
         title = f"{row['data']}, {row['recipe']}, {row['game_steps']:,} steps, seed {row['seed']}: {row['row']}"
         cells = [[shown(one) for shown in columns.values()] for one in row["found"]]
-        parts.append(f"{title}\n\n{console.table(list(columns), cells, left=(0,))}")
+        many = "" if row["row"] == LATENCY else f" ({row['n']:,})"
+        parts.append(f"{title}{many}\n\n{console.table(list(columns), cells, left=(0,))}")
     return "\n\n".join(parts)
 
 
@@ -262,8 +272,10 @@ def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, help="folder of the run; it is played there if there is none")
     parser.add_argument("--recipe", default="dcgan", help="that is played (default: dcgan)")
     parser.add_argument("--n", type=int, default=500, help="pictures (default: 500)")
-    parser.add_argument("--descent", type=int, default=500, help="steps of each descent (default: 500)")
-    parser.add_argument("--encoder-steps", type=int, default=5000, help="of each encoder (default: 5,000)")
+    parser.add_argument(
+        "--descent", type=int, default=DESCENT[LEAST_SQUARES], help="steps of each descent (default: 20)"
+    )
+    parser.add_argument("--encoder-steps", type=int, default=1000, help="of each encoder (default: 1,000)")
 
 
 if __name__ == "__main__":

@@ -137,6 +137,21 @@ def test_each_layer(layer: str, norm: str, train: bool) -> None:
     check(randomise(net, rng), rng.standard_normal((5, 3)), train, rng)
 
 
+@pytest.mark.parametrize("gain", [True, False])
+@pytest.mark.parametrize("act", [Tanh(), ReLU(), None], ids=repr)
+def test_batchnorm_with_running_statistics(act: Layer | None, gain: bool) -> None:
+    """Between curved layers, and with the activation that it applies itself."""
+    rng = np.random.default_rng(1)
+    behind = [] if act is None else [type(act)()]
+    net = Sequential(
+        Dense(3, 4), Tanh(), BatchNorm(4, eps=0.3, gain=gain), *behind, Dense(4, 3), Softplus(), dtype="float64"
+    )  # fmt: skip
+    net.load_state_dict(
+        net.state_dict() | {"2.running_mean": rng.normal(size=4), "2.running_var": rng.uniform(0.3, 2, 4)}
+    )
+    check(randomise(net, rng), rng.standard_normal((5, 3)), False, rng)
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_each_layer_alone(backend: Backend, layer: str) -> None:
     """Where nothing comes back from behind (dy₂ = 0), and where it is the first of all."""

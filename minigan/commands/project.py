@@ -46,6 +46,8 @@ descent goes on from there.
                               from the first picture to the second
   minigan project runs/dcgan-mnist-1 mnist --split test --n 100 --out found.npz
                               a data set, as --data takes one; its labels stay
+  minigan project runs/dcgan-mnist-1 seven.png --out found/ --training mnist
+                              by an encoder that learns from these as well
 """
 
 
@@ -74,8 +76,13 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     parser.add_argument("--split", choices=("train", "test"), default="train", help="of a data set (default: train)")
     parser.add_argument("--n", type=an_integer, metavar="N", help="the first so many of a data set (default: all)")
     parser.add_argument(
-        "--steps", type=an_integer, default=projection.STEPS, metavar="N",
-        help=f"of each descent; 0: what the encoder says (default: {projection.STEPS})",
+        "--method", choices=tuple(projection.STEPS), default=projection.LEAST_SQUARES,
+        help=f"of descent (default: {projection.LEAST_SQUARES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--steps", type=an_integer, metavar="N",
+        help=f"of each descent; 0: what the encoder says (default: {projection.STEPS[projection.LEAST_SQUARES]}, or "
+        f"{projection.STEPS[projection.ADAM]} of Adam)",
     )  # fmt: skip
     parser.add_argument(
         "--encoder",
@@ -87,6 +94,9 @@ def arguments(parser: argparse.ArgumentParser, argv: list[str]) -> None:
         "--encoder-steps", type=an_integer, default=encoders.STEPS, metavar="N",
         help=f"of the encoder, if it is learned now (default: {encoders.STEPS})",
     )  # fmt: skip
+    parser.add_argument(
+        "--training", metavar="DATA", help="the encoder learns from these training pictures too, as --data takes them"
+    )
     parser.add_argument(
         "--starts", type=an_integer, metavar="N",
         help=f"begin at so many random latents as well (default: 0, or {projection.STARTS} with --no-encoder)",
@@ -114,9 +124,11 @@ def project(
     walk: StrPath | None = None,
     split: Split = "train",
     n: int | None = None,
-    steps: int = projection.STEPS,
+    method: str = projection.LEAST_SQUARES,
+    steps: int | None = None,
     encoder: bool = True,
     encoder_steps: int = encoders.STEPS,
+    training: str | None = None,
     starts: int | None = None,
     seed: int | None = None,
     averaged: bool = True,
@@ -131,11 +143,14 @@ def project(
     `minigan.inversion.project` gives them. Pictures are scaled to the size of G's. sheet: a picture of the first of
     them beside G's. walk: a picture of the way from the first to the second. split, n: of the data set. encoder: begin
     where one guesses, which is kept beside the checkpoint; an AAE has its own. encoder_steps: of one that is learned
-    now. steps, starts, seed, averaged: as of `minigan.inversion.project`. say: called with sentences.
+    now. training: data from whose training pictures it learns as well. method, steps, starts, seed, averaged: as of
+    `minigan.inversion.project`. say: called with sentences.
 
     Returns what was found. Raises ValueError, TypeError or FileNotFoundError for what cannot be used.
     """
-    steps = integer("steps", steps, least=0)
+    steps = None if steps is None else integer("steps", steps, least=0)
+    if training is not None and not encoder:
+        raise ValueError("--training is what an encoder learns from; leave it out, or let an encoder guess")
     starts = None if starts is None else integer("starts", starts, least=0)
     target = Path(expand(out))
     table = target.suffix.lower() == ".npz"
@@ -166,9 +181,12 @@ def project(
         arrays["files"] = np.array([shown(os.fspath(file)) for file in given])
     if way is not None and len(asked) < 2:
         raise ValueError("a walk goes from one picture to another, but one was given; give two, or leave out --walk")
-    guess = _encoder(game, checkpoint.parent, encoder_steps, averaged, say) if encoder else None
+    guess = None
+    if encoder:
+        seen = None if training is None else subject.load(training, "train").images
+        guess = _encoder(game, checkpoint.parent, seen, encoder_steps, averaged, say)
     z, errors = projection.project(
-        game, asked, guess, steps=steps, starts=starts, seed=seed, averaged=averaged
+        game, asked, guess, method=method, steps=steps, starts=starts, seed=seed, averaged=averaged
     )  # fmt: skip
     made = images_of(game, z, subject.shape, averaged)
     arrays |= {"latents": z, "errors": errors}
@@ -186,8 +204,12 @@ def project(
     return Found(asked, made, z, errors)
 
 
-def _encoder(game: Generating, beside: Path, steps: int, averaged: bool, say: Say | None) -> projection.Encode:
-    """Who guesses latents: the E of an AAE, or one that was kept or is learned now."""
+def _encoder(
+    game: Generating, beside: Path, seen: Pixels | None, steps: int, averaged: bool, say: Say | None
+) -> projection.Encode:
+    """Who guesses latents: the E of an AAE, or one that was kept or is learned now. seen: pictures it learns from."""
     if isinstance(game, AAE):
+        if seen is not None:
+            raise ValueError("an AAE has an encoder, which has learned from pictures; leave out --training")
         return lambda samples: game.encode(samples, averaged)
-    return kept_encoder(game, beside, steps=steps, averaged=averaged, say=say)
+    return kept_encoder(game, beside, seen, steps=steps, averaged=averaged, say=say)

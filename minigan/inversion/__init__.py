@@ -4,11 +4,12 @@ G is differentiated with respect to its input, and nothing of it is changed. Aft
 "Inverting the Generator of a Generative Adversarial Network" (2016), who descend from random latents, and J.-Y. Zhu et
 al., "Generative Visual Manipulation on the Natural Image Manifold" (2016), who begin where a network guesses, and edit.
 
-    descent.py      the distance of G(z) from what is wanted, its gradient, and the way down
-    encoder.py      the network that guesses
-    kept.py         and is kept for the next time
-    projection.py   latents of pictures
-    editing.py      latents of pictures that were painted on
+    descent.py         the distance of G(z) from what is wanted, its gradient, and the way down by that
+    least_squares.py   the way down by how every pixel moves with every number of z
+    encoder.py         the network that guesses
+    kept.py            and is kept for the next time
+    projection.py      latents of pictures
+    editing.py         latents of pictures that were painted on
 """
 
 from .editing import Edited, edit

@@ -35,7 +35,8 @@ def kept_encoder(
             if say:
                 say(f"{error}; it is learned again")
     if say:
-        say(f"an encoder learns from {settings['steps']:,} batches of G's samples ...")
+        beside_them = "" if pictures is None else f", and as many of {len(pictures):,} pictures"
+        say(f"an encoder learns from {settings['steps']:,} batches of G's samples{beside_them} ...")
     encoder = Encoder.learn(game, pictures, steps=steps, averaged=averaged)
     try:
         encoder.save(path)

@@ -76,8 +76,10 @@ class Activation(Layer, abstract=True):
         return y, back
 
     def times_slope(self, y: Array, g: Array, run: Pass) -> Array:
-        """φ′ g."""
+        """φ′ g. g: as many rows as y, or several for each of them, one behind the other."""
         out = run.empty(g.shape)
+        if len(g) > len(y):
+            y = run.backend.xp.repeat(y, len(g) // len(y), axis=0)
         run.backend.bias_act_grad(g, y, self, out)
         return out
 

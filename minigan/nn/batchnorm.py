@@ -27,6 +27,7 @@ import numpy as np
 
 from ..spec import integer, number
 from .activations import Activation
+from .affine import second_order, times_slope
 from .init import Constant
 from .layer import Back, Layer, Parameter, Pass
 
@@ -130,7 +131,37 @@ class BatchNorm(Layer):
         return self._unit
 
     def twice(self, x: Array, run: Pass, act: Activation | None = None) -> tuple[Array, Back]:
-        raise ValueError(
-            "a penalty is on the gradient of one sample's output with respect to that sample, but batch normalisation "
-            "mixes the samples of a batch (Gulrajani 2017, section 4): take LayerNorm in its place, or none"
-        )
+        """With running statistics alone, where a sample's output is a function of that sample."""
+        if run.train:
+            raise ValueError(
+                "a penalty is on the gradient of one sample's output with respect to that sample, but batch "
+                "normalisation mixes the samples of a batch (Gulrajani 2017, section 4): take LayerNorm in its place, "
+                "or none"
+            )
+        xp, y = run.backend.xp, self.forward(x, run, act)[0]
+        beta, gamma = self.parameters["bias"], self.parameters.get("weight")
+        inv_std = 1 / xp.sqrt(self.buffers["running_var"] + self.eps)
+        mean = xp.array(self.buffers["running_mean"])
+        scale = inv_std if gamma is None else gamma.data * inv_std
+
+        def back(dy: Array) -> tuple[Array, Back]:
+            g = times_slope(act, y, dy, run)
+
+            def push(xdot: Array) -> tuple[Array, Back]:
+                adot = xdot * scale
+
+                def pull(dy2: Array | None) -> Array | None:
+                    h = second_order(act, y, dy, adot, dy2, run)
+                    change = g * xdot if h is None else g * xdot + h * (x - mean)
+                    if gamma is not None:
+                        gamma.add_grad(change.reshape(-1, self.n_features).sum(axis=0) * inv_std)
+                    if h is None:
+                        return None
+                    beta.add_grad(h.reshape(-1, self.n_features).sum(axis=0))
+                    return h * scale
+
+                return times_slope(act, y, adot, run), pull
+
+            return g * scale, push
+
+        return y, back

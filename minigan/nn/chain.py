@@ -164,8 +164,9 @@ class Chain(Layer):
 
         return y, chained
 
-    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
-        steps = list(self.steps(x, run, twice=True))
+    def twice(self, x: Array, run: Pass, depth: int | None = None) -> tuple[Array, Back]:
+        """depth: of the first so many layers."""
+        steps = list(self.steps(x, run, depth, twice=True))
         y, backs = steps[-1][1] if steps else x, [back for _, _, back in steps]
 
         def chained(dy: Array) -> tuple[Array, Back]:

@@ -63,7 +63,7 @@ class Residual(Chain):
 
         return y, back
 
-    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:  # type: ignore[override]
         fx, back_f = super().twice(x, run)
         _require_same(x.shape, fx.shape)
 
@@ -117,7 +117,7 @@ class Skip(Chain):
 
         return y, back
 
-    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:
+    def twice(self, x: Array, run: Pass) -> tuple[Array, Back]:  # type: ignore[override]
         fx, back_f = super().twice(x, run)
         shape = _concatenated(x.shape, fx.shape)
 
@@ -132,7 +132,7 @@ class Skip(Chain):
                     past2, through2 = (None, None) if dy2 is None else _part(dy2, x.shape[-1], run)
                     return _sum(past2, pull_f(through2), run)
 
-                return _join(xdot, fdot, run.empty(shape)), pull
+                return _join(xdot, fdot, run.empty((len(xdot), *shape[1:]))), pull
 
             return _sum(past, dx, run), push
 

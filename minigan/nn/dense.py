@@ -99,7 +99,7 @@ class Dense(Affine):
             be.gemm(g, W, out=dx)  # dx = g W
 
             def push(xdot: Array) -> tuple[Array, Back]:
-                adot = run.empty(y.shape)
+                adot = run.empty((len(xdot), self.n_out))
                 be.gemm(xdot, W.T, out=adot)  # ȧ = ẋ Wᵀ
 
                 def pull(dy2: Array | None) -> Array | None:

@@ -55,4 +55,4 @@ class Flatten(Layer):
 
 
 def _rearranged(x: Array, y: Array) -> tuple[Array, Back]:
-    return linear(y, lambda dy: dy.reshape(x.shape), lambda xdot: xdot.reshape(y.shape))
+    return linear(y, lambda dy: dy.reshape(x.shape), lambda xdot: xdot.reshape(-1, *y.shape[1:]))

@@ -97,7 +97,7 @@ class Windows(Affine, abstract=True):
             self._to_inputs(be, g, W, dx)
 
             def push(xdot: Array) -> tuple[Array, Back]:
-                adot = run.empty(y.shape)
+                adot = run.empty((len(xdot), *y.shape[1:]))
                 self._apply(be, xdot, W, adot)
 
                 def pull(dy2: Array | None) -> Array | None:
