@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,25 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} 
 SMALL = ["--data", "digits", "--size", "8", "--batch", "8", "--backend", "numpy", "--sample-every", "1000"]
 TRAIN = ["-m", "minigan", "train", "dcgan", *SMALL, "--width", "4"]
 PATIENCE = 60.0  # seconds for what takes a few
-ENV = os.environ | {"OPENBLAS_NUM_THREADS": "1", "HYDRA_DEMUX": os.environ.get("HYDRA_DEMUX", "poll")}
+ENV = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
 
 
-def mpiexec(n: int, *words: str, **settings: Any) -> subprocess.Popen[str]:
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nobody_is_left() -> Iterator[None]:
+    yield
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+
+
+def mpiexec(n: int, *words: str) -> subprocess.Popen[str]:
     command = [str(MPIEXEC), "-n", str(n), sys.executable, *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    return subprocess.Popen(command, text=True, env=ENV, **pipes, **settings)  # type: ignore[call-overload,no-any-return]
+    STARTED.append(subprocess.Popen(command, text=True, env=ENV, **pipes))  # type: ignore[call-overload]
+    return STARTED[-1]
 
 
 def minigan(n: int, *words: str) -> tuple[int, str, str]:
