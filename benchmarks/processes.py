@@ -31,7 +31,6 @@ from typing import Any
 
 import numpy as np
 from readme_tables import steps_of
-from trials import ONE_THREAD
 
 from minigan import console, environment
 from minigan.archive import write_atomically
@@ -39,6 +38,7 @@ from minigan.backend import get_backend
 from minigan.backend.mpi import MPIGroup, world
 from minigan.game import Play
 from minigan.recipes import gan
+from minigan.sweeps.processes import ONE_THREAD
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BATCHES = (32, 128, 512)

@@ -5,7 +5,7 @@
 
 Times whole commands, from the start of Python to the table: a sweep of one seed, a sweep of ten, and one run of
 `minigan train`, which has all cores to itself; in turn, so that whatever else the machine does falls on all of them
-alike. Runs of a sweep have one thread each. Figures go to benchmarks/results/sweep.json.
+alike. Runs of a sweep have one thread each. Figures go to benchmarks/results/sweep.json after each turn.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="quick")
     parser.add_argument("--data", default="digits", help="as for minigan train")
-    parser.add_argument("--steps", type=int, default=800, help="of a run (default: 800)")
+    parser.add_argument("--steps", type=int, default=400, help="of a run (default: 400)")
     parser.add_argument("--seeds", type=int, default=10, help="of the large sweep (default: 10)")
     parser.add_argument("--processes", type=int, default=environment.usable_cores(), help="default: one a core")
     parser.add_argument("--turns", type=int, default=3)
@@ -70,13 +70,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 found[name].append(seconds(*words, "--out", str(Path(folder, "made"))))
         print(table(found, one), flush=True)
-    about: dict[str, Any] = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
-        "note": f"{NOTE} The recipe {args.recipe} on {Path(args.data).name}, {args.steps:,} steps.",
-        "table": table(found, one), "seconds": found,
-    }  # fmt: skip
-    with write_atomically(RESULTS) as file:
-        file.write(json.dumps(about, indent=1).encode() + b"\n")
+        about: dict[str, Any] = {
+            "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
+            "note": f"{NOTE} The recipe {args.recipe} on {Path(args.data).name}, {args.steps:,} steps.",
+            "table": table(found, one), "seconds": found,
+        }  # fmt: skip
+        with write_atomically(RESULTS) as file:
+            file.write(json.dumps(about, indent=1).encode() + b"\n")
 
 
 if __name__ == "__main__":
