@@ -30,6 +30,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -248,6 +249,12 @@ def capture(check: Checks) -> None:
         "product by CuPy": lambda: cp.matmul(a, a, out=out),
         "number read": lambda: float(zero),
     }
+    with suppress(AttributeError, ImportError):  # a CuPy without NCCL
+        sums = cp.cuda.nccl.NcclCommunicator(1, cp.cuda.nccl.get_unique_id(), 0)
+        kind, operation = cp.cuda.nccl.NCCL_FLOAT32, cp.cuda.nccl.NCCL_SUM
+        others["sum by NCCL, of one process"] = lambda: sums.allReduce(
+            a.data.ptr, out.data.ptr, a.size, kind, operation, cp.cuda.get_current_stream().ptr
+        )
     if hasattr(library, "cublasSgemm_v2"):  # the stand-in may have none
         for name in ("GemmEx", "Sgemm_v2"):
             for workspace in (True, False):

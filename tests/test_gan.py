@@ -1143,7 +1143,7 @@ def test_a_number_that_is_not_finite_is_looked_for_in_the_pass_that_made_it(
         return output, back
 
     def looked(up: Update) -> NonFiniteError:
-        found = [(name, np.array(y)) for name, y in up._arrays() if name.startswith("the output of ")]
+        found = [(name, np.array(y)) for name, y, _ in up._arrays() if name.startswith("the output of ")]
         assert up.player.name == player
         for net in "GD":
             last = f"the output of {net}.4.Dense"

@@ -24,7 +24,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageFont
 
 from minigan import datasets, train
-from minigan.commands.train import _flags
+from minigan.commands.train import flags_of
 from minigan.datasets import Dataset, MissingSplit, fonts, load
 from minigan.datasets.fonts import Font
 from minigan.datasets.glyphs import Glyphs, glyphs
@@ -575,7 +575,7 @@ def test_names_hold_in_every_folder(few: Path) -> None:
     assert source_of(Path("glyphs")) == str(few.parent / "glyphs")
     assert source_of(Path("glyphs:few")) == str(few.parent / "glyphs:few")
     assert "glyphs" in datasets.NAMES
-    assert "glyphs:FOLDER" in _flags(get_recipe("quick"))["what learns from what"]["--data"]["help"]
+    assert "glyphs:FOLDER" in flags_of(get_recipe("quick"))["what learns from what"]["--data"]["help"]
 
 
 def test_a_run_finds_its_fonts_again(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:

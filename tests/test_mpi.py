@@ -21,7 +21,7 @@ from minigan import Game
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 MISSING = [what for what, there in (("mpi4py", importlib.util.find_spec("mpi4py")), ("mpiexec", MPIEXEC)) if not there]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} missing: pip install 'minigan[mpi]'")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} missing: pip install '.[mpi]'")
 
 SMALL = ["--data", "digits", "--size", "8", "--batch", "8", "--backend", "numpy", "--sample-every", "1000"]
 TRAIN = ["-m", "minigan", "train", "dcgan", *SMALL, "--width", "4"]

@@ -419,7 +419,7 @@ def test_any_number_of_processes_plays_the_same_game(name: str) -> None:
 
     def played(be: Backend) -> list[Array]:
         game = get_recipe(name).build(images.shape[1:], **few, backend=be, dtype="float64")
-        game.fit(data_for(name, images), 3, 12, labels=LABELS)
+        game.fit(data_for(name, images), 3, 16, labels=LABELS)
         return [net.backend.to_numpy(net.flat) for net in game.networks.values()]
 
     whole, others = played(get_backend("numpy")), together(2, played)

@@ -86,9 +86,9 @@ def test_what_d_sees_is_half_new_and_half_from_the_history(monkeypatch: pytest.M
     assert judging is not None
     original = type(judging).__call__
 
-    def watched(self: Any, up: Any, real: Array, fakes: Array, *rest: Any) -> Any:
+    def watched(self: Any, up: Any, real: Array, fakes: Array, **rest: Any) -> Any:
         shown.append(fakes.copy())
-        return original(self, up, real, fakes, *rest)
+        return original(self, up, real, fakes, **rest)
 
     monkeypatch.setattr(type(judging), "__call__", watched)
     before = past_of(game)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..extras import how_to_install
 from .group import ALONE, PATIENCE, Group
 
 Array = Any
@@ -87,8 +88,8 @@ def world() -> Group:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise ImportError(
-            f"this is one of {size} processes that mpiexec has begun, but mpi4py is not installed here or does not "
-            f"load ({error}): pip install 'minigan[mpi]'"
+            f"this is one of {size} processes that mpiexec has begun, but mpi4py does not load ({error}); "
+            f"{how_to_install('mpi')}"
         ) from None
     if MPI.COMM_WORLD.Get_size() == 1:
         raise RuntimeError(

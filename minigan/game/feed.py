@@ -26,7 +26,8 @@ class Feed:
 
     sources: by name, arrays (N, ...) of the backend; uint8 become floats in [−1, 1]. sizes: of a minibatch, by source.
     place: where a minibatch of so many of such a shape shall lie, or None for anywhere. parts: into how many equal ones
-    a minibatch falls, by source, of each of which processes that play together draw a share; 0 where each draws all.
+    a minibatch falls, by source, of each of which processes that play together draw a share; 0 where each draws all;
+    one by default.
 
     Raises ValueError for a minibatch that these processes cannot share evenly.
     """
@@ -39,13 +40,13 @@ class Feed:
         sources: Mapping[str, Source],
         sizes: Mapping[str, int],
         place: Place,
-        parts: Mapping[str, int],
+        parts: Mapping[str, int] | None = None,
     ) -> None:
         self._be, self._seed, self.sources, self.sizes = be, seed, sources, sizes
         self._rooms: dict[str, list[Array]] = {}
         self._shares: dict[str, list[tuple[slice, int]]] = {}  # rows of the rooms, and where in the minibatch they are
         for name, arrays in sources.items():
-            self._shares[name] = shares(be.group, sizes[name], parts[name])
+            self._shares[name] = shares(be.group, sizes[name], (parts or {}).get(name, 1))
             n, rooms = self._shares[name][-1][0].stop, list[Array]()
             for array in arrays:
                 shape = tuple(array.shape[1:])
