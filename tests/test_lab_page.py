@@ -334,5 +334,5 @@ def test_who_does_not_paint_asks_for_nothing(lab: Page) -> None:
     page.click("#plane")  # which chooses a sample only while somebody paints
     page.select_option("#preset", "ring")
     lab.until(lambda: "ring" in page.evaluate("() => location.hash"))
-    assert page.is_hidden("#hand")
+    lab.until(lambda: page.is_hidden("#hand"))  # there is nothing to paint on
     assert "hand" not in asked
