@@ -10,17 +10,15 @@ units and learns points in batches of 32. Figures go to benchmarks/results/diagn
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import record
 
 import minigan
-from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential, console, environment
-from minigan.archive import write_atomically
+from minigan import GAN, Adam, Dense, LeakyReLU, ReLU, Sequential, console
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.game import Play
@@ -67,11 +65,9 @@ def main() -> None:
     ]
     table = console.table(["run", "µs/step", "of diagnostics", "share"], rows, left=(0,))
     about = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": backend.name,
-        "note": "Medians over blocks of 50 steps.", "table": table,
+        "backend": backend.name, "note": "Medians over blocks of 50 steps.", "table": table,
     }  # fmt: skip
-    with write_atomically(RESULTS) as file:
-        file.write(json.dumps(about | {"runs": found}, indent=1).encode() + b"\n")
+    record(RESULTS, about | {"runs": found})
     print(table)
 
 

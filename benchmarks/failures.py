@@ -10,18 +10,16 @@ The settings of minigan/theory were chosen with other seeds, below 110. Figures 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import record
 
 import minigan
 from minigan import console, environment
-from minigan.archive import write_atomically
 from minigan.datasets.toys import get_toy
 from minigan.diagnostics import Diagnostics
 from minigan.game import Play
@@ -128,11 +126,10 @@ def main() -> None:
     quiet, games = rows[:watching], rows[watching:]
     shown = table(games, quiet)
     about = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
-        "note": f"Seeds {min(args.seeds)} to {max(args.seeds)}; settings were chosen with others.", "table": shown,
+        "backend": args.backend, "note": f"Seeds {min(args.seeds)} to {max(args.seeds)}; settings were chosen with others.",
+        "table": shown,
     }  # fmt: skip
-    with write_atomically(RESULTS) as file:
-        file.write(json.dumps(about | {"games": games, "healthy": quiet}, indent=1).encode() + b"\n")
+    record(RESULTS, about | {"games": games, "healthy": quiet})
     print(shown)
 
 

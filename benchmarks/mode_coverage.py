@@ -17,13 +17,13 @@ import argparse
 import json
 import statistics
 import time
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from record import record
+
 from minigan import console, environment
-from minigan.archive import write_atomically
 from minigan.datasets.toys import get_toy
 from minigan.sweeps import call, side_by_side
 from minigan.theory.plane import METHODS, N, game, look, play
@@ -125,11 +125,9 @@ def keep(rows: list[Figures], backend: str) -> None:
         "and far longer games: they are beside ours, not against them."
     )
     about = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "width": WIDTH, "batch": BATCH, "backend": backend,
-        "environment": environment.facts(), "note": note, "table": table(rows),
+        "width": WIDTH, "batch": BATCH, "backend": backend, "note": note, "table": table(rows),
     }  # fmt: skip
-    with write_atomically(RESULTS) as file:
-        file.write(json.dumps(about | {"rows": rows}, indent=1).encode() + b"\n")
+    record(RESULTS, about | {"rows": rows})
 
 
 if __name__ == "__main__":

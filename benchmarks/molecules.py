@@ -21,18 +21,16 @@ others. Seeds 1 to `--splits`, none left out. Figures go to benchmarks/results/m
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import record
 
-from minigan import MoleculeAAE, console, environment
-from minigan.archive import write_atomically
+from minigan import MoleculeAAE, console
 from minigan.backend import get_backend
 from minigan.datasets import load
 from minigan.datasets.molecules import Molecules
@@ -186,13 +184,11 @@ def main() -> None:
         found["screening"].append(screened)
         print(table(found), flush=True)
     about = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
-        "note": NOTE, "line": args.line, "steps": args.steps,
+        "backend": args.backend, "note": NOTE, "line": args.line, "steps": args.steps,
         "seconds": round(time.perf_counter() - began), "molecules": len(data), "library": len(library),
         "table": table(found), **found,
     }  # fmt: skip
-    with write_atomically(RESULTS) as out:
-        out.write(json.dumps(about, indent=1).encode() + b"\n")
+    record(RESULTS, about)
 
 
 if __name__ == "__main__":

@@ -25,15 +25,14 @@ import statistics
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from readme_tables import steps_of
+from record import record
 
-from minigan import console, environment
-from minigan.archive import write_atomically
+from minigan import console
 from minigan.backend import get_backend
 from minigan.backend.mpi import MPIGroup, world
 from minigan.game import Play
@@ -209,11 +208,9 @@ def main() -> None:
         f"takes {1e6 * latency:.0f} µs and {1e9 * rate:.2f} ms for each MB.\n\n{far(last, *step_of_a_gpu())}"
     )
     about = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(),
         "note": f"Medians over {BLOCKS} blocks of {STEPS} steps.", "table": text,
     }  # fmt: skip
-    with write_atomically(RESULTS / "processes.json") as file:
-        file.write(json.dumps(about | {"runs": found}, indent=1).encode() + b"\n")
+    record(RESULTS / "processes.json", about | {"runs": found})
     print(text)
 
 

@@ -22,15 +22,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from record import record
 
 import minigan
-from minigan import GAN, console, environment
-from minigan.archive import write_atomically
+from minigan import GAN, console
 from minigan.evaluation import Evaluator
 from minigan.nn import Dense
 from minigan.recipes import modern
@@ -127,12 +126,10 @@ def main() -> None:
             row = played(way, args.data, seed, args.steps, args.backend)  # meanwhile another process may have written
             rows = sorted([*kept(), row], key=lambda row: (list(WAYS).index(row["way"]), row["seed"]))
             about = {
-                "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(),
                 "backend": args.backend, "table": table(rows), "runs": rows,
                 "note": f"{Path(args.data).name}, {modern.BATCH} images an update; as many products in every row.",
             }  # fmt: skip
-            with write_atomically(RESULTS) as file:
-                file.write(json.dumps(about, indent=1).encode() + b"\n")
+            record(RESULTS, about)
             print(table(rows), flush=True)
 
 

@@ -11,19 +11,18 @@ alike. Runs of a sweep have one thread each. Figures go to benchmarks/results/sw
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from record import record
+
 from minigan import console, environment
-from minigan.archive import write_atomically
 
 RESULTS = Path(__file__).resolve().parent / "results" / "sweep.json"
 NOTE = "Whole commands, in seconds: the median, and in brackets each turn; a run of a sweep has one thread."
@@ -71,12 +70,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 found[name].append(seconds(*words, "--out", str(Path(folder, "made"))))
         print(table(found, one), flush=True)
         about: dict[str, Any] = {
-            "when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts(), "backend": args.backend,
+            "backend": args.backend,
             "note": f"{NOTE} The recipe {args.recipe} on {Path(args.data).name}, {args.steps:,} steps.",
             "table": table(found, one), "seconds": found,
         }  # fmt: skip
-        with write_atomically(RESULTS) as file:
-            file.write(json.dumps(about, indent=1).encode() + b"\n")
+        record(RESULTS, about)
 
 
 if __name__ == "__main__":

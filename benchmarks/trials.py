@@ -12,12 +12,12 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from minigan import cli, environment, sweeps
-from minigan.archive import write_atomically
+from record import record
+
+from minigan import cli, sweeps
 from minigan.commands.train import taken_apart
 from minigan.runs.config import Config
 
@@ -64,9 +64,7 @@ def keep(file: str, row: Row, number: str, rows: Sequence[str], table: Callable[
             [*others, row],
             key=lambda r: (r["data"] != "mnist", r["data"], rows.index(r["row"]), r[number], r.get("on", "")),
         )
-        when = {"when": datetime.now(UTC).strftime("%Y-%m-%d"), "environment": environment.facts()}
-        with write_atomically(path) as out:
-            out.write(json.dumps(when | about | {"table": table(runs), "runs": runs}, indent=1).encode() + b"\n")
+        record(path, about | {"table": table(runs), "runs": runs})
         print(table(runs), flush=True)
 
 
