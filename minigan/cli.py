@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None, run: Callable[[list[str]], int] | No
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it talks about its caches
     words = sys.argv[1:] if argv is None else list(argv)
-    code = (_together if mpi.is_launched() else _guarded)(run or _run, words)
+    code = (_together if mpi.launched() > 1 else _guarded)(run or _run, words)
     return _guarded(_flush) or code  # what is still buffered can fail to be written, too
 
 

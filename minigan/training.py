@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Backend, Group, get_backend
+from .backend import ALONE, Backend, Group, get_backend
 from .console import quoted, say
 from .datasets import Dataset
 from .game import Game
@@ -201,7 +201,7 @@ def resume(
     belong together; RuntimeError if another process is training in this folder; otherwise as `train` does.
     """
     pictures.require()
-    together = _backend("numpy", group).group
+    together = group or (backend.group if isinstance(backend, Backend) else ALONE)
     with StopRequest() as stop, _folder(together, lambda: RunFolder.open(directory)) as folder:
         old = folder.read_config()
         had = complete_options(old.recipe, old.options)

@@ -21,9 +21,10 @@ import fake_cupy
 import numpy as np
 import pytest
 from PIL import Image
+from run_folders import arrays, assert_same_run
 
 import minigan
-from minigan import archive, files
+from minigan import files
 from minigan.backend import get_backend
 from minigan.backend.numpy_backend import NumpyBackend
 from minigan.cli import main
@@ -85,22 +86,6 @@ def begin(data: Path, tmp_path: Path) -> Callable[..., Path]:
         return train(recipe, data, out=tmp_path / out, options=OPTIONS | (options or {}), **arguments)
 
     return run
-
-
-def arrays(folder: Path) -> dict[str, Any]:
-    return archive.load(folder / "checkpoint.npz")[0]
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    a, b = arrays(one), arrays(other)
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
-    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
-    assert sorted(f.name for f in (one / "samples").iterdir()) == sorted(f.name for f in (other / "samples").iterdir())
-    for file in (one / "samples").iterdir():
-        assert file.read_bytes() == (other / "samples" / file.name).read_bytes()
-    assert (one / "samples.png").read_bytes() == (other / "samples.png").read_bytes()
 
 
 def test_a_run_on_a_gpu_moves_to_a_cpu_and_back(

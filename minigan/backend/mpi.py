@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,14 +66,18 @@ class MPIGroup(Group):
         self.comm.Abort(code)
 
 
-def is_launched() -> bool:
-    """Whether this process is one of several that `mpiexec` has begun."""
-    return any(os.environ.get(name, "1") not in ("", "0", "1") for name in _SIZES)
+def launched() -> int:
+    """How many processes `mpiexec` has begun together with this one, as it tells them; 1 without it."""
+    return max([1, *_told(_SIZES)])
 
 
 def rank() -> int:
     """Which of them, as the launcher tells it."""
-    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, "").isdecimal()), 0)
+    return next(iter(_told(_RANKS)), 0)
+
+
+def _told(names: Sequence[str]) -> list[int]:
+    return [int(os.environ[name]) for name in names if os.environ.get(name, "").isdecimal()]
 
 
 @functools.cache
@@ -81,9 +86,8 @@ def world() -> Group:
 
     Raises ImportError without mpi4py, RuntimeError where that belongs to another MPI than the launcher.
     """
-    if not is_launched():
+    if (size := launched()) == 1:
         return ALONE
-    size = next(os.environ[name] for name in _SIZES if os.environ.get(name, "1") not in ("", "0", "1"))
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:

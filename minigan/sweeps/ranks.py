@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from ..backend.mpi import is_launched
+from ..backend.mpi import launched
 from ..extras import how_to_install
 from .processes import as_they_come, side_by_side
 
@@ -29,7 +29,7 @@ def handing_out(processes: int | None) -> Iterator[HandOut | None]:
     processes: so many at a time, where MPI has no part in it. On the ranks of MPI that play it is None, and when the
     block begins there is nothing left to play. Raises ImportError without mpi4py.
     """
-    if not is_launched():
+    if launched() == 1:
         yield partial(side_by_side, processes=processes)
         return
     try:
