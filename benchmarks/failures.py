@@ -126,7 +126,8 @@ def main() -> None:
     quiet, games = rows[:watching], rows[watching:]
     shown = table(games, quiet)
     about = {
-        "backend": args.backend, "note": f"Seeds {min(args.seeds)} to {max(args.seeds)}; settings were chosen with others.",
+        "backend": args.backend,
+        "note": f"Seeds {min(args.seeds)} to {max(args.seeds)}; settings were chosen with others.",
         "table": shown,
     }  # fmt: skip
     record(RESULTS, about | {"games": games, "healthy": quiet})
