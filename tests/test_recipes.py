@@ -255,6 +255,7 @@ _AAE: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "vat_epsilon": [({"categories": 3, "vat": 1.0}, 0.5)],
     "vat_ramp": [({"categories": 3, "vat": 1.0}, 5)],
     "width": [({}, 6)],
+    "e_depth": [({}, 3)],
     "noise": [({}, 0.2), ({}, 0.0)],
     **_OF_CODES,
 }

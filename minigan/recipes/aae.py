@@ -2,12 +2,14 @@
 
 A. Makhzani et al., "Adversarial Autoencoders", 2015; minigan/games/aae.py has the game.
 
-    E      pixels – w – w – latent + categories    Dense, BatchNorm, ReLU; Gaussian noise on the pixels
-    G      latent + categories – w – w – pixels    Dense, BatchNorm, ReLU; tanh at the end
-    D      latent – w/2 – w/2 – 1                  Dense, LeakyReLU; D_y, of categories, the same
+    E      pixels – w – ... – w – latent + categories    Dense, BatchNorm, ReLU; Gaussian noise on the pixels
+    G      latent + categories – w – w – pixels          Dense, BatchNorm, ReLU; tanh at the end
+    D      latent – w/2 – w/2 – 1                        Dense, LeakyReLU; D_y, of categories, the same
 
-The paper has w = 1000, no batchnorm, and SGD with momentum at rates that differ between the parts of the game and fall
-after 50 and 1,000 epochs; here it is Adam, whose rates fall to 0 along half a cosine.
+The paper has w = 1000, two hidden layers in E, no batchnorm, and SGD with momentum at rates that differ between the
+parts of the game and fall after 50 and 1,000 epochs; here it is Adam, whose rates fall to 0 along half a cosine. And E
+has four hidden layers: a code of the plane is two linear functions of the last one, and where each class is to have a
+place there, these two have to say what a classifier says with one for each class.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ def build(
     vat_epsilon: float = 0.25,
     vat_ramp: int = 0,
     width: int = 500,
+    e_depth: int = 4,
     noise: float = 0.1,
     r1: float = 0.1,
     average: float = 0.999,
@@ -71,6 +74,7 @@ def build(
     vat_epsilon: how far its adversarial images are from real ones, as a share of the distance to their tenth neighbour
     vat_ramp: steps in which that weight rises from 0; at first categories are to be found at all
     width: of hidden layers
+    e_depth: how many hidden layers E has
     noise: standard deviation of what is added to the pixels that E sees, in [-1, 1]
     r1: weight of the penalty on D's gradient with respect to codes
     average: decay of the averages of E and G; 0 for none
@@ -91,7 +95,7 @@ def build(
         return Adam(falling(rate, decay_steps, steps, before=before), beta1=momentum)
 
     return AAE(
-        encoder(pixels, latent + k, width, noise, seed=4 * seed, **where),
+        encoder(pixels, latent + k, width, noise, integer("e_depth", e_depth), seed=4 * seed, **where),
         decoder(latent + k, shape, width, seed=4 * seed + 1, **where),
         judge(latent + given, width // 2, seed=4 * seed + 2, **where),
         judge(k, width // 2, seed=4 * seed + 3, **where) if k else None,
@@ -102,9 +106,9 @@ def build(
     )  # fmt: skip
 
 
-def encoder(pixels: int, outputs: int, width: int, noise: float, **where: Any) -> Sequential:
+def encoder(pixels: int, outputs: int, width: int, noise: float, depth: int, **where: Any) -> Sequential:
     layers: list[Layer] = [Flatten(), *([GaussianNoise(noise)] if noise else [])]
-    return Sequential(*layers, *_hidden(pixels, width), Dense(width, outputs), **where)
+    return Sequential(*layers, *_hidden(pixels, width, depth), Dense(width, outputs), **where)
 
 
 def decoder(inputs: int, shape: tuple[int, ...], width: int, **where: Any) -> Sequential:
@@ -119,8 +123,8 @@ def judge(inputs: int, width: int, **where: Any) -> Sequential:
     return Sequential(*layers, Dense(width, 1), **where)
 
 
-def _hidden(n: int, width: int) -> list[Layer]:
+def _hidden(n: int, width: int, depth: int = 2) -> list[Layer]:
     layers: list[Layer] = []
-    for n_in, n_out in pairwise((n, width, width)):
+    for n_in, n_out in pairwise((n, *[width] * depth)):
         layers += [Dense(n_in, n_out, bias=False), BatchNorm(n_out), ReLU()]
     return layers
