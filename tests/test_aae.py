@@ -200,6 +200,18 @@ def test_what_does_not_fit_is_refused(what: str) -> None:
         call()
 
 
+def test_the_encoder_is_deeper_where_each_class_has_a_place() -> None:
+    def depth(**options: Any) -> int:
+        game = minigan.recipes.aae.build((4, 4), width=6, **options)
+        return sum(isinstance(layer, Dense) for layer in game.E.layers) - 1
+
+    assert depth(prior="ring", labelled=10) == 5
+    assert depth(prior="ring") == depth(categories="classes", labelled=10) == 2
+    assert depth(prior="ring", labelled=10, e_depth=3) == 3
+    with pytest.raises(ValueError, match="e_depth"):
+        depth(e_depth=0)
+
+
 # --- pictures --------------------------------------------------------------------------------------------------
 
 

@@ -7,9 +7,9 @@ A. Makhzani et al., "Adversarial Autoencoders", 2015; minigan/games/aae.py has t
     D      latent – w/2 – w/2 – 1                        Dense, LeakyReLU; D_y, of categories, the same
 
 The paper has w = 1000, two hidden layers in E, no batchnorm, and SGD with momentum at rates that differ between the
-parts of the game and fall after 50 and 1,000 epochs; here it is Adam, whose rates fall to 0 along half a cosine. And E
-has four hidden layers: a code of the plane is two linear functions of the last one, and where each class is to have a
-place there, these two have to say what a classifier says with one for each class.
+parts of the game and fall after 50 and 1,000 epochs; here it is Adam, whose rates fall to 0 along half a cosine. Where
+each class is to have a place in the plane, E has five: a code is two linear functions of the last hidden layer, which
+have to say what a classifier says with one for each class.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def build(
     vat_epsilon: float = 0.25,
     vat_ramp: int = 0,
     width: int = 500,
-    e_depth: int = 4,
+    e_depth: int | None = None,
     noise: float = 0.1,
     r1: float = 0.1,
     average: float = 0.999,
@@ -74,7 +74,7 @@ def build(
     vat_epsilon: how far its adversarial images are from real ones, as a share of the distance to their tenth neighbour
     vat_ramp: steps in which that weight rises from 0; at first categories are to be found at all
     width: of hidden layers
-    e_depth: how many hidden layers E has
+    e_depth: how many hidden layers E has; by default 5 where D is told labels, else 2
     noise: standard deviation of what is added to the pixels that E sees, in [-1, 1]
     r1: weight of the penalty on D's gradient with respect to codes
     average: decay of the averages of E and G; 0 for none
@@ -89,13 +89,14 @@ def build(
     k = parts if categories == "classes" else integer("categories", categories, least=0)
     drawn = {"ring": Ring, "swiss-roll": SwissRoll}[prior](parts) if prior != "normal" else NAMED[prior]()
     given = drawn.parts + 1 if labelled and not k else 0
+    depth = (5 if given else 2) if e_depth is None else integer("e_depth", e_depth)
     weight: float | Schedule = Linear(0.0, vat, vat_ramp) if vat and vat_ramp else vat
 
     def rule(rate: float, momentum: float, before: int = 0) -> Adam:
         return Adam(falling(rate, decay_steps, steps, before=before), beta1=momentum)
 
     return AAE(
-        encoder(pixels, latent + k, width, noise, integer("e_depth", e_depth), seed=4 * seed, **where),
+        encoder(pixels, latent + k, width, noise, depth, seed=4 * seed, **where),
         decoder(latent + k, shape, width, seed=4 * seed + 1, **where),
         judge(latent + given, width // 2, seed=4 * seed + 2, **where),
         judge(k, width // 2, seed=4 * seed + 3, **where) if k else None,

@@ -18,6 +18,5 @@ from . import aae
 STEPS, BATCH = 9_000, aae.BATCH
 
 build = partial(
-    aae.build, categories=16, latent=5, vat=6.0, vat_ramp=3000, d_lr=4e-3, e_lr=2e-3, e_depth=2, decay_steps=0,
-    steps=STEPS,
+    aae.build, categories=16, latent=5, vat=6.0, vat_ramp=3000, d_lr=4e-3, e_lr=2e-3, decay_steps=0, steps=STEPS
 )  # fmt: skip

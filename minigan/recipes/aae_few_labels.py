@@ -17,5 +17,5 @@ STEPS, BATCH = 6_000, aae.BATCH
 
 build = partial(
     aae.build, categories="classes", latent=10, labelled=100, vat=6.0, vat_ramp=3000, d_lr=4e-3, e_lr=2e-3,
-    e_depth=2, decay_steps=0, steps=STEPS,
+    decay_steps=0, steps=STEPS,
 )  # fmt: skip

@@ -25,7 +25,7 @@ from ..vat import VAT
 from .gan import falling
 from .pix2pix import Noise, block, noise_layers, patches, u_net
 
-STEPS, BATCH, D_PRETRAIN = 10_000, 64, 200
+STEPS, BATCH, D_PRETRAIN = 8_000, 64, 200
 
 
 def build(
