@@ -21,10 +21,11 @@ import trials
 
 from minigan import console
 
+RING = ["--prior", "ring", "--labelled", "10000"]
 ROWS: dict[str, tuple[str, list[str], int]] = {  # recipe, its options, how many runs a table has
     "normal": ("aae", [], 1),
-    "ten Gaussians, 10,000 labels told to D": ("aae", ["--prior", "ring", "--labelled", "10000"], 1),
-    "the same, E of two hidden layers": ("aae", ["--prior", "ring", "--labelled", "10000", "--e-depth", "2"], 1),
+    "ten Gaussians, 10,000 labels told to D": ("aae", [*RING, "--steps", "10000"], 1),
+    "ten Gaussians, E of two hidden layers": ("aae", [*RING, "--e-depth", "2"], 1),
     "swiss roll, 10,000 labels told to D": ("aae", ["--prior", "swiss-roll", "--labelled", "10000"], 1),
     "100 labels": ("aae-few-labels", [], 10),
     "100 labels, as in the paper: no VAT": ("aae-few-labels", ["--vat", "0"], 1),

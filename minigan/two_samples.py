@@ -22,9 +22,10 @@ Array = np.ndarray[Any, Any]
 def told_apart(one: Array, other: Array, *, width: int = 128, steps: int = 2000, seed: int = 0) -> float:
     """The share of samples that a fresh D puts into the right set, of those that it was not trained on: 0.5 to 1.
 
-    one, other: samples (n, m), as many of each, floats; every other one trains, the rest tests. They are brought to
-    mean 0 and variance 1 together. width: of D's three hidden layers. steps: of its training, on batches of 256.
-    seed: of weights and batches.
+    one, other: samples (n, m), as many of each, floats; a random half trains, the rest tests, since data has an order:
+    of the training images of MNIST, D tells those in even places from those in odd ones. They are brought to mean 0 and
+    variance 1 together. width: of D's three hidden layers. steps: of its training, on batches of 256. seed: of weights,
+    halves and batches.
 
     Raises ValueError unless both have one shape and at least four samples.
 
@@ -45,6 +46,7 @@ def told_apart(one: Array, other: Array, *, width: int = 128, steps: int = 2000,
         Dense(width, 1), seed=seed,
     )  # fmt: skip
     rule, rng, objective = Adam(Cosine(1e-3, 0.0, steps)).bind(D), np.random.default_rng(seed), NonSaturating()
+    one, other = (part[rng.permutation(len(part))] for part in (one, other))
     known = one[::2], other[::2]
     for _ in range(steps):
         batches = [part[rng.integers(0, len(part), 128)] for part in known]
