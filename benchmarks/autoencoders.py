@@ -60,7 +60,7 @@ def table(rows: Sequence[trials.Row]) -> str:
         classes = [None if row["errors"] is None else row["errors"] / row["n"] for row in group]
         cells.append([
             data, name, f"{len(group)}", f"{group[0]['steps']:,}",
-            f"{statistics.fmean(row['seconds'] for row in group) / 60:.0f}", _each([row["apart"] for row in group], 1),
+            trials.minutes(group), _each([row["apart"] for row in group], 1),
             _each(classes), *(_each([row[what] for row in group]) for what in ("many_to_one", "matched_error")),
         ])  # fmt: skip
     head = ["data", "codes", "runs", "steps", "minutes", "told apart, %", "errors, %", "many-to-one, %", "matched, %"]

@@ -57,7 +57,7 @@ def table(rows: Sequence[trials.Row]) -> str:
         cells.append([
             data, f"`{name}`" if name == "ssgan" else name, f"{group[0]['labels']}",
             ", ".join(str(row["split"]) for row in group), f"{group[0]['steps']:,}",
-            f"{statistics.fmean(row['seconds'] for row in group) / 60:.0f}", f"{statistics.fmean(right):.2f}{each}",
+            trials.minutes(group), f"{statistics.fmean(right):.2f}{each}",
         ])  # fmt: skip
     head = ["data", "D learns from", "labels", "splits", "steps", "minutes", "accuracy, %"]
     return console.table(head, cells, left=(0, 1))

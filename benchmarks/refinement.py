@@ -114,18 +114,12 @@ def table(rows: Sequence[trials.Row]) -> str:
         played = group[0]["steps"] > 0
         cells.append([
             name, ", ".join(str(row["seed"]) for row in group), f"{group[0]['steps']:,}" if played else "",
-            _minutes(group) if played else "",
+            trials.minutes(group) if played else "",
             f"{statistics.fmean(row['change'] for row in group):.1f}" if played else "",
             f"{statistics.fmean(kept):.1f}" if kept else "–", f"{statistics.fmean(right):.2f}{each}",
         ])  # fmt: skip
     head = ["learned from", "seeds", "steps", "minutes", "change", "label kept, %", "real test images read, %"]
     return console.table(head, cells, left=(0,))
-
-
-def _minutes(group: Sequence[trials.Row]) -> str:
-    """The median of those that are known: a run may have waited for other work of the machine."""
-    known = [row["seconds"] / 60 for row in group if row["seconds"]]
-    return f"{statistics.median(known):.0f}" if known else "–"
 
 
 def fonts(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +41,12 @@ def played(
     steps = Config.read(folder / "config.json").steps
     about = {"data": Path(args.data).name, "steps": steps, "seconds": round(run.seconds or 0)}  # 0: not known
     return about, json.loads((folder / JUDGED).read_text("utf-8"))
+
+
+def minutes(rows: Sequence[Row]) -> str:
+    """How long runs took: the median of those that are known, since a run may have waited for others of the machine."""
+    known = [row["seconds"] / 60 for row in rows if row["seconds"]]
+    return f"{statistics.median(known):.0f}" if known else "–"
 
 
 def minigan(*words: str) -> None:

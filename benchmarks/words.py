@@ -61,7 +61,7 @@ def table(rows: Sequence[trials.Row]) -> str:
         found = [row["obeyed"] for row in group]
         cells.append([
             name, f"{len(group)}", f"{group[0]['steps']:,}",
-            f"{statistics.fmean(row['seconds'] for row in group) / 60:.0f}", *_of(found, facts),
+            trials.minutes(group), *_of(found, facts),
             f"{statistics.fmean(row['frechet'] for row in group):.2f}",
         ])  # fmt: skip
     for name in dict.fromkeys(rival["name"] for rival in rows[0]["rivals"]):
