@@ -55,7 +55,7 @@ def build(
     gradient_penalty: float = 0.0,
     r1: float = 0.0,
     instance_noise: float = 0.0,
-    average: float = 0.99,
+    average: float = 0.999,
     lr: float = 1e-3,
     d_lr: float | None = None,
     decay_steps: int | Literal["all"] = 0,
