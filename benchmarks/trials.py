@@ -39,6 +39,8 @@ def played(
     if run.outcome != sweeps.FINISHED:
         raise RuntimeError(f"{folder.name} {run.outcome}: {run.said}")
     steps = Config.read(folder / "config.json").steps
+    if (asked := given.get("steps", steps)) != steps:
+        raise RuntimeError(f"{folder} ended after {steps:,} steps, and {asked:,} were asked for; give another --out")
     about = {"data": Path(args.data).name, "steps": steps, "seconds": round(run.seconds or 0)}  # 0: not known
     return about, json.loads((folder / JUDGED).read_text("utf-8"))
 

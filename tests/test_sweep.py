@@ -607,6 +607,8 @@ def test_a_benchmark_keeps_rows_as_they_come_and_makes_none_again(
         f"{work} {run}" for work in ("_judge", "_train") for run in ("plain-1", "plain-2", "wide-1")
     ]
     assert Config.read(tmp_path / "runs" / "wide-1" / "config.json").options["d_width"] == 16
+    with pytest.raises(RuntimeError, match=r"wide-1 ended after 3 steps, and 5 were asked for; give another --out"):
+        main("wide", "--steps", "5")
     rows["plain"] = 3
     monkeypatch.setattr(outcome, "call", lambda *_: (_ for _ in ()).throw(Died(-9, "my last words")))
     with pytest.raises(RuntimeError, match="plain-3 failed: the process ended with signal SIGKILL: my last words"):
