@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -42,6 +43,13 @@ settings.register_profile("quick", settings.get_profile("minigan"), max_examples
 settings.load_profile("minigan")
 
 GPU_SECONDS = 60.0  # of a test marked gpu, unless its mark says more: kernels are compiled in the first ones
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _less_to_look_through() -> None:
+    """What there is by now, thousands of tests among it, stays: no search for garbage has to go through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
