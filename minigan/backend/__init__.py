@@ -4,7 +4,7 @@ reference.py       the operations, in plain array code: what every backend must 
 cpu.py             what the two CPU backends have in common: threads, scratch, products
 cpu_conv.py        and convolutions, a few samples at a time
 numpy_backend.py   on the CPU
-numba_backend.py   on the CPU, with the loops of numba_loops.py compiled
+numba_backend.py   on the CPU, with the loops of numba_loops.py and numba_direct.py compiled
 cupy_backend.py    on a GPU, with the kernels of kernels.cu and the products of cublas.py
 graph.py           a step that is played again and again, as one CUDA graph
 workarounds.py     ways around a driver or a library that does not do its part

@@ -9,17 +9,18 @@ activations without a loop there.
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ..extras import how_to_install
 from ..spec import Spec
-from . import factors, numba_loops, numpy_backend
+from . import factors, numba_direct, numba_loops, numpy_backend
 from .counter import Count, Rate
 from .cpu_planes import blocks
 from .numpy_backend import NumpyBackend
@@ -27,6 +28,8 @@ from .reference import Pair
 from .threads import cut
 
 Array = Any
+
+LINE, ROWS = 512, 1 << 13  # see `_at_once`
 
 # The names of activations in numba_loops.py, for these very classes: one that is derived from them may be another
 # function. What is not here is array code.
@@ -59,7 +62,73 @@ class NumbaBackend(NumpyBackend):
         ranges = cut(x.shape[1], min(self.threads, passes * x.size // self.SWEEP), multiple=16)
         self._share(lambda c: work(c.start, c.stop), ranges)
 
+    # Of few columns an inner loop is over before it has begun. So several short rows are taken as one long one, with
+    # vectors repeated as often, and of sums of columns those that belong together are added in the end.
+
+    def _repeated(self, times: int, *vectors: Array) -> list[Array]:
+        """The vectors, each so many times in a row."""
+        return list(vectors) if times == 1 else [v.reshape(-1) for v in self._spread(times, vectors)]
+
+    def _sum_columns(
+        self, work: Callable[..., object], x: Array, times: int, sums: tuple[Array, ...], accumulate: bool = False
+    ) -> None:
+        """Call work(*totals, lo, hi) for ranges of the columns of x, rows that are `times` as long as those wanted, and
+        write the totals down in `sums`, or add them to these."""
+        if times == 1 and not accumulate:
+            self._share_columns(lambda lo, hi: work(*sums, lo, hi), x)
+            return
+        totals = [self._temporary(_TOTALS[i], (times * out.size,), out.dtype) for i, out in enumerate(sums)]
+        self._share_columns(lambda lo, hi: work(*totals, lo, hi), x)
+        for total, out in zip(totals, sums, strict=True):
+            added = self._temporary("added", out.shape, out.dtype) if accumulate else out
+            np.add.reduce(total.reshape(times, -1), axis=0, out=added)
+            if accumulate:
+                np.add(out, added, out=out)
+
     # --- convolutions ------------------------------------------------------------------------------------------
+
+    def _conv_planes(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
+        if len(w) % 8 or out.shape[2] < 4:
+            return super()._conv_planes(x, w, out, stride, padding)
+        W = self._turned_round(w)
+
+        def part(samples: slice) -> None:
+            framed, steps = self._frame(x, stride, padding)
+            self._run.direct.conv(_lines(x[samples]), W, out[samples], framed, *steps)
+
+        return self._share(part, self._samples(w, out))
+
+    def _weights_of_planes(self, g: Array, x: Array, dw: Array, stride: Pair, padding: Pair, accumulate: bool) -> None:
+        o, kh, kw, c = dw.shape
+        if o % 8 or kw * c % 4:
+            return super()._weights_of_planes(g, x, dw, stride, padding, accumulate)
+        parts = self._samples(dw, g)
+        sums = self._temporary("sums", (len(parts), kh, kw * c, o), dw.dtype)
+
+        def part(i: int) -> None:
+            framed, steps = self._frame(x, stride, padding)
+            self._run.direct.conv_weights(g[parts[i]], _lines(x[parts[i]]), sums[i], framed, *steps)
+
+        self._share(part, range(len(parts)))
+        for more in sums[1:]:
+            np.add(sums[0], more, out=sums[0])
+        found = sums[0].reshape(kh, kw, c, o).transpose(3, 0, 1, 2)
+        np.add(dw, found, out=dw) if accumulate else np.copyto(dw, found)
+        return None
+
+    def _frame(self, x: Array, stride: Pair, padding: Pair) -> tuple[Array, tuple[int, ...]]:
+        """Zeros for one of the images x and what is around it, and how windows stand in it, as numba_direct.py asks."""
+        _, height, width, c = x.shape
+        framed = self._temporary("frame", (height + 2 * padding[0], (width + 2 * padding[1]) * c), x.dtype)
+        framed.fill(0)
+        return framed, (stride[0], stride[1] * c, padding[0], padding[1] * c)
+
+    def _turned_round(self, w: Array) -> Array:
+        """w (O, kh, kw, C) as (kh, kw·C, O)."""
+        o, kh, kw, c = w.shape
+        W = self._temporary("weights", (kh, kw, c, o), w.dtype)
+        np.copyto(W, w.transpose(1, 2, 3, 0))
+        return W.reshape(kh, kw * c, o)
 
     def _patches(self, x: Array, patches: Array, stride: Pair, padding: Pair) -> None:
         self._run.patches(_lines(x), _lines(patches), x.shape[3], *stride, *padding)
@@ -80,12 +149,16 @@ class NumbaBackend(NumpyBackend):
 
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
         loop = _loop(act)
-        if bias is None or loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
+        if loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
             return super().bias_act(x, bias, act, out)
         if out is not x:
             np.copyto(out, x)
-        work, extra = getattr(self._run, f"bias_{loop}"), _extra(loop, act, x)
-        return self._share_rows(lambda rows: work(out[rows], bias, *extra), x)
+        if bias is None:
+            bias = self._temporary("zero", out.shape[1:], out.dtype)
+            bias.fill(0)
+        work, extra, times = getattr(self._run, f"bias_{loop}"), _extra(loop, act, x), _at_once(out)
+        lines, (added,) = _joined(times, out), self._repeated(times, bias)
+        return self._share_rows(lambda rows: work(lines[rows], added, *extra), lines)
 
     def bias_act_grad(
         self, dy: Array, y: Array, act: Any, out: Array, dbias: Array | None = None, accumulate: bool = False
@@ -95,16 +168,15 @@ class NumbaBackend(NumpyBackend):
             return super().bias_act_grad(dy, y, act, out, dbias, accumulate)
         if out is not dy:
             np.copyto(out, dy)
-        extra = _extra(loop, act, dy)
+        extra, times = _extra(loop, act, dy), _at_once(out, y)
+        lines, seen = _joined(times, out), _joined(times, y)
         if dbias is None:
             work = getattr(self._run, f"{loop}_grad")
-            return self._share_rows(lambda rows: work(out[rows], y[rows], *extra), dy)
-        work = getattr(self._run, f"{loop}_grad_sum")
-        total = self._temporary("total", dbias.shape, dbias.dtype) if accumulate else dbias
-        self._share_columns(lambda lo, hi: work(out, y, total, lo, hi, *extra), dy)
-        if accumulate:
-            np.add(dbias, total, out=dbias)
-        return None
+            return self._share_rows(lambda rows: work(lines[rows], seen[rows], *extra), lines)
+        sums = getattr(self._run, f"{loop}_grad_sum")
+        return self._sum_columns(
+            lambda total, lo, hi: sums(lines, seen, total, lo, hi, *extra), lines, times, (dbias,), accumulate
+        )
 
     def maxout(self, x: Array, out: Array, winners: Array) -> None:
         self._share_rows(lambda rows: self._run.maxout(x[rows], out[rows], winners[rows]), x)
@@ -118,6 +190,8 @@ class NumbaBackend(NumpyBackend):
     def _batchnorm(
         self, x: Array, gamma: Array, beta: Array, eps: float, out: Array, mean: Array, var: Array, inv_std: Array
     ) -> None:
+        if _at_once(x, out) > 1:
+            return super()._batchnorm(x, gamma, beta, eps, out, mean, var, inv_std)
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
 
         def work(lo: int, hi: int) -> None:
@@ -128,9 +202,19 @@ class NumbaBackend(NumpyBackend):
             self._run.normalize(x, mean, scale, beta, out, lo, hi)
 
         self._share_columns(work, x, passes=3)
+        return None
 
     def _moments(self, x: Array, mean: Array, var: Array) -> None:
-        self._share_columns(lambda lo, hi: self._moments_of(x, mean, var, lo, hi), x, passes=2)
+        times = _at_once(x)
+        if times == 1:
+            return self._share_columns(lambda lo, hi: self._moments_of(x, mean, var, lo, hi), x, passes=2)
+        n, lines, run = len(x), _joined(times, x), self._run
+        self._sum_columns(lambda total, lo, hi: run.column_sum(lines, total, lo, hi), lines, times, (mean,))
+        np.divide(mean, n, out=mean)
+        (middle,) = self._repeated(times, mean)
+        self._sum_columns(lambda total, lo, hi: run.square_sum(lines, middle, total, lo, hi), lines, times, (var,))
+        np.divide(var, n, out=var)
+        return None
 
     def _moments_of(self, x: Array, mean: Array, var: Array, lo: int, hi: int) -> None:
         n, c = len(x), slice(lo, hi)
@@ -142,17 +226,25 @@ class NumbaBackend(NumpyBackend):
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
         np.multiply(gamma, inv_std, out=scale)
-        self._share_columns(lambda lo, hi: self._run.normalize(x, mean, scale, beta, out, lo, hi), x)
+        times = _at_once(x, out)
+        lines, made, vectors = _joined(times, x), _joined(times, out), self._repeated(times, mean, scale, beta)
+        self._share_columns(lambda lo, hi: self._run.normalize(lines, *vectors, made, lo, hi), lines)
 
     def _normalize_sums(self, g: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array) -> None:
-        self._share_columns(lambda lo, hi: self._run.normalize_sums(g, x, mean, dgamma, dbeta, lo, hi), x)
+        times = _at_once(g, x)
+        slopes, lines, (middle,) = _joined(times, g), _joined(times, x), self._repeated(times, mean)
+        self._sum_columns(
+            lambda *sums: self._run.normalize_sums(slopes, lines, middle, *sums), lines, times, (dgamma, dbeta)
+        )
         np.multiply(dgamma, inv_std, out=dgamma)
 
     def _batchnorm_back(
         self, g: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array
     ) -> None:
-        slope, shift, scale = self._batchnorm_grad_factors(len(x), gamma, inv_std, dgamma, dbeta)
-        self._share_rows(lambda rows: self._run.batchnorm_back(g[rows], x[rows], mean, slope, shift, scale), x)
+        factors = self._batchnorm_grad_factors(len(x), gamma, inv_std, dgamma, dbeta)
+        times = _at_once(g, x)
+        slopes, lines, vectors = _joined(times, g), _joined(times, x), self._repeated(times, mean, *factors)
+        self._share_rows(lambda rows: self._run.batchnorm_back(slopes[rows], lines[rows], *vectors), lines)
 
     # --- losses ------------------------------------------------------------------------------------------------
 
@@ -191,6 +283,23 @@ def _lines(x: Array) -> Array:
     return x.reshape(*x.shape[:-2], -1)
 
 
+_TOTALS = ("total 0", "total 1")
+
+
+def _at_once(*arrays: Array) -> int:
+    """How many rows (N, c) of arrays of this shape are taken as one of about LINE numbers: 1 if that gains nothing."""
+    n, columns = arrays[0].shape
+    short = 0 < columns <= 16 or (columns <= LINE // 8 and n >= ROWS)
+    if not short or not all(a.flags.c_contiguous for a in arrays):
+        return 1
+    return math.gcd(n, 1 << (LINE // columns).bit_length() - 1) or 1
+
+
+def _joined(times: int, x: Array) -> Array:
+    """x (N, c) with so many rows as one."""
+    return x if times == 1 else x.reshape(len(x) // times, -1)
+
+
 def _loop(act: Any) -> str | None:
     """The name of an activation's loops, if there are any."""
     return _loops().get(type(act))
@@ -216,13 +325,47 @@ def _compiled() -> SimpleNamespace:
             f"the numba backend needs Numba, which is not installed; {how_to_install('fast')}, "
             "or choose the numpy backend"
         ) from error
-    loops = {name: f for name, f in vars(numba_loops).items() if getattr(f, "__module__", None) == numba_loops.__name__}
-    return SimpleNamespace(version=numba.__version__, **{name: _compile(numba, f) for name, f in loops.items()})
+    loops = {name: _compile(numba, f) for name, f in _functions_of(numba_loops).items()}
+    return SimpleNamespace(version=numba.__version__, direct=_directly(numba), **loops)
 
 
-def _compile(numba: Any, loop: Callable[..., Any]) -> Any:
-    """The loop as machine code, which lets go of Python's lock; kept on disk if there is a place for it."""
-    compiled = numba.njit(nogil=True, error_model="numpy")(loop)  # division by zero is infinite, as in NumPy
+def _directly(numba: Any) -> SimpleNamespace:
+    """The convolutions of numba_direct.py, with vectors of neighbours."""
+    functions = _functions_of(numba_direct)
+    known: dict[str, Any] = dict(vars(numba_direct))
+    for name in numba_direct.HELPERS:
+        known[name] = numba.njit(**_HOW, fastmath={"contract"})(functions.pop(name))
+    made = {}
+    for name, function in functions.items():
+        made[name] = _compile(numba, FunctionType(function.__code__, known, name), fastmath={"contract"})
+        made[name].compile = _with_vectors(numba, made[name].compile)
+    return SimpleNamespace(**made)
+
+
+def _with_vectors(numba: Any, compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiler of LLVM's that also makes vectors of neighbouring statements (SLP), which Numba's leaves alone."""
+
+    def with_vectors(*args: Any) -> Any:
+        config = numba.core.config
+        before, config.SLP_VECTORIZE = config.SLP_VECTORIZE, 1
+        try:
+            return compile_(*args)
+        finally:
+            config.SLP_VECTORIZE = before
+
+    return with_vectors
+
+
+def _functions_of(module: Any) -> dict[str, Any]:
+    return {name: f for name, f in vars(module).items() if getattr(f, "__module__", None) == module.__name__}
+
+
+_HOW = {"nogil": True, "error_model": "numpy"}  # without Python's lock; division by zero is infinite, as in NumPy
+
+
+def _compile(numba: Any, loop: Callable[..., Any], **options: Any) -> Any:
+    """The loop as machine code; kept on disk if there is a place for it."""
+    compiled = numba.njit(**_HOW, **options)(loop)
     with suppress(RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
         compiled._cache = _cache(numba)(loop)  # as `cache=True` does, with Numba's own
     return compiled
