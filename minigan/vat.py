@@ -129,13 +129,16 @@ def reach(images: Array) -> Array:
     x = x.reshape(len(x), -1)
     chosen = np.arange(0, len(x), -(-len(x) // AMONG))
     others, k = x[chosen], max(1, round(NEIGHBOUR * len(chosen) / len(x)))
-    squares, found = np.einsum("ij,ij->i", others, others), np.empty((len(x), 1), np.float32)
+    squares, doubled = np.einsum("ij,ij->i", others, others), -2 * others
+    found = np.empty((len(x), 1), np.float32)
     for i in range(0, len(x), 2000):
         part = x[i : i + 2000]
-        distances = np.einsum("ij,ij->i", part, part)[:, None] - 2 * part @ others.T + squares
+        distances = part @ doubled.T  # their squares, less ‖x‖²
+        distances += squares
         own = np.flatnonzero((chosen >= i) & (chosen < i + 2000))
         distances[chosen[own] - i, own] = np.inf
-        found[i : i + 2000, 0] = np.sqrt(np.maximum(np.partition(distances, k - 1, axis=1)[:, k - 1], 0))
+        least = distances.min(axis=1) if k == 1 else np.partition(distances, k - 1, axis=1)[:, k - 1]
+        found[i : i + 2000, 0] = np.sqrt(np.maximum(least + np.einsum("ij,ij->i", part, part), 0))
     return found
 
 
