@@ -148,16 +148,19 @@ class NumbaBackend(NumpyBackend):
     # --- layers ------------------------------------------------------------------------------------------------
 
     def bias_act(self, x: Array, bias: Array | None, act: Any, out: Array) -> None:
-        loop = _loop(act)
-        if loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
+        loop, width = _loop(act), math.gcd(out.size, LINE)
+        loose = bias is None and (width < 16 or not out.flags.c_contiguous)
+        if loose or loop is None or (loop == "tanh" and x.dtype != numpy_backend.FLOAT32):
             return super().bias_act(x, bias, act, out)
         if out is not x:
             np.copyto(out, x)
-        if bias is None:
-            bias = self._temporary("zero", out.shape[1:], out.dtype)
-            bias.fill(0)
-        work, extra, times = getattr(self._run, f"bias_{loop}"), _extra(loop, act, x), _at_once(out)
-        lines, (added,) = _joined(times, out), self._repeated(times, bias)
+        if bias is None:  # then rows may begin anywhere
+            lines, added = out.reshape(-1, width), self._temporary("zero", (width,), out.dtype)
+            added.fill(0)
+        else:
+            times = _at_once(out)
+            lines, (added,) = _joined(times, out), self._repeated(times, bias)
+        work, extra = getattr(self._run, f"bias_{loop}"), _extra(loop, act, x)
         return self._share_rows(lambda rows: work(lines[rows], added, *extra), lines)
 
     def bias_act_grad(

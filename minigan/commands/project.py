@@ -16,13 +16,13 @@ from ..console import say
 from ..datasets import Split
 from ..datasets.pictures import shown
 from ..evaluation.embeddings import Pixels, Subject
-from ..evaluation.search import Say
 from ..game import Game
 from ..game.generating import Generating
 from ..games import AAE
 from ..inversion import encoder as encoders
 from ..inversion import kept_encoder, projection
 from ..inversion.descent import require_noise
+from ..kept import Say
 from ..paths import StrPath, expand
 from ..runs import pictures
 from ..runs.noted import checkpoint_of, shape_and_classes

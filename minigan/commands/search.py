@@ -12,7 +12,8 @@ from ..console import columns, say, table
 from ..datasets import Split
 from ..datasets.pictures import shown
 from ..evaluation.embeddings import NetworkFeatures, open_subject
-from ..evaluation.search import Hits, Say, collages, collection, kept_index
+from ..evaluation.search import Hits, collages, collection, kept_index
+from ..kept import Say
 from ..nn.features import POOL, last_hidden
 from ..paths import StrPath, expand
 from ..runs import pictures

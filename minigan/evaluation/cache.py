@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from ..archive import StrPath
 from ..backend import Backend
 from ..datasets.download import cache_folder
 from ..game import saved
+from ..kept import Say, kept
 from ..paths import expand
 from .classifier import Classifier, Recipe
 
@@ -29,32 +30,36 @@ def trained(
     labels: NDArray[np.int64],
     backend: Backend | str | None,
     folder: StrPath | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Classifier:
     """The classifier of uint8 images (N, ...) with labels (N,) from 0: from the folder (default: the user's cache), or
     trained now and kept there."""
-    classifier = Classifier(images[0].size, int(labels.max()) + 1, backend)
-    key = key_of(images, labels, classifier.recipe)
-    path = ""
+
+    def fresh() -> Classifier:
+        return Classifier(images[0].size, int(labels.max()) + 1, backend)
+
+    key, path = key_of(images, labels, fresh().recipe), None
     try:
-        path = os.path.join(cache_folder() if folder is None else expand(folder), "evaluators", f"{key}.npz")
+        path = Path(cache_folder() if folder is None else expand(folder)) / "evaluators" / f"{key}.npz"
+    except ValueError as error:  # there is no home folder
+        say(f"the classifier could not be kept for the next time: {error}")
+
+    def load(path: Path) -> Classifier:
+        classifier = fresh()
         _load(classifier, path, key)
         return classifier
-    except FileNotFoundError:
-        pass
-    except (ValueError, OSError) as error:
-        if path:  # there is a home folder
-            say(f"the classifier kept in {path} cannot be used and is trained again: {error}")
-        classifier = Classifier(images[0].size, int(labels.max()) + 1, backend)
-    say(f"a classifier learns {len(images):,} images, once for this data ...")
-    classifier.train(images, labels, say)
-    try:
-        path = path or cache_folder()  # says what is wrong with it
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+
+    def make() -> Classifier:
+        say(f"a classifier learns {len(images):,} images, once for this data ...")
+        classifier = fresh()
+        classifier.train(images, labels, say)
+        return classifier
+
+    def save(classifier: Classifier, path: Path) -> None:
+        os.makedirs(path.parent, exist_ok=True)
         saved.save(path, {"net": classifier.net.state_dict()}, {"key": key})
-    except (ValueError, OSError) as error:
-        say(f"the classifier could not be kept for the next time: {error}")
-    return classifier
+
+    return kept(path, "the classifier", load, make, save, say)
 
 
 def key_of(images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe) -> str:
@@ -66,7 +71,7 @@ def key_of(images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe)
     return found.hexdigest()
 
 
-def _load(classifier: Classifier, path: str, key: str) -> None:
+def _load(classifier: Classifier, path: Path, key: str) -> None:
     states, header = saved.read(path)
     if header.get("key") != key or states.keys() != {"net"}:
         raise ValueError("it holds something else")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from .. import archive
 from ..archive import StrPath
 from ..datasets import NAMES, Dataset, Split, folder, idx
+from ..kept import Say, kept
 from ..metrics.retrieval import unit
 from ..paths import expand
 from ..spec import integer
 from .embeddings import BLOCK, Moments, NetworkFeatures, Pixels, Rows, Subject
 
 FORMAT = "minigan index 1"
-Say = Callable[[str], None]
 
 
 class Hits(NamedTuple):
@@ -134,26 +134,16 @@ def kept_index(
     """
     key = key_of(embed, images, standardised)
     path = Path(expand(file)) if file is not None else None if beside is None else beside / f"index-{key[:12]}.npz"
-    if path is not None and path.exists():
-        try:
-            return Index.load(path, key)
-        except ValueError as error:
-            if file is not None:
-                raise
-            if say:
-                say(f"{error}; it is made again")
-    if say:
-        say(f"making the index of {len(images):,} pictures ...")
-    index = Index.of(embed, images, standardised)
-    if path is not None:
-        try:
-            index.save(path, names)
-        except OSError as error:
-            if file is not None:
-                raise
-            if say:
-                say(f"the index could not be kept for the next time: {error}")
-    return index
+
+    def make() -> Index:
+        if say:
+            say(f"making the index of {len(images):,} pictures ...")
+        return Index.of(embed, images, standardised)
+
+    def load(path: Path) -> Index:
+        return Index.load(path, key)
+
+    return kept(path, "the index", load, make, lambda index, path: index.save(path, names), say, named=file is not None)
 
 
 def collection(subject: Subject, data: StrPath, split: Split = "train") -> tuple[Dataset, list[str]]:

@@ -13,7 +13,6 @@ and begins with what D has learned.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,6 @@ from .descent import judge_of, require_noise
 from .given import samples_of
 
 Array = Any
-Say = Callable[[str], None]
 FORMAT = "minigan encoder 1"
 STEPS, BATCH, RATE, WEIGHT = 1000, 64, 3e-3, 10.0
 

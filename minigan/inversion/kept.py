@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..game.generating import Generating
-from .encoder import STEPS, Encoder, Say, key_of, settings_of
+from ..kept import Say, kept
+from .encoder import STEPS, Encoder, key_of, settings_of
 from .given import samples_of
 
 
@@ -28,19 +29,11 @@ def kept_encoder(
     settings = settings_of(steps=steps, averaged=averaged)
     key = key_of(game, None if pictures is None else samples_of(game, pictures), settings)
     path = beside / f"encoder-{key[:12]}.npz"
-    if path.exists():
-        try:
-            return Encoder.load(path, game, key)
-        except ValueError as error:
-            if say:
-                say(f"{error}; it is learned again")
-    if say:
-        beside_them = "" if pictures is None else f", and as many of {len(pictures):,} pictures"
-        say(f"an encoder learns from {settings['steps']:,} batches of G's samples{beside_them} ...")
-    encoder = Encoder.learn(game, pictures, steps=steps, averaged=averaged)
-    try:
-        encoder.save(path)
-    except OSError as error:
+
+    def make() -> Encoder:
         if say:
-            say(f"the encoder could not be kept for the next time: {error}")
-    return encoder
+            beside_them = "" if pictures is None else f", and as many of {len(pictures):,} pictures"
+            say(f"an encoder learns from {settings['steps']:,} batches of G's samples{beside_them} ...")
+        return Encoder.learn(game, pictures, steps=steps, averaged=averaged)
+
+    return kept(path, "the encoder", lambda path: Encoder.load(path, game, key), make, Encoder.save, say)
