@@ -23,7 +23,7 @@ PAGES = [
 ]
 
 FLOORS = [  # each stands only on those above it in this list, and on its neighbours without circles
-    ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "atomic"),
+    ("paths", "names", "extras", "console", "early", "spec", "files", "archive", "kept", "atomic"),
     ("backend", "datasets", "metrics", "environment"),
     ("nn", "objectives", "optim", "average", "codes", "priors"),
     ("gradcheck", "penalties", "vat", "limits", "two_samples"),
