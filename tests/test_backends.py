@@ -227,6 +227,7 @@ def test_norm_of_nothing_zeros_and_what_is_not_finite(backend: Backend) -> None:
 @pytest.mark.usefixtures("_blocks")
 @given(benches, sides, sides, activations, st.booleans(), st.booleans())
 @example((0, "float32"), 5, 9, LeakyReLU(0.2), True, False)
+@example((0, "float32"), 0, 4, LeakyReLU(0.2), True, False)
 @example((0, "float32"), 16, 8, Tanh(), False, True)  # of 256 numbers, which are taken as one row
 def test_bias_act(
     backend: Backend, bench: tuple[int, str], n: int, f: int, act: Any, biased: bool, inplace: bool

@@ -371,12 +371,12 @@ def test_the_command_for_convolutions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert main(["unet", *TINY.split(), "--backend", "numpy", "--out", str(tmp_path)]) == 0
+    assert main(["unet", *TINY.split(), "--backend", "numpy", "reference", "--out", str(tmp_path)]) == 0
     text, subjects = capsys.readouterr().out, list(conv.FAMILIES["unet"])
     assert text.count("Convolutions of a U-Net") == 1
     assert not list(tmp_path.glob("*.png"))
     found = report.load(tmp_path / "bench.json")
-    assert [f.subject for f in found.figures] == subjects
+    assert [f.subject for f in found.figures[::2]] == subjects
     assert all(f"{subject} " in text for subject in subjects)
     assert not found.wrong
 

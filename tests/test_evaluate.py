@@ -406,7 +406,7 @@ def test_a_damaged_file_is_trained_again_and_replaced(tmp_path: Path, damage: Ca
     damage(path)
     said: list[str] = []
     assert evaluator(say=said.append).floor == first.floor
-    assert "is made again" in said[0]
+    assert f"the classifier kept in {path} cannot be used and is made again: " in said[0]
     assert str(path) in said[0]
     assert path.read_bytes() == before
     assert cached(tmp_path) == [path]  # and nothing temporary

@@ -407,7 +407,7 @@ def test_an_encoder_is_kept_and_read_again(gan: GAN, tmp_path: Path, monkeypatch
         file.write_bytes(damage)
         said.clear()
         np.testing.assert_array_equal(kept_encoder(gan, tmp_path, steps=3, say=said.append).net.flat, made.net.flat)
-        assert "is made again" in said[0]
+        assert f"the encoder kept in {file} cannot be used and is made again: " in said[0]
         assert file.read_bytes() == whole
 
 

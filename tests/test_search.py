@@ -109,7 +109,7 @@ def test_a_damaged_index_is_made_again_where_it_has_no_name_of_its_own(tmp_path:
         file.write_bytes(damage)
         said: list[str] = []
         again = kept_index(embed, images, names, beside=tmp_path, say=said.append)
-        assert "is made again" in said[0]
+        assert f"the index kept in {file} cannot be used and is made again: " in said[0]
         np.testing.assert_array_equal(again.rows, made.rows)
         assert file.read_bytes() == whole
     arrays, header = archive.load(file)

@@ -78,9 +78,7 @@ class PlanesOnCpu(CpuBackend):
         sums = self._products(
             g, dw, size, lambda block: (self._shifted(x[block], phases), self._framed(g[block], phases))
         )
-        for more in sums[1:]:
-            np.add(sums[0], more, out=sums[0])
-        turned = sums[0].reshape(rows, columns, *stride, c, o).transpose(5, 0, 2, 1, 3, 4)
+        turned = added_up(sums).reshape(rows, columns, *stride, c, o).transpose(5, 0, 2, 1, 3, 4)
         found = self._temporary("weights", turned.shape, dw.dtype)
         np.copyto(found, turned)
         found = found.reshape(o, rows * stride[0], columns * stride[1], c)[:, :kh, :kw]
@@ -140,6 +138,13 @@ class PlanesOnCpu(CpuBackend):
         """The batch, a part for each thread that is worth waking."""
         flops = 2.0 * out.size * w[0].size
         return cut(len(out), min(self.threads, int(flops / self.PRODUCT)))
+
+
+def added_up(sums: Array) -> Array:
+    """The sum of what the parts of a batch have made, (parts, ...), in the place of the first."""
+    for more in sums[1:]:
+        np.add(sums[0], more, out=sums[0])
+    return sums[0]
 
 
 def blocks(samples: slice, w: Array, out: Array) -> Iterator[slice]:

@@ -22,7 +22,7 @@ from ..extras import how_to_install
 from ..spec import Spec
 from . import factors, numba_direct, numba_loops, numpy_backend
 from .counter import Count, Rate
-from .cpu_planes import blocks
+from .cpu_planes import added_up, blocks
 from .numpy_backend import NumpyBackend
 from .reference import Pair
 from .threads import cut
@@ -110,9 +110,7 @@ class NumbaBackend(NumpyBackend):
             self._run.direct.conv_weights(g[parts[i]], _lines(x[parts[i]]), sums[i], framed, *steps)
 
         self._share(part, range(len(parts)))
-        for more in sums[1:]:
-            np.add(sums[0], more, out=sums[0])
-        found = sums[0].reshape(kh, kw, c, o).transpose(3, 0, 1, 2)
+        found = added_up(sums).reshape(kh, kw, c, o).transpose(3, 0, 1, 2)
         np.add(dw, found, out=dw) if accumulate else np.copyto(dw, found)
         return None
 
@@ -198,8 +196,11 @@ class NumbaBackend(NumpyBackend):
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
 
         def work(lo: int, hi: int) -> None:
-            c = slice(lo, hi)
-            self._moments_of(x, mean, var, lo, hi)
+            n, c = len(x), slice(lo, hi)
+            self._run.column_sum(x, mean, lo, hi)
+            np.divide(mean[c], n, out=mean[c])
+            self._run.square_sum(x, mean, var, lo, hi)
+            np.divide(var[c], n, out=var[c])
             self.inverse_std(var[c], eps, inv_std[c])
             np.multiply(gamma[c], inv_std[c], out=scale[c])
             self._run.normalize(x, mean, scale, beta, out, lo, hi)
@@ -208,23 +209,13 @@ class NumbaBackend(NumpyBackend):
         return None
 
     def _moments(self, x: Array, mean: Array, var: Array) -> None:
-        times = _at_once(x)
-        if times == 1:
-            return self._share_columns(lambda lo, hi: self._moments_of(x, mean, var, lo, hi), x, passes=2)
-        n, lines, run = len(x), _joined(times, x), self._run
+        n, times, run = len(x), _at_once(x), self._run
+        lines = _joined(times, x)
         self._sum_columns(lambda total, lo, hi: run.column_sum(lines, total, lo, hi), lines, times, (mean,))
         np.divide(mean, n, out=mean)
         (middle,) = self._repeated(times, mean)
         self._sum_columns(lambda total, lo, hi: run.square_sum(lines, middle, total, lo, hi), lines, times, (var,))
         np.divide(var, n, out=var)
-        return None
-
-    def _moments_of(self, x: Array, mean: Array, var: Array, lo: int, hi: int) -> None:
-        n, c = len(x), slice(lo, hi)
-        self._run.column_sum(x, mean, lo, hi)
-        np.divide(mean[c], n, out=mean[c])
-        self._run.square_sum(x, mean, var, lo, hi)
-        np.divide(var[c], n, out=var[c])
 
     def _normalize(self, x: Array, gamma: Array, beta: Array, mean: Array, inv_std: Array, out: Array) -> None:
         scale = self._temporary("scale", gamma.shape, gamma.dtype)
@@ -295,12 +286,12 @@ def _at_once(*arrays: Array) -> int:
     short = 0 < columns <= 16 or (columns <= LINE // 8 and n >= ROWS)
     if not short or not all(a.flags.c_contiguous for a in arrays):
         return 1
-    return math.gcd(n, 1 << (LINE // columns).bit_length() - 1) or 1
+    return math.gcd(n, 1 << (LINE // columns).bit_length() - 1)
 
 
 def _joined(times: int, x: Array) -> Array:
     """x (N, c) with so many rows as one."""
-    return x if times == 1 else x.reshape(len(x) // times, -1)
+    return x if times == 1 else x.reshape(len(x) // times, times * x.shape[1])
 
 
 def _loop(act: Any) -> str | None:
