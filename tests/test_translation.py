@@ -469,7 +469,7 @@ def test_the_pixels_of_inputs_tell_data_apart() -> None:
 
 
 def judged(pairs: Pairs, outputs: Array, **options: Any) -> Translated:
-    unlabelled = SimpleNamespace(classes=None)
+    unlabelled = SimpleNamespace(classes=None, features=lambda images: images.reshape(len(images), -1)[:, ::100])
     return evaluate_translation(outputs, pairs, unlabelled, "x", **options)  # type: ignore[arg-type]
 
 
@@ -498,6 +498,12 @@ def test_an_enlargement_is_compared_without_its_border() -> None:
     assert blurred.energy < 0.2
     assert judged(pairs, pairs.images).energy == pytest.approx(1)
     assert blurred.psnr == pytest.approx(psnr(pairs.inputs, pairs.images, border=4).mean())
+
+
+def test_the_pictures_wanted_are_no_distance_from_themselves_in_any_order() -> None:
+    pairs = make_pairs(load("digits"), "derain").of(slice(0, 200))
+    assert judged(pairs, pairs.images[::-1]).frechet == pytest.approx(0, abs=1e-6)
+    assert judged(pairs, pairs.inputs).frechet > 1
 
 
 def test_colours_count_where_luminance_was_given() -> None:

@@ -168,8 +168,8 @@ class Report:
 
     def _translated(self) -> Table:
         head = [
-            "made of pictures", "N", "PSNR, dB", "SSIM", "energy", "class kept, %", "to nearest", "to mean",
-            "covered, %",
+            "made of pictures", "N", "PSNR, dB", "SSIM", "energy", "Fréchet to wanted", "class kept, %", "to nearest",
+            "to mean", "covered, %",
         ]  # fmt: skip
 
         def shown(value: float | None, form: str, times: float = 1) -> str:
@@ -178,7 +178,7 @@ class Report:
         rows = [
             [
                 row.name, f"{row.n:,}", f"{row.psnr:.2f}", shown(row.ssim, ".3f"), f"{row.energy:.2f}",
-                shown(row.kept, ".1f", 100), shown(row.nearest, ".1f"), shown(row.mean, ".1f"),
+                f"{row.frechet:.2f}", shown(row.kept, ".1f", 100), shown(row.nearest, ".1f"), shown(row.mean, ".1f"),
                 shown(row.covered, ".0f", 100),
             ]
             for row in self.translated
@@ -242,7 +242,8 @@ class Report:
             notes.append(
                 "PSNR, SSIM: to the test pictures wanted, means; of luminance, without a border as wide as the factor "
                 "of an enlargement, in the hole only where there was one. energy: of gradients, real pictures having "
-                "1; less is blurred. class kept: share that the classifier reads as the picture wanted is labelled. to "
+                "1; less is blurred. Fréchet to wanted: distance to the test pictures wanted, all against all, so that "
+                "0 is the least. class kept: share that the classifier reads as the picture wanted is labelled. to "
                 "nearest, to mean: where several answers are right, grey levels to the nearest of them and to their "
                 "mean; covered: share of them that some of 100 draws come nearest to."
             )

@@ -4,6 +4,8 @@ PSNR, SSIM      to the picture that was wanted (metrics/pictures.py), means over
                 wide as the factor after an enlargement, and within the hole only where there was one; of luminance, but
                 PSNR of all channels where the luminance is given
 energy          of gradients, of all pictures together, as a multiple of that of the pictures wanted: sharpness
+Fréchet         distance to the pictures wanted, all of them against all, in the evaluator's features: those of the
+                same test, so that its floor is 0, which is not so of the distance to training images
 class kept      share of pictures whose class, by the classifier, is that of the picture wanted
 nearest, mean   where several answers are right and known, grey levels to the nearest and to the mean of all (RMS)
 covered         and the share of them that some of 100 draws come nearest to, of the questions that have several
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 from ..datasets.pairs import Pairs
 from ..datasets.tasks import TASKS, Task
 from ..games import Translation
-from ..metrics import gradient_energy, nearest_answer, psnr, ssim
+from ..metrics import frechet_distance, gradient_energy, nearest_answer, psnr, ssim
 from ..metrics.pictures import SIDE
 from ..samples import as_images
 from .evaluator import Evaluator
@@ -34,7 +36,7 @@ QUESTIONS, DRAWS = 100, 100
 
 @dataclass(frozen=True)
 class Translated:
-    """psnr (dB), ssim, energy, kept, nearest, mean, covered: as above; None where they are unknown. n: test pictures.
+    """psnr (dB), ssim, energy, frechet, kept, nearest, mean, covered: as above; None if unknown. n: test pictures.
 
     peak signal to noise is infinite, and so null in a file, where every picture is as wanted.
     """
@@ -44,6 +46,7 @@ class Translated:
     psnr: float
     ssim: float | None
     energy: float
+    frechet: float
     kept: float | None
     nearest: float | None
     mean: float | None
@@ -81,11 +84,12 @@ def evaluate_translation(
     if evaluator.classes is not None and pairs.labels is not None:
         kept = float((evaluator.classify(outputs) == pairs.labels).mean())
     energy = gradient_energy(outputs).mean() / max(gradient_energy(pairs.images).mean(), 1e-12)
+    frechet = frechet_distance(evaluator.features(outputs), evaluator.features(pairs.images))
     near = None
     if answers is not None:
         near = _near(outputs, pairs, answers, draws)
     return Translated(
-        name=name, n=len(outputs), ssim=similar, kept=kept, energy=float(energy),
+        name=name, n=len(outputs), ssim=similar, kept=kept, energy=float(energy), frechet=frechet,
         psnr=_decibels(outputs, pairs.images, task, None if known is None else ~known),
         **dict(zip(("nearest", "mean", "covered"), near or (None, None, None), strict=True)),
     )  # fmt: skip
