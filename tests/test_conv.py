@@ -102,6 +102,8 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @example(case=Case(2, (6, 5), 1, 33, (4, 3), (2, 2), (1, 1), 0), accumulate=True)  # more outputs than go as planes
 @example(case=Case(2, (4, 11), 1, 8, (4, 4), (2, 2), (1, 1), 0), accumulate=True)  # eight outputs; four windows and one
 @example(case=Case(3, (3, 6), 1, 16, (2, 4), (1, 2), (1, 0), 0), accumulate=False)  # two windows in a line
+@example(case=Case(2, (4, 5), 1, 17, (3, 3), (1, 1), (1, 1), 0), accumulate=True)  # 17 outputs, lines of three numbers
+@example(case=Case(2, (4, 5), 11, 1, (3, 3), (1, 1), (1, 1), 0), accumulate=False)  # the adjoint has eleven
 def test_convolutions_are_the_definition_and_their_adjoints(backend: Backend, case: Case, accumulate: bool) -> None:
     x, w, g = case.draw()
     expected, options = by_definition(case, x, w), {"stride": case.stride, "padding": case.padding}

@@ -88,7 +88,7 @@ class NumbaBackend(NumpyBackend):
     # --- convolutions ------------------------------------------------------------------------------------------
 
     def _conv_planes(self, x: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
-        if len(w) % 8 or out.shape[2] < 4:
+        if len(w) < 8 or out.shape[2] < 4:
             return super()._conv_planes(x, w, out, stride, padding)
         W = self._turned_round(w)
 
@@ -100,24 +100,29 @@ class NumbaBackend(NumpyBackend):
 
     def _weights_of_planes(self, g: Array, x: Array, dw: Array, stride: Pair, padding: Pair, accumulate: bool) -> None:
         o, kh, kw, c = dw.shape
-        if o % 8 or kw * c % 4:
+        if o < 8:
             return super()._weights_of_planes(g, x, dw, stride, padding, accumulate)
-        parts = self._samples(dw, g)
-        sums = self._temporary("sums", (len(parts), kh, kw * c, o), dw.dtype)
+        parts, more, eights = self._samples(dw, g), -kw * c % 4, -(-o // 8)
+        sums = self._temporary("sums", (len(parts), kh, kw * c + more, 8 * eights), dw.dtype)
 
         def part(i: int) -> None:
-            framed, steps = self._frame(x, stride, padding)
+            framed, steps = self._frame(x, stride, padding, more)
             self._run.direct.conv_weights(g[parts[i]], _lines(x[parts[i]]), sums[i], framed, *steps)
 
         self._share(part, range(len(parts)))
-        found = added_up(sums).reshape(kh, kw, c, o).transpose(3, 0, 1, 2)
-        np.add(dw, found, out=dw) if accumulate else np.copyto(dw, found)
+        found = added_up(sums)[:, : kw * c].reshape(kh, kw, c, -1).transpose(3, 0, 1, 2)
+        whole = o // 8 * 8
+        for to, part_of_it in ((dw[:whole], found[:whole]), (dw[whole:], found[len(found) - o + whole :])):
+            np.add(to, part_of_it, out=to) if accumulate else np.copyto(to, part_of_it)
         return None
 
-    def _frame(self, x: Array, stride: Pair, padding: Pair) -> tuple[Array, tuple[int, ...]]:
-        """Zeros for one of the images x and what is around it, and how windows stand in it, as numba_direct.py asks."""
+    def _frame(self, x: Array, stride: Pair, padding: Pair, more: int = 0) -> tuple[Array, tuple[int, ...]]:
+        """Zeros for one of the images x and what is around it, and how windows stand in it, as numba_direct.py asks.
+
+        more: numbers at the end of each line.
+        """
         _, height, width, c = x.shape
-        framed = self._temporary("frame", (height + 2 * padding[0], (width + 2 * padding[1]) * c), x.dtype)
+        framed = self._temporary("frame", (height + 2 * padding[0], (width + 2 * padding[1]) * c + more), x.dtype)
         framed.fill(0)
         return framed, (stride[0], stride[1] * c, padding[0], padding[1] * c)
 

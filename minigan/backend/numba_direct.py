@@ -6,8 +6,9 @@ slow with rows so short. Here sums stay in registers until they are done, eight 
     conv            out_o      = Σ_it  x_it w_ito     eight o, of four windows side by side, which read the same w
     conv_weights    dw_ito     = Σ     x_it g_o       eight o and four t, over all windows of an image
 
-with i a line of a window and t a number in it, of all channels. An image is framed by zeros first, in a place that the
-cache keeps. As in numba_loops.py nobody runs this but a compiler, here one that is told to make vectors of neighbours.
+with i a line of a window and t a number in it, of all channels. Where there are no multiple of eight o, the last eight
+overlap those before. An image is framed by zeros first, in a place that the cache keeps. As in numba_loops.py nobody
+runs this but a compiler, here one that is told to make vectors of neighbours.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def frame(image: Array, framed: Array, above: int, left: int) -> None:
 
 
 def conv(x: Array, w: Array, out: Array, framed: Array, down: int, right: int, above: int, left: int) -> None:
-    """out (n, oh, ow, O) from images x (n, H, W·C) and w (kh, kw·C, O); ow is at least 4, and O a multiple of 8.
+    """out (n, oh, ow, O) from images x (n, H, W·C) and w (kh, kw·C, O); ow is at least 4 and O at least 8.
 
     framed: zeros, (H + 2 above, W·C + 2 left). down, right: from one window to the next, in lines and in numbers.
     """
@@ -66,6 +67,7 @@ def conv(x: Array, w: Array, out: Array, framed: Array, down: int, right: int, a
             for z in range(0, out.shape[2], 4):
                 z = min(z, last)  # the last four windows, some of which may have been seen already
                 for o in range(0, out.shape[3], 8):
+                    o = min(o, out.shape[3] - 8)
                     a = b = c = d = nothing(out)
                     for i in range(w.shape[0]):
                         xa = framed[y * down + i, z * right :]
@@ -80,11 +82,15 @@ def conv(x: Array, w: Array, out: Array, framed: Array, down: int, right: int, a
 
 
 def conv_weights(g: Array, x: Array, dw: Array, framed: Array, down: int, right: int, above: int, left: int) -> None:
-    """dw (kh, kw·C, O) from g (n, oh, ow, O) and x (n, H, W·C); kw·C is a multiple of 4, and O one of 8."""
+    """dw (kh, T, 8 E) from g (n, oh, ow, O) and x (n, H, W·C): for kw·C numbers t, and for O ≥ 8 in E eights.
+
+    T is a multiple of 4 and may be more than kw·C; `framed` is as much wider, and what is too much means nothing.
+    """
     dw[:] = 0
     for n in range(g.shape[0]):
         frame(x[n], framed, above, left)
-        for o in range(0, g.shape[3], 8):
+        for e in range(0, dw.shape[2], 8):
+            o = min(e, g.shape[3] - 8)
             for i in range(dw.shape[0]):
                 for t in range(0, dw.shape[1], 4):
                     a = b = c = d = nothing(dw)
@@ -93,7 +99,7 @@ def conv_weights(g: Array, x: Array, dw: Array, framed: Array, down: int, right:
                         for z in range(g.shape[2]):
                             s, gz = row[z * right :], g[n, y, z, o : o + 8]
                             a, b, c, d = plus(a, s[0], gz), plus(b, s[1], gz), plus(c, s[2], gz), plus(d, s[3], gz)
-                    add(a, dw[i, t, o : o + 8])
-                    add(b, dw[i, t + 1, o : o + 8])
-                    add(c, dw[i, t + 2, o : o + 8])
-                    add(d, dw[i, t + 3, o : o + 8])
+                    add(a, dw[i, t, e : e + 8])
+                    add(b, dw[i, t + 1, e : e + 8])
+                    add(c, dw[i, t + 2, e : e + 8])
+                    add(d, dw[i, t + 3, e : e + 8])
