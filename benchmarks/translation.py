@@ -8,7 +8,7 @@
 
 Plays the recipe `pix2pix`, `--processes` runs side by side with one BLAS thread each, and takes the figures of all test
 pictures from `minigan evaluate`, with those of answers without learning beside them. Which rows there are depends on
-the name of the data. How much can be seen of a class beside a hole is said by a classifier (reading.py) that learns from
+the name of the data. How much can be seen of a class beside a hole says a classifier (reading.py) that has learned from
 pictures with holes and all their labels. Figures go to benchmarks/results/translation.json as they come (trials.py).
 """
 
