@@ -93,6 +93,14 @@ class CpuBackend(Backend):
             np.add(out, target, out=out)
 
 
+def write(out: Array, found: Array, add: bool) -> None:
+    """out = found, or out + found."""
+    if add:
+        np.add(out, found, out=out)
+    else:
+        np.copyto(out, found)
+
+
 class _Own(threading.local):
     """What each thread has of its own: `parts`, scratch for the pieces of its jobs, and where it writes now."""
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from .cpu import write
 from .cpu_planes import PlanesOnCpu, blocks
 from .phases import phases_of
 from .reference import Pair, inside
@@ -64,7 +65,7 @@ class ConvOnCpu(PlanesOnCpu):
             turned = self._temporary("turned", (out.shape[3], *out.shape[1:3], len(out)), out.dtype)
             self.conv_weights(x, g, turned, stride, _other(out, padding))
             found = turned[:, ::-1, ::-1].transpose(3, 1, 2, 0)
-            np.add(out, found, out=out) if accumulate else np.copyto(out, found)
+            write(out, found, accumulate)
         elif self._as_planes(out):
             self._weights_of_planes(g, x, out, stride, padding, accumulate)
         else:
@@ -99,7 +100,7 @@ class ConvOnCpu(PlanesOnCpu):
             return g[block].reshape(-1, len(W)).T, patches
 
         for i, product in enumerate(self._products(g, dw, W.shape, factors)):
-            np.add(W, product, out=W) if accumulate or i else np.copyto(W, product)
+            write(W, product, accumulate or i > 0)
 
     def _add_windows(self, g: Array, w: Array, out: Array, stride: Pair, padding: Pair) -> None:
         """conv_inputs, for images of many channels: windows of g times weights make the phases of the image."""

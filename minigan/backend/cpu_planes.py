@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .cpu import CpuBackend
+from .cpu import CpuBackend, write
 from .phases import Phases, phases_of
 from .reference import Pair
 from .threads import cut
@@ -82,7 +82,7 @@ class PlanesOnCpu(CpuBackend):
         found = self._temporary("weights", turned.shape, dw.dtype)
         np.copyto(found, turned)
         found = found.reshape(o, rows * stride[0], columns * stride[1], c)[:, :kh, :kw]
-        np.add(dw, found, out=dw) if accumulate else np.copyto(dw, found)
+        write(dw, found, accumulate)
 
     def _products(
         self, g: Array, dw: Array, size: tuple[int, int], factors: Callable[[slice], tuple[Array, Array]]

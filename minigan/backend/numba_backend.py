@@ -22,6 +22,7 @@ from ..extras import how_to_install
 from ..spec import Spec
 from . import factors, numba_direct, numba_loops, numpy_backend
 from .counter import Count, Rate
+from .cpu import write
 from .cpu_planes import added_up, blocks
 from .numpy_backend import NumpyBackend
 from .reference import Pair
@@ -112,8 +113,8 @@ class NumbaBackend(NumpyBackend):
         self._share(part, range(len(parts)))
         found = added_up(sums)[:, : kw * c].reshape(kh, kw, c, -1).transpose(3, 0, 1, 2)
         whole = o // 8 * 8
-        for to, part_of_it in ((dw[:whole], found[:whole]), (dw[whole:], found[len(found) - o + whole :])):
-            np.add(to, part_of_it, out=to) if accumulate else np.copyto(to, part_of_it)
+        write(dw[:whole], found[:whole], accumulate)
+        write(dw[whole:], found[8 * eights - o + whole :], accumulate)  # the end of the last eight
         return None
 
     def _frame(self, x: Array, stride: Pair, padding: Pair, more: int = 0) -> tuple[Array, tuple[int, ...]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import factors, philox
 from .counter import Count, Rate
+from .cpu import write
 from .cpu_conv import ConvOnCpu
 from .philox import Stream
 from .threads import blas_threads
@@ -118,7 +119,7 @@ class NumpyBackend(ConvOnCpu):
 
         self._share(part, range(len(parts)))
         for i in range(len(parts)):
-            np.add(out, sums[i], out=out) if accumulate or i else np.copyto(out, sums[i])
+            write(out, sums[i], accumulate or i > 0)
 
     def _flat_sweep(self, work: Callable[[slice, Array], object], p: Array) -> None:
         """Call work(block, scratch) for all of the flat array p."""
