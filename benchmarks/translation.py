@@ -28,7 +28,7 @@ from minigan import console, datasets
 from minigan.datasets.tasks import make_pairs
 
 L2, L1 = ["--adversary", "0", "--distance", "l2"], ["--adversary", "0"]
-CHOOSING = ["--weight", "3", "--r1", "0.1", "--patch", "22", "--noise", "injected", "--steps", "10000"]
+CHOOSING = ["--weight", "3", "--r1", "0.1", "--patch", "22", "--noise", "injected", "--steps", "4000"]
 ENLARGING = ["--steps", "6000"]
 FILLING = ["--width", "32", "--blocks", "3", "--steps", "8000"]
 PHOTOGRAPHS = ["--batch", "16", "--residual"]
