@@ -34,7 +34,7 @@ FILLING = ["--width", "32", "--blocks", "3", "--steps", "8000"]
 PHOTOGRAPHS = ["--batch", "16", "--residual"]
 ROWS: dict[str, dict[str, list[str]]] = {  # options of pix2pix, by the data and the task
     "mnist": {
-        "superresolve: L2": [*ENLARGING, *L2], "superresolve: the game": ENLARGING,
+        "superresolve: L2": [*ENLARGING, *L2], "superresolve: the game": [*ENLARGING, "--patch", "22", "--r1", "1"],
         "derain: L1": L1, "derain: the game": [],
         "inpaint: L2": [*FILLING, *L2], "inpaint: the game": [*FILLING, "--patch", "22"],
         "next-frame: L2": L2, "next-frame: L1": L1,
