@@ -92,7 +92,7 @@ def _figures(found: dict[str, Any]) -> list[str]:
 
     return [
         shown("psnr", ".2f"), shown("ssim", ".3f"), shown("energy", ".2f"), shown("kept", ".1f", 100),
-        shown("nearest", ".1f"), shown("mean", ".1f"), shown("covered", ".0f", 100), shown("frechet", ".2f"),
+        shown("nearest", ".1f"), shown("mean", ".1f"), shown("covered", ".0f", 100), shown("frechet", ".3f"),
     ]  # fmt: skip
 
 
