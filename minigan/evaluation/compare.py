@@ -19,6 +19,7 @@ from ..datasets.tasks import TASKS
 from ..datasets.unpaired import Unpaired
 from ..game.generating import Generating
 from ..games import AAE, Refinement, SemiSupervised, Translation, Words
+from ..metrics import moments
 from ..runs.data import described, fingerprint, load_again, load_data, paired, size_of
 from .autoencoders import evaluate_autoencoder
 from .codes import evaluate_codes
@@ -70,9 +71,10 @@ def evaluate(
     rows, codes, labels, autoencoded, translated, refined, obeyed = [], [], [], [], [], [], []
     if isinstance(evaluator.test, Pairs):
         asked_of = evaluator.test.of(slice(n))
+        wanted = moments(evaluator.features(asked_of.images))
         for name, made in _rivals(evaluator, asked_of).items():
             rows.append(evaluator.evaluate(made, name))
-            translated.append(evaluate_translation(made, asked_of, evaluator, name, answers))
+            translated.append(evaluate_translation(made, asked_of, evaluator, name, wanted, answers))
     if isinstance(evaluator.test, Unpaired):
         data_set = evaluator.test
         rows.append(evaluator.evaluate(data_set.inputs, data_set.drawn))
@@ -93,7 +95,7 @@ def evaluate(
             made = outputs_of(maker, asked_of, seed)
             rows.append(evaluator.evaluate(made, source.name))
             draws = draws_of(maker, asked_of.image_shape)
-            translated.append(evaluate_translation(made, asked_of, evaluator, source.name, answers, draws))
+            translated.append(evaluate_translation(made, asked_of, evaluator, source.name, wanted, answers, draws))
             continue
         if isinstance(maker, Refinement):
             made = refined_by(maker, data_set, seed)

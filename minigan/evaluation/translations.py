@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..datasets.pairs import Pairs
 from ..datasets.tasks import TASKS, Task
 from ..games import Translation
-from ..metrics import frechet_distance, gradient_energy, nearest_answer, psnr, ssim
+from ..metrics import Moments, frechet_of_moments, gradient_energy, moments, nearest_answer, psnr, ssim
 from ..metrics.pictures import SIDE
 from ..samples import as_images
 from .evaluator import Evaluator
@@ -66,13 +66,15 @@ def evaluate_translation(
     pairs: Pairs,
     evaluator: Evaluator,
     name: str,
+    wanted: Moments,
     answers: Answers | None = None,
     draws: Callable[[Pixels], Pixels] | None = None,
 ) -> Translated:
     """Outputs for all inputs of test pairs, beside the pictures wanted.
 
-    answers: all right ones to questions, by their places, where they are known. draws: several answers of the game
-    itself, (N, m, H, W[, C]), to inputs (N, ...); None for a rival, which has one.
+    wanted: moments of the evaluator's features of the pictures wanted, the same for all that is judged. answers: all
+    right ones to questions, by their places, where they are known. draws: several answers of the game itself,
+    (N, m, H, W[, C]), to inputs (N, ...); None for a rival, which has one.
     """
     task = TASKS.get(pairs.task, Task())
     border, known = task.border, task.known(pairs.image_shape)
@@ -84,7 +86,7 @@ def evaluate_translation(
     if evaluator.classes is not None and pairs.labels is not None:
         kept = float((evaluator.classify(outputs) == pairs.labels).mean())
     energy = gradient_energy(outputs).mean() / max(gradient_energy(pairs.images).mean(), 1e-12)
-    frechet = frechet_distance(evaluator.features(outputs), evaluator.features(pairs.images))
+    frechet = frechet_of_moments(moments(evaluator.features(outputs)), wanted)
     near = None
     if answers is not None:
         near = _near(outputs, pairs, answers, draws)
